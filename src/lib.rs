@@ -1,0 +1,1 @@
+//! Prometheus exporter for the Marie-AI job scheduler.
