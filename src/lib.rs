@@ -1,1 +1,3 @@
 //! Prometheus exporter for the Marie-AI job scheduler.
+
+pub mod config;
