@@ -5,14 +5,8 @@
 //! environment variable and its key in the file follow from the flag's name. Everything to the
 //! right of this module trusts what it gets.
 
-#![allow(
-    clippy::doc_markdown,
-    reason = "clap prints these comments as help, without markdown"
-)]
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")
-)]
+#![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
 mod arguments;
 mod database;
@@ -36,7 +30,7 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser
 use clap::{Args, ValueEnum};
 use regex::Regex;
 
-pub use self::database::{DatabaseConfig, SchemaName};
+pub use self::database::{DatabaseConfig, SchemaName, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
 pub use self::resolve::Command;
@@ -69,12 +63,7 @@ pub struct Config {
     pub sla_due_soon: Duration,
 
     /// Publish the progress of this many running DAGs, one series each; 0 for none
-    #[arg(
-        long = "dags.progress-limit",
-        help_heading = "Series",
-        value_name = "NUMBER",
-        default_value = "0"
-    )]
+    #[arg(long = "dags.progress-limit", help_heading = "Series", value_name = "NUMBER", default_value = "0")]
     pub dags_progress_limit: u32,
 
     #[command(flatten)]
@@ -107,12 +96,7 @@ pub struct LogConfig {
     pub level: tracing::Level,
 
     /// Lines for people or for machines
-    #[arg(
-        long = "log.format",
-        id = "log.format",
-        value_name = "FORMAT",
-        default_value = "text"
-    )]
+    #[arg(long = "log.format", id = "log.format", value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
 
@@ -180,13 +164,8 @@ pub struct QueuesConfig {
 impl QueuesConfig {
     /// Whether `include` and `exclude` let this queue through; the limit is the caller's to count.
     pub fn admits(&self, queue: &str) -> bool {
-        self.include
-            .as_ref()
-            .is_none_or(|regex| regex.is_match(queue))
-            && !self
-                .exclude
-                .as_ref()
-                .is_some_and(|regex| regex.is_match(queue))
+        self.include.as_ref().is_none_or(|regex| regex.is_match(queue))
+            && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(queue))
     }
 }
 

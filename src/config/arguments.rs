@@ -50,12 +50,7 @@ pub(super) enum Action {
 #[derive(Debug, Args)]
 pub(super) struct Settings {
     /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
-    #[arg(
-        long = "config.file",
-        id = "config.file",
-        help_heading = "Configuration",
-        value_name = "FILE"
-    )]
+    #[arg(long = "config.file", id = "config.file", help_heading = "Configuration", value_name = "FILE")]
     pub(super) config_file: Option<PathBuf>,
 
     /// PostgreSQL URL of the scheduler's database; other users see it in the list of processes,
@@ -73,35 +68,26 @@ pub(super) struct Settings {
 
 /// The subcommands with what follows from each setting's name.
 pub(super) fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Command {
-    CommandLine::command()
-        .max_term_width(120)
-        .mut_subcommands(|subcommand| {
-            if sources::settings(&subcommand).next().is_none() {
-                return subcommand;
-            }
-            let is_demo = subcommand.get_name() == "demo";
-            with_switches(subcommand.next_line_help(true), collectors).mut_args(|argument| {
-                let (Some(setting), Some(_)) = (argument.get_long(), argument.get_help_heading())
-                else {
-                    return argument;
-                };
-                let hidden =
-                    argument.is_hide_set() || is_demo && sources::DATABASE.contains(&setting);
-                let variable = sources::environment_name(setting);
-                let help = argument.get_help().cloned().unwrap_or_default();
-                argument
-                    .help(format!("{help}\n[env: {variable}]"))
-                    .hide(hidden)
-            })
+    CommandLine::command().max_term_width(120).mut_subcommands(|subcommand| {
+        if sources::settings(&subcommand).next().is_none() {
+            return subcommand;
+        }
+        let is_demo = subcommand.get_name() == "demo";
+        with_switches(subcommand.next_line_help(true), collectors).mut_args(|argument| {
+            let (Some(setting), Some(_)) = (argument.get_long(), argument.get_help_heading()) else {
+                return argument;
+            };
+            let hidden = argument.is_hide_set() || is_demo && sources::DATABASE.contains(&setting);
+            let variable = sources::environment_name(setting);
+            let help = argument.get_help().cloned().unwrap_or_default();
+            argument.help(format!("{help}\n[env: {variable}]")).hide(hidden)
         })
+    })
 }
 
 /// Adds each collector's pair of flags. They are hidden and told in one list, two entries for each
 /// being too long to read.
-fn with_switches(
-    command: clap::Command,
-    collectors: &[(&'static str, &'static str)],
-) -> clap::Command {
+fn with_switches(command: clap::Command, collectors: &[(&'static str, &'static str)]) -> clap::Command {
     let mut list = Vec::new();
     let mut command = command;
     for (name, about) in collectors {
@@ -119,12 +105,7 @@ fn with_switches(
         command = command
             .arg(switch.hide(true))
             // Not a setting of its own but the first one's other end, hence without a heading.
-            .arg(
-                negation
-                    .action(ArgAction::SetTrue)
-                    .help_heading(None::<&str>)
-                    .hide(true),
-            );
+            .arg(negation.action(ArgAction::SetTrue).help_heading(None::<&str>).hide(true));
     }
     let variable = sources::environment_name("collector.<NAME>");
     let heading = format!("Collectors, all of them on [env: {variable}=false]:");
@@ -133,10 +114,7 @@ fn with_switches(
 
 /// The names of a collector's two flags.
 fn switches(collector: &str) -> (String, String) {
-    (
-        format!("collector.{collector}"),
-        format!("no-collector.{collector}"),
-    )
+    (format!("collector.{collector}"), format!("no-collector.{collector}"))
 }
 
 pub(super) fn disabled(

@@ -18,11 +18,7 @@ pub struct DatabaseConfig {
     pub url: Option<DatabaseUrl>,
 
     /// Schema of the scheduler's tables
-    #[arg(
-        long = "database.schema",
-        value_name = "NAME",
-        default_value = "marie_scheduler"
-    )]
+    #[arg(long = "database.schema", value_name = "NAME", default_value = "marie_scheduler")]
     pub schema: SchemaName,
 }
 
@@ -31,20 +27,12 @@ impl DatabaseConfig {
     pub fn connect_options(&self) -> Result<PgConnectOptions, DatabaseUrlError> {
         let options = match &self.url {
             None => return Err(DatabaseUrlError::Missing),
-            Some(DatabaseUrl::Given(url)) => {
-                parse_url(url.expose()).map_err(DatabaseUrlError::Invalid)?
-            }
+            Some(DatabaseUrl::Given(url)) => parse_url(url.expose()).map_err(DatabaseUrlError::Invalid)?,
             Some(DatabaseUrl::File(path)) => {
-                let text = std::fs::read_to_string(path).map_err(|source| {
-                    DatabaseUrlError::Unreadable {
-                        path: path.clone(),
-                        source,
-                    }
-                })?;
-                parse_url(text.trim()).map_err(|reason| DatabaseUrlError::InvalidInFile {
-                    path: path.clone(),
-                    reason,
-                })?
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| DatabaseUrlError::Unreadable { path: path.clone(), source })?;
+                parse_url(text.trim())
+                    .map_err(|reason| DatabaseUrlError::InvalidInFile { path: path.clone(), reason })?
             }
         };
         let options = match options.get_application_name() {
@@ -69,7 +57,7 @@ impl SchemaName {
 
     /// The name as an identifier in SQL: in double quotes, those inside doubled.
     pub fn quoted(&self) -> String {
-        format!("\"{}\"", self.0.replace('"', "\"\""))
+        quote_identifier(&self.0)
     }
 }
 
@@ -88,33 +76,28 @@ impl FromStr for SchemaName {
     }
 }
 
+/// A name as an SQL identifier: whatever is in it, it names one object. The one function that quotes names.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Secret;
 
     fn at(url: DatabaseUrl) -> DatabaseConfig {
-        DatabaseConfig {
-            url: Some(url),
-            schema: SchemaName("marie_scheduler".to_owned()),
-        }
+        DatabaseConfig { url: Some(url), schema: SchemaName("marie_scheduler".to_owned()) }
     }
 
     #[test]
     fn a_schema_name_is_quoted_as_an_identifier() {
-        for (name, quoted) in [
-            ("marie", r#""marie""#),
-            (r#"a"; drop"#, r#""a""; drop""#),
-            ("ä b", r#""ä b""#),
-        ] {
+        for (name, quoted) in
+            [("marie", r#""marie""#), (r#"a"; drop"#, r#""a""; drop""#), ("ä b", r#""ä b""#)]
+        {
             assert_eq!(name.parse::<SchemaName>().unwrap().quoted(), quoted);
         }
-        for name in [
-            String::new(),
-            "x".repeat(64),
-            "ä".repeat(32),
-            "a\0b".to_owned(),
-        ] {
+        for name in [String::new(), "x".repeat(64), "ä".repeat(32), "a\0b".to_owned()] {
             assert!(name.parse::<SchemaName>().is_err(), "{name}");
         }
         assert!("x".repeat(63).parse::<SchemaName>().is_ok());
@@ -124,14 +107,9 @@ mod tests {
     fn the_application_name_is_the_exporters_unless_the_url_sets_one() {
         for (url, name) in [
             ("postgresql://u:p%40ss@h/d", "marie-exporter"),
-            (
-                "postgres:///d?host=/run/postgresql&application_name=me",
-                "me",
-            ),
+            ("postgres:///d?host=/run/postgresql&application_name=me", "me"),
         ] {
-            let options = at(DatabaseUrl::Given(Secret::from(url.to_owned())))
-                .connect_options()
-                .unwrap();
+            let options = at(DatabaseUrl::Given(Secret::from(url.to_owned()))).connect_options().unwrap();
             assert_eq!(options.get_application_name(), Some(name));
         }
     }
@@ -148,15 +126,8 @@ mod tests {
         let wrong = config.connect_options().unwrap_err().to_string();
         std::fs::remove_dir_all(&folder).unwrap();
 
-        assert!(
-            missing
-                .to_string()
-                .starts_with("cannot read the database URL from ")
-        );
+        assert!(missing.to_string().starts_with("cannot read the database URL from "));
         assert_eq!(first.get_host(), "first");
-        assert!(
-            wrong.ends_with("url must begin with postgres:// or postgresql://"),
-            "{wrong}"
-        );
+        assert!(wrong.ends_with("url must begin with postgres:// or postgresql://"), "{wrong}");
     }
 }

@@ -23,10 +23,7 @@ pub enum DatabaseUrlError {
     #[error("the database URL in {} {reason}", path.display())]
     InvalidInFile { path: PathBuf, reason: String },
     #[error("cannot read the database URL from {}: {source}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("no database URL is set")]
     Missing,
 }
@@ -41,11 +38,9 @@ pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, String> {
     // pass, and the rest of the password would be reported as a port or a database's name.
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if tail.contains('#') || (tail.contains('@') && !authority.contains('@')) {
-        return Err(
-            "has a reserved character: in user, password and database name write \
+        return Err("has a reserved character: in user, password and database name write \
                     / as %2F, ? as %3F, # as %23, @ as %40"
-                .to_owned(),
-        );
+            .to_owned());
     }
     // sqlx warns of each unknown parameter with its value, which after a slip is the password.
     let silence = tracing::subscriber::NoSubscriber::default();
@@ -93,56 +88,20 @@ mod tests {
     #[test]
     fn no_error_about_a_url_contains_its_password() {
         for (url, reason) in [
-            (
-                "mysql://u:hunter2@h/d",
-                "must begin with postgres:// or postgresql://",
-            ),
-            (
-                "host=h password=hunter2",
-                "must begin with postgres:// or postgresql://",
-            ),
+            ("mysql://u:hunter2@h/d", "must begin with postgres:// or postgresql://"),
+            ("host=h password=hunter2", "must begin with postgres:// or postgresql://"),
             ("", "must begin with postgres:// or postgresql://"),
-            (
-                "postgres://u:hunter2@h:port/d",
-                "is not valid: invalid port number",
-            ),
+            ("postgres://u:hunter2@h:port/d", "is not valid: invalid port number"),
             ("postgres://u:hunter2@:5432/d", "is not valid: empty host"),
-            (
-                "postgres://u:hunter2@h:99999/d",
-                "is not valid: invalid port number",
-            ),
-            (
-                "postgres://u:hunter2%ff@h/d",
-                "is not valid: invalid utf-8 sequence of 1 bytes",
-            ),
-            (
-                "postgres://u:hunter2/x@h/d",
-                "has a reserved character: in user, password",
-            ),
-            (
-                "postgres://u:1#hunter2@h/d",
-                "has a reserved character: in user, password",
-            ),
-            (
-                "postgres://u:1?hunter2@h/d",
-                "has a reserved character: in user, password",
-            ),
-            (
-                "postgres://u@h/d?sslmode=hunter2",
-                "has an sslmode other than disable, allow",
-            ),
-            (
-                "postgres://u@h/d?port=hunter2",
-                "is not valid: invalid digit found in string",
-            ),
-            (
-                "postgres://u@h/d?hostaddr=hunter2",
-                "is not valid: invalid IP address syntax",
-            ),
-            (
-                "postgres://u:p@[hunter2]/d",
-                "is not valid: invalid IPv6 address",
-            ),
+            ("postgres://u:hunter2@h:99999/d", "is not valid: invalid port number"),
+            ("postgres://u:hunter2%ff@h/d", "is not valid: invalid utf-8 sequence of 1 bytes"),
+            ("postgres://u:hunter2/x@h/d", "has a reserved character: in user, password"),
+            ("postgres://u:1#hunter2@h/d", "has a reserved character: in user, password"),
+            ("postgres://u:1?hunter2@h/d", "has a reserved character: in user, password"),
+            ("postgres://u@h/d?sslmode=hunter2", "has an sslmode other than disable, allow"),
+            ("postgres://u@h/d?port=hunter2", "is not valid: invalid digit found in string"),
+            ("postgres://u@h/d?hostaddr=hunter2", "is not valid: invalid IP address syntax"),
+            ("postgres://u:p@[hunter2]/d", "is not valid: invalid IPv6 address"),
         ] {
             let error = parse_url(url).unwrap_err();
             assert!(error.starts_with(reason), "{url}: {error}");

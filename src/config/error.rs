@@ -18,23 +18,11 @@ pub enum ConfigError {
     #[error("{0}")]
     Usage(String),
     #[error("invalid value {value} for {setting} ({origin}): {reason}")]
-    Value {
-        setting: String,
-        value: String,
-        origin: Origin,
-        reason: String,
-    },
+    Value { setting: String, value: String, origin: Origin, reason: String },
     #[error("unknown key {key:?} ({origin}); {hint}")]
-    UnknownKey {
-        key: String,
-        origin: Origin,
-        hint: String,
-    },
+    UnknownKey { key: String, origin: Origin, hint: String },
     #[error("cannot read the configuration file {}: {source}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{origin}: {reason}")]
     Yaml { origin: Origin, reason: String },
     #[error("database-url ({origin}): the database URL {reason}")]
@@ -54,11 +42,7 @@ pub enum ConfigError {
 impl ConfigError {
     /// 0 where help or version was asked for, else 2.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Information(_)) {
-            0
-        } else {
-            2
-        }
+        if matches!(self, Self::Information(_)) { 0 } else { 2 }
     }
 
     /// Prints it where it belongs, help to standard output and errors to standard error, and says

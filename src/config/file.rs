@@ -21,10 +21,7 @@ pub(super) enum Node {
 /// Reads the top-level mapping; an empty file has none and is fine.
 pub(super) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
     let wrong = |line, reason: String| ConfigError::Yaml {
-        origin: Origin::File {
-            path: path.to_owned(),
-            line,
-        },
+        origin: Origin::File { path: path.to_owned(), line },
         reason,
     };
     let options = serde_saphyr::options! {
@@ -32,16 +29,13 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
         with_snippet: false,
         strict_booleans: true,
     };
-    let root: Spanned<Node> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-            let line = error.location().map_or(0, |location| location.line());
-            let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-            // The line is said once, in front.
-            let reason = text
-                .rsplit_once(" at line ")
-                .map_or(text.as_str(), |(text, _)| text);
-            wrong(line, format!("not valid YAML: {reason}"))
-        })?;
+    let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let line = error.location().map_or(0, |location| location.line());
+        let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        // The line is said once, in front.
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+        wrong(line, format!("not valid YAML: {reason}"))
+    })?;
     match root.value {
         Node::Mapping(entries) => Ok(entries),
         Node::Scalar(text) if text.is_empty() => Ok(Vec::new()),

@@ -45,10 +45,7 @@ pub(super) fn parse(
     let line = command_line(collectors);
     // Flags alone come first, so that --help is printed from a command that knows no other
     // source's values and cannot show a secret as a default.
-    let flags = line
-        .clone()
-        .try_get_matches_from(arguments)
-        .map_err(usage)?;
+    let flags = line.clone().try_get_matches_from(arguments).map_err(usage)?;
     let sources = match flags.subcommand() {
         Some((name, flags)) => match line.find_subcommand(name) {
             Some(subcommand) => gather(subcommand, flags, environment, read)?,
@@ -58,9 +55,7 @@ pub(super) fn parse(
     };
     let line = line.mut_subcommands(|subcommand| with_defaults(subcommand, &sources.given));
     let matches = line.try_get_matches_from(arguments).map_err(usage)?;
-    let action = CommandLine::from_arg_matches(&matches)
-        .map_err(usage)?
-        .action;
+    let action = CommandLine::from_arg_matches(&matches).map_err(usage)?.action;
 
     let config = |settings: Settings, url| {
         let mut config = settings.config;
@@ -100,66 +95,39 @@ fn gather(
     let flags: Level = sources::settings(subcommand)
         .filter(|(_, a)| flags.value_source(a.get_id().as_str()) == Some(ValueSource::CommandLine))
         .map(|(name, argument)| {
-            let values = flags
-                .get_raw(argument.get_id().as_str())
-                .into_iter()
-                .flatten();
-            let given = |value: &OsStr| Given {
-                value: value.to_owned(),
-                origin: Origin::CommandLine,
-            };
+            let values = flags.get_raw(argument.get_id().as_str()).into_iter().flatten();
+            let given = |value: &OsStr| Given { value: value.to_owned(), origin: Origin::CommandLine };
             (name.to_owned(), values.map(given).collect())
         })
         .collect();
     let higher = sources::overlay(sources::from_environment(subcommand, environment)?, flags);
     let Some(path) = higher.get("config.file").and_then(|given| given.first()) else {
-        return Ok(Sources {
-            given: higher,
-            ..Sources::default()
-        });
+        return Ok(Sources { given: higher, ..Sources::default() });
     };
     let path = Path::new(&path.value);
-    let text = read(path).map_err(|source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let (lower, stuck_after_by_queue) =
-        sources::from_file(subcommand, file::read(&text, path)?, path)?;
-    Ok(Sources {
-        given: sources::overlay(lower, higher),
-        stuck_after_by_queue,
-    })
+    let text = read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let (lower, stuck_after_by_queue) = sources::from_file(subcommand, file::read(&text, path)?, path)?;
+    Ok(Sources { given: sources::overlay(lower, higher), stuck_after_by_queue })
 }
 
 /// Makes what was given the settings' default values, which clap lets a flag override.
 fn with_defaults(subcommand: clap::Command, given: &Level) -> clap::Command {
-    subcommand.mut_args(|argument| {
-        match argument.get_long().and_then(|setting| given.get(setting)) {
-            Some(given) => {
-                let values: Vec<clap::builder::OsStr> = given
-                    .iter()
-                    .map(|given| given.value.clone().into())
-                    .collect();
-                argument.default_values(values)
-            }
-            None => argument,
+    subcommand.mut_args(|argument| match argument.get_long().and_then(|setting| given.get(setting)) {
+        Some(given) => {
+            let values: Vec<clap::builder::OsStr> =
+                given.iter().map(|given| given.value.clone().into()).collect();
+            argument.default_values(values)
         }
+        None => argument,
     })
 }
 
 fn origin<'a>(given: &'a Level, setting: &str) -> Option<&'a Origin> {
-    given
-        .get(setting)
-        .and_then(|given| given.first())
-        .map(|given| &given.origin)
+    given.get(setting).and_then(|given| given.first()).map(|given| &given.origin)
 }
 
 fn database_url(settings: &Settings, given: &Level) -> Result<DatabaseUrl, ConfigError> {
-    let origin = |setting| {
-        origin(given, setting)
-            .cloned()
-            .unwrap_or(Origin::CommandLine)
-    };
+    let origin = |setting| origin(given, setting).cloned().unwrap_or(Origin::CommandLine);
     let [url, file] = sources::DATABASE.map(origin);
     match (&settings.database_url, &settings.database_url_file) {
         (Some(_), Some(_)) => Err(ConfigError::TwoDatabaseUrls { url, file }),
@@ -167,10 +135,7 @@ fn database_url(settings: &Settings, given: &Level) -> Result<DatabaseUrl, Confi
         (None, Some(path)) => Ok(DatabaseUrl::File(path.clone())),
         (Some(secret), None) => match parse_url(secret.expose()) {
             Ok(_) => Ok(DatabaseUrl::Given(secret.clone())),
-            Err(reason) => Err(ConfigError::DatabaseUrl {
-                origin: url,
-                reason,
-            }),
+            Err(reason) => Err(ConfigError::DatabaseUrl { origin: url, reason }),
         },
     }
 }

@@ -29,10 +29,7 @@ pub(super) const DATABASE: [&str; 2] = ["database-url", "database-url-file"];
 
 /// The rule from a flag's name to its environment variable.
 pub(super) fn environment_name(setting: &str) -> String {
-    format!(
-        "MARIE_EXPORTER_{}",
-        setting.to_uppercase().replace(['.', '-'], "_")
-    )
+    format!("MARIE_EXPORTER_{}", setting.to_uppercase().replace(['.', '-'], "_"))
 }
 
 /// The settings of a command, with their names: the flags that stand under a heading in its help.
@@ -53,10 +50,7 @@ pub(super) fn from_environment(
 ) -> Result<Level, ConfigError> {
     let variable = |name: String| {
         let value = environment(&name).filter(|value| !value.is_empty())?;
-        Some(Given {
-            value,
-            origin: Origin::Environment(name),
-        })
+        Some(Given { value, origin: Origin::Environment(name) })
     };
     let mut level = Level::new();
     for (setting, argument) in settings(command) {
@@ -79,13 +73,8 @@ pub(super) fn from_file(
     entries: Entries,
     path: &Path,
 ) -> Result<(Level, BTreeMap<String, Duration>), ConfigError> {
-    let known: BTreeMap<&str, &Arg> = settings(command)
-        .filter(|(name, _)| *name != "config.file")
-        .collect();
-    let origin = |line| Origin::File {
-        path: path.to_owned(),
-        line,
-    };
+    let known: BTreeMap<&str, &Arg> = settings(command).filter(|(name, _)| *name != "config.file").collect();
+    let origin = |line| Origin::File { path: path.to_owned(), line };
     let mut level = Level::new();
     let mut thresholds = BTreeMap::new();
     for (key, node) in entries {
@@ -96,11 +85,7 @@ pub(super) fn from_file(
         let Some(argument) = known.get(key.value.as_str()) else {
             let hint = hint(command, &known, &key.value);
             let origin = origin(key.referenced.line());
-            let key = if looks_secret(&key.value) {
-                "***".into()
-            } else {
-                key.value
-            };
+            let key = if looks_secret(&key.value) { "***".into() } else { key.value };
             return Err(ConfigError::UnknownKey { key, origin, hint });
         };
         let repeatable = matches!(argument.get_action(), ArgAction::Append);
@@ -111,10 +96,7 @@ pub(super) fn from_file(
         let mut values = Vec::new();
         for node in nodes {
             let (text, origin) = scalar(&key.value, node, &origin)?;
-            let given = Given {
-                value: text.into(),
-                origin,
-            };
+            let given = Given { value: text.into(), origin };
             check(&key.value, argument, &given)?;
             values.push(given);
         }
@@ -142,12 +124,7 @@ fn queues(
             let setting = format!("{setting}: stuck_after");
             let (text, origin) = scalar(&setting, node, origin)?;
             let threshold = values::duration(MILLISECOND, YEAR)(&text).map_err(|reason| {
-                ConfigError::Value {
-                    setting,
-                    value: format!("{text:?}"),
-                    origin,
-                    reason,
-                }
+                ConfigError::Value { setting, value: format!("{text:?}"), origin, reason }
             })?;
             thresholds.insert(queue.value.clone(), threshold);
         }
@@ -183,10 +160,7 @@ fn scalar(
         Node::Mapping(_) => "takes a single value",
         Node::Scalar(_) | Node::List(_) => "has no value; leave the key out for its default",
     };
-    Err(ConfigError::Yaml {
-        origin,
-        reason: format!("{setting} {reason}"),
-    })
+    Err(ConfigError::Yaml { origin, reason: format!("{setting} {reason}") })
 }
 
 /// Lets the setting's own parser judge the value, by a command line that has nothing else.
@@ -197,10 +171,7 @@ fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError
     let Err(error) = alone.try_get_matches_from([flag]) else {
         return Ok(());
     };
-    let reason = match (
-        std::error::Error::source(&error),
-        error.get(ContextKind::ValidValue),
-    ) {
+    let reason = match (std::error::Error::source(&error), error.get(ContextKind::ValidValue)) {
         (Some(reason), _) => reason.to_string(),
         (None, Some(valid)) => format!("must be one of {valid}"),
         (None, None) => error.kind().to_string(),
@@ -216,22 +187,13 @@ fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError
 /// The value for a message, unless it is a secret or looks like one in the wrong place.
 fn shown(setting: &str, value: &OsStr) -> String {
     let value = value.to_string_lossy();
-    if setting == DATABASE[0] || looks_secret(&value) {
-        "***".into()
-    } else {
-        format!("{value:?}")
-    }
+    if setting == DATABASE[0] || looks_secret(&value) { "***".into() } else { format!("{value:?}") }
 }
 
 /// What may have been meant: clap's guess for the flag of that name, or all there are.
 fn hint(command: &Command, known: &BTreeMap<&str, &Arg>, key: &str) -> String {
-    let guess = command
-        .clone()
-        .try_get_matches_from(["", &format!("--{key}")])
-        .err();
-    let guess = guess
-        .as_ref()
-        .and_then(|error| error.get(ContextKind::SuggestedArg));
+    let guess = command.clone().try_get_matches_from(["", &format!("--{key}")]).err();
+    let guess = guess.as_ref().and_then(|error| error.get(ContextKind::SuggestedArg));
     let guess = guess.map(|flag| flag.to_string().trim_start_matches('-').to_owned());
     if let Some(guess) = guess.filter(|guess| known.contains_key(guess.as_str())) {
         return format!("did you mean {guess}?");

@@ -5,24 +5,16 @@ mod messages;
 
 use super::*;
 
-const COLLECTORS: &[(&str, &str)] = &[
-    ("statistics", "Jobs by queue and state"),
-    ("stuck", "Jobs active for too long"),
-];
+const COLLECTORS: &[(&str, &str)] =
+    &[("statistics", "Jobs by queue and state"), ("stuck", "Jobs active for too long")];
 const SECRET: &str = "postgres://marie:hunter2@db/marie";
 
 /// Reads a command line written as one text, variables and the text of `m.yml`.
 fn read(line: &str, environment: &[(&str, &str)], file: &str) -> Result<Command, ConfigError> {
-    let arguments: Vec<OsString> = std::iter::once("marie-exporter")
-        .chain(line.split_whitespace())
-        .map(Into::into)
-        .collect();
-    let variable = |name: &str| {
-        environment
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.into())
-    };
+    let arguments: Vec<OsString> =
+        std::iter::once("marie-exporter").chain(line.split_whitespace()).map(Into::into).collect();
+    let variable =
+        |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
     let contents = |path: &Path| match path.to_str() {
         Some("m.yml") => Ok(file.to_owned()),
         _ => Err(std::io::ErrorKind::NotFound.into()),
@@ -44,10 +36,7 @@ fn message(line: &str, environment: &[(&str, &str)], file: &str) -> String {
     let error = read(line, environment, file).unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
     let text = error.to_string();
-    assert!(
-        !format!("{text} {error:?}").contains("hunter2"),
-        "{error:?}"
-    );
+    assert!(!format!("{text} {error:?}").contains("hunter2"), "{error:?}");
     text
 }
 
@@ -123,22 +112,13 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
 
 #[test]
 fn lists_and_switches_obey_the_same_precedence() {
-    let ports = |config: Config| -> Vec<u16> {
-        config
-            .web
-            .listen_addresses
-            .iter()
-            .map(SocketAddr::port)
-            .collect()
-    };
+    let ports =
+        |config: Config| -> Vec<u16> { config.web.listen_addresses.iter().map(SocketAddr::port).collect() };
     let file = "web.listen-address: [':1', ':2']";
     let variable: &[_] = &[("MARIE_EXPORTER_WEB_LISTEN_ADDRESS", ":3,:4")];
     let flags = "--web.listen-address :5 --web.listen-address localhost:6";
     assert_eq!(ports(serve("", &[], file).unwrap()), [1, 2]);
-    assert_eq!(
-        ports(serve("", &[], "web.listen-address: ':1'").unwrap()),
-        [1]
-    );
+    assert_eq!(ports(serve("", &[], "web.listen-address: ':1'").unwrap()), [1]);
     assert_eq!(ports(serve("", variable, file).unwrap()), [3, 4]);
     assert_eq!(ports(serve(flags, variable, file).unwrap()), [5, 6]);
 
@@ -154,11 +134,7 @@ fn lists_and_switches_obey_the_same_precedence() {
         ("--collector.stuck --no-collector.stuck", &[], "", false),
     ] {
         let config = serve(flags, variable, file).unwrap();
-        assert_eq!(
-            config.collectors.is_enabled("stuck"),
-            enabled,
-            "{flags} {variable:?} {file}"
-        );
+        assert_eq!(config.collectors.is_enabled("stuck"), enabled, "{flags} {variable:?} {file}");
         assert!(config.collectors.is_enabled("statistics"));
     }
 }
@@ -195,15 +171,9 @@ fn an_excluded_queue_is_out_even_when_included() {
 #[test]
 fn the_higher_levels_way_to_the_database_wins() {
     let flag = "serve --config.file m.yml --database-url-file /flag";
-    let own: &[_] = &[
-        ("MARIE_EXPORTER_DATABASE_URL", SECRET),
-        ("DATABASE_URL", "mysql://"),
-    ];
+    let own: &[_] = &[("MARIE_EXPORTER_DATABASE_URL", SECRET), ("DATABASE_URL", "mysql://")];
     let fallback: &[_] = &[("DATABASE_URL", SECRET)];
-    let by_file: &[_] = &[
-        ("MARIE_EXPORTER_DATABASE_URL_FILE", "/env"),
-        ("DATABASE_URL", SECRET),
-    ];
+    let by_file: &[_] = &[("MARIE_EXPORTER_DATABASE_URL_FILE", "/env"), ("DATABASE_URL", SECRET)];
     let serve = "serve --config.file m.yml";
     let file = "database-url-file: /file";
     for (line, environment, expected) in [
@@ -217,11 +187,7 @@ fn the_higher_levels_way_to_the_database_wins() {
             Command::Serve(config) => config,
             other => panic!("{other:?}"),
         };
-        assert_eq!(
-            format!("{:?}", config.database.url),
-            expected,
-            "{line} {environment:?}"
-        );
+        assert_eq!(format!("{:?}", config.database.url), expected, "{line} {environment:?}");
     }
 }
 
@@ -240,15 +206,9 @@ fn the_demo_has_a_rate() {
     for (line, environment, expected) in [
         ("demo", &[][..], 5.0),
         ("demo", &[("MARIE_EXPORTER_DEMO_RATE", "0.5")], 0.5),
-        (
-            "demo --demo.rate 20",
-            &[("MARIE_EXPORTER_DEMO_RATE", "0.5")],
-            20.0,
-        ),
+        ("demo --demo.rate 20", &[("MARIE_EXPORTER_DEMO_RATE", "0.5")], 20.0),
     ] {
-        let Command::Demo(_, demo) = read(line, environment, "").unwrap() else {
-            panic!()
-        };
+        let Command::Demo(_, demo) = read(line, environment, "").unwrap() else { panic!() };
         assert!((demo.rate - expected).abs() < f64::EPSILON, "{line}");
     }
 }
@@ -276,25 +236,14 @@ fn variables_that_kubernetes_gives_for_a_service_called_marie_exporter_mean_noth
 #[test]
 fn a_file_without_settings_is_fine() {
     for file in ["", "# nothing yet", "---", "queues:", "queues: {}"] {
-        assert!(
-            serve("", &[], file)
-                .unwrap()
-                .stuck_after_by_queue
-                .is_empty(),
-            "{file}"
-        );
+        assert!(serve("", &[], file).unwrap().stuck_after_by_queue.is_empty(), "{file}");
     }
 }
 
 #[test]
 fn the_files_path_may_come_from_its_variable() {
-    let environment: &[_] = &[
-        ("DATABASE_URL", SECRET),
-        ("MARIE_EXPORTER_CONFIG_FILE", "m.yml"),
-    ];
-    let Command::Serve(config) = read("serve", environment, "log.format: json").unwrap() else {
-        panic!()
-    };
+    let environment: &[_] = &[("DATABASE_URL", SECRET), ("MARIE_EXPORTER_CONFIG_FILE", "m.yml")];
+    let Command::Serve(config) = read("serve", environment, "log.format: json").unwrap() else { panic!() };
     assert_eq!(config.log.format, Format::Json);
 }
 
@@ -302,20 +251,12 @@ fn the_files_path_may_come_from_its_variable() {
 #[test]
 fn the_demo_refuses_a_database_by_flag_and_ignores_any_other() {
     let line = "demo --config.file m.yml";
-    let demo = read(
-        line,
-        &[("DATABASE_URL", "nonsense")],
-        "database-url: nonsense",
-    )
-    .unwrap();
+    let demo = read(line, &[("DATABASE_URL", "nonsense")], "database-url: nonsense").unwrap();
     assert!(matches!(demo, Command::Demo(Config { database, .. }, _) if database.url.is_none()));
     assert_eq!(
         message("demo --database-url postgres://u:hunter2@h/d", &[], ""),
         "--database-url: the demo makes a database of its own; leave it out, or run serve"
     );
     let help = read("demo --help", &[], "").unwrap_err().to_string();
-    assert!(
-        help.contains("--demo.rate") && !help.contains("--database-url"),
-        "{help}"
-    );
+    assert!(help.contains("--demo.rate") && !help.contains("--database-url"), "{help}");
 }

@@ -40,18 +40,14 @@ pub(super) fn ratio(text: &str) -> Result<f64, String> {
         Some(percent) => (percent.trim_end(), 100.0),
         None => (text.trim(), 1.0),
     };
-    let ratio = number
-        .parse::<f64>()
-        .map_err(|_| "not a share, write it as in 1% or 0.01".to_owned())?
-        / unit;
+    let ratio =
+        number.parse::<f64>().map_err(|_| "not a share, write it as in 1% or 0.01".to_owned())? / unit;
     if ratio > 0.0 && ratio <= 1.0 {
         Ok(ratio)
     } else if unit > 1.0 || !(1.0..=100.0).contains(&ratio) {
         Err("must be above 0% and at most 100%".to_owned())
     } else {
-        Err(format!(
-            "must be above 0 and at most 1; for percent write {number}%"
-        ))
+        Err(format!("must be above 0 and at most 1; for percent write {number}%"))
     }
 }
 
@@ -108,14 +104,12 @@ pub(super) fn telemetry_path(text: &str) -> Result<String, String> {
 /// An expression that must match the whole text, as in Prometheus.
 pub(super) fn anchored_regex(text: &str) -> Result<Regex, String> {
     // Alone first: "a)|(b" is an error although it would close the group around it.
-    Regex::new(text)
-        .and_then(|_| Regex::new(&format!("^(?s:{text})$")))
-        .map_err(|error| {
-            // The crate's message draws a caret under the expression; its last line says it all.
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            reason.trim_start_matches("error: ").to_owned()
-        })
+    Regex::new(text).and_then(|_| Regex::new(&format!("^(?s:{text})$"))).map_err(|error| {
+        // The crate's message draws a caret under the expression; its last line says it all.
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default();
+        reason.trim_start_matches("error: ").to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -125,12 +119,7 @@ mod tests {
     #[test]
     fn durations_are_written_as_people_do() {
         let parse = duration(MILLISECOND, DAY);
-        for (text, seconds) in [
-            ("90s", 90),
-            ("1h30m", 5400),
-            ("1h 30m", 5400),
-            (" 5m ", 300),
-        ] {
+        for (text, seconds) in [("90s", 90), ("1h30m", 5400), ("1h 30m", 5400), (" 5m ", 300)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for (text, reason) in [
@@ -141,10 +130,7 @@ mod tests {
             ("25h", "must be from 1ms to 1day"),
             ("soon", "not a duration, write it as in 90s, 5m or 1h30m"),
             ("-5m", "not a duration, write it as in 90s, 5m or 1h30m"),
-            (
-                "99999999999999999999y",
-                "not a duration, write it as in 90s, 5m or 1h30m",
-            ),
+            ("99999999999999999999y", "not a duration, write it as in 90s, 5m or 1h30m"),
         ] {
             assert_eq!(parse(text), Err(reason.to_owned()), "{text}");
         }
@@ -177,10 +163,7 @@ mod tests {
             (":10187", "[::]:10187"),
             ("localhost:0", "127.0.0.1:0"),
         ] {
-            assert_eq!(
-                listen_address(text).map(|a| a.to_string()),
-                Ok(address.to_owned())
-            );
+            assert_eq!(listen_address(text).map(|a| a.to_string()), Ok(address.to_owned()));
         }
         for text in ["10187", "0.0.0.0", "::1:10187", "host:10187", ":70000", ""] {
             assert!(listen_address(text).is_err(), "{text}");
@@ -189,21 +172,8 @@ mod tests {
 
     #[test]
     fn the_telemetry_path_collides_with_no_other_page() {
-        assert_eq!(
-            telemetry_path("/a/metrics.txt"),
-            Ok("/a/metrics.txt".to_owned())
-        );
-        for text in [
-            "",
-            "metrics",
-            "/",
-            "/-/healthy",
-            "/-/ready",
-            "/{a}",
-            "/:a",
-            "/*a",
-            "/a?b",
-        ] {
+        assert_eq!(telemetry_path("/a/metrics.txt"), Ok("/a/metrics.txt".to_owned()));
+        for text in ["", "metrics", "/", "/-/healthy", "/-/ready", "/{a}", "/:a", "/*a", "/a?b"] {
             assert!(telemetry_path(text).is_err(), "{text}");
         }
     }

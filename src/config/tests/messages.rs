@@ -74,10 +74,7 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
             "invalid value \"0\" for queues.limit (m.yml, line 1): 0 is not in \
              1..=100000",
         ),
-        (
-            "queues.include: a(b",
-            "invalid value \"a(b\" for queues.include (m.yml, line 1): unclosed group",
-        ),
+        ("queues.include: a(b", "invalid value \"a(b\" for queues.include (m.yml, line 1): unclosed group"),
         (
             "web.telemetry-path: /-/ready",
             "invalid value \"/-/ready\" for web.telemetry-path (m.yml, line 1): is \
@@ -98,10 +95,7 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
             "m.yml, line 1: database.schema has no value; leave the key out for its \
              default",
         ),
-        (
-            "collector.interval: {seconds: 15}",
-            "m.yml, line 1: collector.interval takes a single value",
-        ),
+        ("collector.interval: {seconds: 15}", "m.yml, line 1: collector.interval takes a single value"),
     ] {
         assert_eq!(message("serve --config.file m.yml", &[], file), expected);
     }
@@ -167,19 +161,11 @@ fn a_password_is_in_no_message() {
         ("serve --database.url=postgres://u:hunter2@h/d", &[], ""),
         ("serve --log.level postgres://u:hunter2@h/d", &[], ""),
         ("postgres://u:hunter2@h/d", &[], ""),
-        (
-            "serve --database-url postgres://u:hunter2@h:port/d",
-            &[],
-            "",
-        ),
+        ("serve --database-url postgres://u:hunter2@h:port/d", &[], ""),
         ("serve --database-url hunter2", &[], ""),
         ("serve", &[("DATABASE_URL", "mysql://u:hunter2@h/d")], ""),
         ("serve", &[("MARIE_EXPORTER_LOG_LEVEL", SECRET)], ""),
-        (
-            "serve --database-url-file x --database-url postgres://u:hunter2@h/d",
-            &[],
-            "",
-        ),
+        ("serve --database-url-file x --database-url postgres://u:hunter2@h/d", &[], ""),
         ("serve password=hunter2", &[], ""),
         (own, &[], "database-url: hunter2"),
         (own, &[], "database-url: [hunter2]"),
@@ -188,11 +174,7 @@ fn a_password_is_in_no_message() {
         (own, &[], "database-url: \"hunter2\\q\""),
         (own, &[], "database-url: !hunter2 x"),
         (own, &[], "database-url: *hunter2"),
-        (
-            own,
-            &[],
-            "database-url: postgres://u:hunter2@h/d\nnonsense: 1",
-        ),
+        (own, &[], "database-url: postgres://u:hunter2@h/d\nnonsense: 1"),
         (own, &[], "database-url: postgres://u:hunter2@h/d: x"),
         (own, &[], "postgres://u:hunter2@h/d"),
         (own, &[], "database-url: |\npostgres://u:hunter2@h/d"),
@@ -207,10 +189,7 @@ fn a_password_is_in_no_message() {
 
 #[test]
 fn help_names_each_variable_and_shows_no_value_of_one() {
-    let environment: &[_] = &[
-        ("DATABASE_URL", SECRET),
-        ("MARIE_EXPORTER_LOG_LEVEL", "hunter2"),
-    ];
+    let environment: &[_] = &[("DATABASE_URL", SECRET), ("MARIE_EXPORTER_LOG_LEVEL", "hunter2")];
     for line in ["serve --help", "serve -h", "check --help", "help serve"] {
         let error = read(line, environment, "").unwrap_err();
         assert_eq!(error.exit_code(), 0);
@@ -226,8 +205,6 @@ fn help_names_each_variable_and_shows_no_value_of_one() {
 #[test]
 fn the_help_reads_well_at_80_columns() {
     let line = arguments::command_line(COLLECTORS).term_width(80);
-    let help = line
-        .try_get_matches_from(["marie-exporter", "serve", "--help"])
-        .unwrap_err();
+    let help = line.try_get_matches_from(["marie-exporter", "serve", "--help"]).unwrap_err();
     insta::assert_snapshot!(help.to_string());
 }
