@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
@@ -54,7 +55,8 @@ pub(super) struct Settings {
         long = "config.file",
         id = "config.file",
         help_heading = "Configuration",
-        value_name = "FILE"
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(values::file)
     )]
     pub(super) config_file: Option<PathBuf>,
 
@@ -64,7 +66,12 @@ pub(super) struct Settings {
     pub(super) database_url: Option<Secret>,
 
     /// File that holds the URL, read at each connect
-    #[arg(long, help_heading = "Database", value_name = "FILE")]
+    #[arg(
+        long,
+        help_heading = "Database",
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(values::file)
+    )]
     pub(super) database_url_file: Option<PathBuf>,
 
     #[command(flatten)]

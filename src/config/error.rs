@@ -24,7 +24,7 @@ pub enum ConfigError {
         origin: Origin,
         reason: String,
     },
-    #[error("unknown key {key:?} ({origin}); {hint}")]
+    #[error("unknown key {key} ({origin}); {hint}")]
     UnknownKey {
         key: String,
         origin: Origin,
