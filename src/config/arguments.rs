@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
@@ -50,7 +51,13 @@ pub(super) enum Action {
 #[derive(Debug, Args)]
 pub(super) struct Settings {
     /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
-    #[arg(long = "config.file", id = "config.file", help_heading = "Configuration", value_name = "FILE")]
+    #[arg(
+        long = "config.file",
+        id = "config.file",
+        help_heading = "Configuration",
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(values::file)
+    )]
     pub(super) config_file: Option<PathBuf>,
 
     /// PostgreSQL URL of the scheduler's database; other users see it in the list of processes,
@@ -59,7 +66,12 @@ pub(super) struct Settings {
     pub(super) database_url: Option<Secret>,
 
     /// File that holds the URL, read at each connect
-    #[arg(long, help_heading = "Database", value_name = "FILE")]
+    #[arg(
+        long,
+        help_heading = "Database",
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(values::file)
+    )]
     pub(super) database_url_file: Option<PathBuf>,
 
     #[command(flatten)]

@@ -19,7 +19,7 @@ pub enum ConfigError {
     Usage(String),
     #[error("invalid value {value} for {setting} ({origin}): {reason}")]
     Value { setting: String, value: String, origin: Origin, reason: String },
-    #[error("unknown key {key:?} ({origin}); {hint}")]
+    #[error("unknown key {key} ({origin}); {hint}")]
     UnknownKey { key: String, origin: Origin, hint: String },
     #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },

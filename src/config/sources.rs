@@ -85,7 +85,7 @@ pub(super) fn from_file(
         let Some(argument) = known.get(key.value.as_str()) else {
             let hint = hint(command, &known, &key.value);
             let origin = origin(key.referenced.line());
-            let key = if looks_secret(&key.value) { "***".into() } else { key.value };
+            let key = shown(&key.value, key.value.as_ref());
             return Err(ConfigError::UnknownKey { key, origin, hint });
         };
         let repeatable = matches!(argument.get_action(), ArgAction::Append);
@@ -116,7 +116,7 @@ fn queues(
         for (key, node) in mapping(&setting, node, origin)? {
             if key.value != "stuck_after" {
                 return Err(ConfigError::UnknownKey {
-                    key: key.value,
+                    key: shown(&key.value, key.value.as_ref()),
                     origin: origin(key.referenced.line()),
                     hint: "a queue has the key stuck_after".to_owned(),
                 });

@@ -2,6 +2,7 @@
 //! reason alone; whoever calls it adds the value and where it was given.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
@@ -84,6 +85,15 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
         "localhost" => Ok((Ipv4Addr::LOCALHOST, port).into()),
         _ => Err(hint.to_owned()),
     }
+}
+
+/// The path of a file. A database URL in its place is refused here, since a path is shown in
+/// messages.
+pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
+    if path.to_string_lossy().contains("://") {
+        return Err("must be the path of a file, not a URL".to_owned());
+    }
+    Ok(path)
 }
 
 /// A path for the metrics that leaves the exporter's other pages alone.
