@@ -13,6 +13,8 @@ pub mod collector;
 pub mod collectors;
 pub mod config;
 pub mod database;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod family;
 pub mod landing;
 pub mod listing;

@@ -1,0 +1,67 @@
+//! Whom the server runs as. PostgreSQL refuses to run as root, which is what containers and CI
+//! machines usually are: then the server gets an unprivileged account, and a folder that this
+//! account can reach.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// The accounts to try, best first: the packages' own, then the one that exists everywhere.
+pub(super) const NAMES: [&str; 2] = ["postgres", "nobody"];
+
+#[derive(Clone, Copy)]
+pub(super) struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+impl Account {
+    /// The account to drop to; none where no candidate exists on this machine.
+    pub(super) fn unprivileged() -> Option<Self> {
+        NAMES.iter().find_map(|name| Some(Self { uid: id("-u", name)?, gid: id("-g", name)? }))
+    }
+
+    /// Lets the command run as this account, without our supplementary groups.
+    pub(super) fn run(self, command: &mut Command) {
+        command.uid(self.uid).gid(self.gid);
+    }
+
+    pub(super) fn own(self, path: &Path) -> io::Result<()> {
+        chown(path, Some(self.uid), Some(self.gid))
+    }
+}
+
+/// Whether we are root: the owner of what we make is who we are.
+pub(super) fn is_root(own_folder: &TempDir) -> io::Result<bool> {
+    Ok(fs::metadata(own_folder.path())?.uid() == 0)
+}
+
+/// The temporary folders in which anybody may work. Root's own may be closed to the account.
+pub(super) fn shared_temporary_folders() -> impl Iterator<Item = PathBuf> {
+    [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
+        .into_iter()
+        .filter(|folder| is_open_to_all(folder))
+}
+
+fn is_open_to_all(folder: &Path) -> bool {
+    const WRITE_AND_ENTER: u32 = 0o003;
+    const ENTER: u32 = 0o001;
+    let allows = |folder: &Path, bits| {
+        fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & bits == bits)
+    };
+    let Ok(folder) = folder.canonicalize() else {
+        return false;
+    };
+    allows(&folder, WRITE_AND_ENTER) && folder.ancestors().all(|parent| allows(parent, ENTER))
+}
+
+/// `id` also knows accounts that are not in /etc/passwd, as on macOS or with a directory service.
+fn id(which: &str, name: &str) -> Option<u32> {
+    let output = Command::new("id").args([which, name]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}

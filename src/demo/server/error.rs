@@ -1,0 +1,47 @@
+//! What can keep the throwaway server from running, told so that the person at the terminal knows
+//! what to do next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why there is no server, in words for the person at the terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error(
+        "no PostgreSQL server is installed: looked for `postgres` and `initdb` in {searched}.\n\
+         Install one, then try again:\n  \
+         Debian, Ubuntu: sudo apt-get install postgresql\n  \
+         Fedora:         sudo dnf install postgresql-server\n  \
+         macOS:          brew install postgresql@17"
+    )]
+    NotInstalled { searched: String },
+
+    #[error(
+        "PostgreSQL refuses to run as root, and this machine has none of the accounts that it \
+         could run as instead ({}); run this as another user",
+        super::account::NAMES.join(", ")
+    )]
+    NoAccount,
+
+    #[error(
+        "PostgreSQL refuses to run as root, and another account cannot work in {}, /tmp or \
+         /var/tmp; run this as another user, or set TMPDIR to a folder with mode 1777",
+        std::env::temp_dir().display()
+    )]
+    NoFolder,
+
+    #[error("could not {action}: {source}")]
+    Io { action: String, source: io::Error },
+
+    #[error(
+        "PostgreSQL {version} ({binaries}) did not start on 127.0.0.1:{port} in {folder}; \
+         the end of its log:\n{log}"
+    )]
+    NotStarted { version: String, binaries: PathBuf, port: u16, folder: PathBuf, log: String },
+}
+
+/// Says what we were about to do with which path, for `map_err`.
+pub(super) fn failed_to(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> ServerError {
+    let action = format!("{verb} {}", path.display());
+    move |source| ServerError::Io { action, source }
+}

@@ -1,0 +1,7 @@
+-- What the shape new's history has beyond the others'. Run after jobs.sql.
+
+alter table job_history
+    add column branch_metadata jsonb,
+    add column run_attempt_id uuid;
+
+create index on job_history (history_created_on desc, history_id desc);

@@ -1,0 +1,116 @@
+-- The triggers that keep history and dependencies. Run last: the functions write the columns that
+-- a table and its history share in this shape.
+
+-- One row per insert and update, whatever changed, nothing on delete: as in Marie.
+do $do$
+declare
+    columns text;
+    new_values text;
+begin
+    select
+        string_agg(quote_ident(mine.attname), ', ' order by mine.attnum),
+        string_agg('new.' || quote_ident(mine.attname), ', ' order by mine.attnum)
+    into columns, new_values
+    from pg_attribute as mine
+    join pg_attribute as history using (attname)
+    where mine.attrelid = 'job'::regclass
+        and history.attrelid = 'job_history'::regclass
+        and mine.attnum > 0 and not mine.attisdropped;
+
+    execute format(
+        $sql$
+        create function record_job() returns trigger language plpgsql
+        set search_path from current
+        as $function$
+        begin
+            insert into job_history (%s) values (%s);
+            return null;
+        end
+        $function$
+        $sql$,
+        columns, new_values
+    );
+end
+$do$;
+
+create trigger record_job after insert or update on job
+for each row execute function record_job();
+
+-- A deleted DAG leaves its last image, not marked as such.
+do $do$
+declare
+    columns text;
+    image_values text;
+begin
+    select
+        string_agg(quote_ident(mine.attname), ', ' order by mine.attnum),
+        string_agg('image.' || quote_ident(mine.attname), ', ' order by mine.attnum)
+    into columns, image_values
+    from pg_attribute as mine
+    join pg_attribute as history using (attname)
+    where mine.attrelid = 'dag'::regclass
+        and history.attrelid = 'dag_history'::regclass
+        and mine.attnum > 0 and not mine.attisdropped;
+
+    execute format(
+        $sql$
+        create function record_dag() returns trigger language plpgsql
+        set search_path from current
+        as $function$
+        declare
+            image dag := case when tg_op = 'DELETE' then old else new end;
+        begin
+            insert into dag_history (%s) values (%s);
+            return null;
+        end
+        $function$
+        $sql$,
+        columns, image_values
+    );
+end
+$do$;
+
+create trigger record_dag after insert or update or delete on dag
+for each row execute function record_dag();
+
+-- Only parents that exist already become rows here; `job.dependencies` keeps the intent.
+create function sync_job_dependencies() returns trigger
+language plpgsql
+set search_path from current
+as $$
+begin
+    if tg_op = 'UPDATE' then
+        delete from job_dependencies where job_name = new.name and job_id = new.id;
+    end if;
+    insert into job_dependencies (job_name, job_id, depends_on_name, depends_on_id)
+    select new.name, new.id, parent.name, parent.id
+    from jsonb_array_elements_text(new.dependencies) as parent_id
+    join job as parent on parent.id = parent_id::uuid
+    on conflict do nothing;
+    return null;
+end
+$$;
+
+create trigger sync_job_dependencies after insert or update of dependencies on job
+for each row execute function sync_job_dependencies();
+
+create function record_kv_store_worker() returns trigger
+language plpgsql
+set search_path from current
+as $$
+declare
+    image kv_store_worker := case when tg_op = 'DELETE' then old else new end;
+begin
+    insert into kv_store_worker_history (
+        id, namespace, key, value, shard, created_at, updated_at, is_deleted, operation
+    )
+    values (
+        image.id, image.namespace, image.key, image.value, image.shard, image.created_at,
+        image.updated_at, image.is_deleted, left(tg_op, 1)
+    );
+    return null;
+end
+$$;
+
+create trigger record_kv_store_worker after insert or update or delete on kv_store_worker
+for each row execute function record_kv_store_worker();
