@@ -118,7 +118,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     let schema_name = config.database.schema.as_str();
     let mut run = session.begin().await?;
     let schema =
-        run.query(async |connection| Schema::read(connection, &config.database.schema).await).await?;
+        run.queries(3, async |connection| Schema::read(connection, &config.database.schema).await).await?;
     let role = run
         .query(async |connection| {
             sqlx::query(include_str!("check/role.sql")).bind(schema_name).fetch_one(connection).await

@@ -126,6 +126,15 @@ impl Query {
         }
     }
 
+    /// Whether there is a schema in which it runs in that lane.
+    fn may_run_in(&self, lane: Lane) -> bool {
+        match self.pace {
+            Pace::Fast => lane == Lane::Fast,
+            Pace::FastWithIndex => true,
+            Pace::Slow => lane == Lane::Slow,
+        }
+    }
+
     pub fn is_indexed(&self, schema: &Schema) -> bool {
         self.index.is_none_or(|index| schema.has_index(&index))
     }
@@ -179,6 +188,16 @@ impl Collector {
         schema: &'a Schema,
     ) -> impl Iterator<Item = &'static Query> + 'a {
         self.queries.iter().filter(move |query| query.lack(schema).is_none() && query.lane(schema) == lane)
+    }
+
+    /// Whether it has to know the queues; a lock on their table is no business of the others.
+    pub fn is_by_queue(&self) -> bool {
+        self.families.iter().any(|family| family.labels.contains(&collectors::QUEUE))
+    }
+
+    /// Whether there is a schema in which one of its queries runs in that lane.
+    pub fn may_run_in(&self, lane: Lane) -> bool {
+        self.queries.iter().any(|query| query.may_run_in(lane))
     }
 
     /// Why not one of its queries can run here, if so.

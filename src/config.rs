@@ -137,6 +137,13 @@ pub struct CollectorsConfig {
 }
 
 impl CollectorsConfig {
+    /// How long to wait after work that kept the database busy for so long, for the load budget to hold.
+    pub fn pause_after(&self, busy: Duration) -> Duration {
+        // A tiny budget demands more than a Duration holds; what runs once a week costs nothing anyway.
+        let pause = Duration::try_from_secs_f64(busy.as_secs_f64() / self.load_budget);
+        pause.map_or(WEEK, |pause| pause.min(WEEK))
+    }
+
     /// Whether the collector of this name runs.
     pub fn is_enabled(&self, collector: &str) -> bool {
         !self.disabled.contains(collector)
@@ -144,7 +151,7 @@ impl CollectorsConfig {
 }
 
 /// Which queues have series of their own.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Series")]
 pub struct QueuesConfig {
     /// Publish at most this many queues

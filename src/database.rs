@@ -138,10 +138,19 @@ impl Session {
     /// # Errors
     /// [`Reason::Unavailable`] where the database cannot be reached or does not answer.
     pub async fn begin(&mut self) -> Result<Run, Failure> {
-        let (mut connection, opened) = match self.connection.take() {
-            Some((connection, opened)) if opened.elapsed() < MAXIMUM_AGE => (connection, opened),
-            _ => (self.connect().await?, Instant::now()),
-        };
+        if let Some((connection, opened)) = self.connection.take()
+            && opened.elapsed() < MAXIMUM_AGE
+            && let Ok(run) = self.begin_on(connection, opened).await
+        {
+            return Ok(run);
+        }
+        // A pooler, a firewall or a restart may have ended the idle connection, which says nothing of the
+        // database now; a new one does.
+        let connection = self.connect().await?;
+        self.begin_on(connection, Instant::now()).await
+    }
+
+    async fn begin_on(&self, mut connection: PgConnection, opened: Instant) -> Result<Run, Failure> {
         // Through sqlx's own transaction guard the connection would be borrowed for the whole run; a
         // failed run throws it away instead, so plain statements do.
         let begin = sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(&mut connection);
@@ -194,7 +203,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Runs `work` on the transaction's connection, adding its time to [`Run::busy`].
+    /// Runs `work`, which is one statement, on the transaction's connection, adding its time to
+    /// [`Run::busy`].
     ///
     /// # Errors
     /// What `work` returned, or [`Reason::Unavailable`] when the server is long past its own time-out.
@@ -202,8 +212,20 @@ impl Run {
         &mut self,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
     ) -> Result<T, Failure> {
+        self.queries(1, work).await
+    }
+
+    /// The same for several statements, each of which may take as long as the server allows it.
+    ///
+    /// # Errors
+    /// As of [`Run::query`].
+    pub async fn queries<T, E: Into<Failure>>(
+        &mut self,
+        statements: u32,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, Failure> {
         let started = Instant::now();
-        let outcome = answered(self.patience, work(&mut self.connection)).await;
+        let outcome = answered(self.patience.saturating_mul(statements), work(&mut self.connection)).await;
         self.busy += started.elapsed();
         outcome
     }
@@ -244,7 +266,7 @@ fn begin_statement(schema: &SchemaName, statement_timeout: Duration) -> String {
          SET LOCAL plan_cache_mode = force_generic_plan",
         schema.quoted(),
         statement_timeout.as_millis(),
-        LOCK_TIMEOUT.min(statement_timeout).as_millis(),
+        LOCK_TIMEOUT.min(statement_timeout / 2).as_millis(),
         (statement_timeout + GRACE).as_millis(),
     )
 }

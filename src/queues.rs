@@ -43,7 +43,7 @@ impl QueueCensus {
 }
 
 /// The queues of one run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Queues {
     known: Vec<String>,
     published: BTreeSet<String>,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Known};
 use crate::collector::{COLLECTORS, Collector, Context, Lane};
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run, Session};
@@ -80,6 +80,20 @@ impl Exporter {
         self.status.stands(collector.name, standing);
     }
 
+    /// What `/metrics` says now: the exporter's own metrics, then those of each collector.
+    ///
+    /// # Errors
+    /// When the encoder refuses a family.
+    pub fn text(&self) -> prometheus::Result<Vec<u8>> {
+        // First, for it drops what is stale, and the series are counted after that.
+        let collected = self.snapshot.text();
+        let mut text = self.telemetry.text(&self.snapshot.series())?;
+        for collector in collected {
+            text.extend_from_slice(&collector);
+        }
+        Ok(text)
+    }
+
     /// Runs the collectors of `lane` until `shutdown` turns true.
     pub async fn run(self: Arc<Self>, lane: Lane, shutdown: watch::Receiver<bool>) {
         LaneTask::new(self, lane).run(shutdown).await;
@@ -100,16 +114,33 @@ struct LaneTask {
 struct Turn {
     collector: &'static Collector,
     due: Instant,
+    /// The pause that the load budget demands after a run.
+    demanded: Duration,
+    /// The interval in force.
     interval: Duration,
+    /// Whether it has a query in this lane here, as far as known.
+    is_here: bool,
     last_failure: Option<Reason>,
 }
 
 /// What came of a turn.
 enum Outcome {
-    /// Its samples, and how long the database worked for them.
-    Collected(Vec<Samples>, Duration),
+    Collected(Vec<Samples>, Cost),
     /// It has no query in this lane here.
     NotHere,
+    Failed(Failure, Cost),
+    /// The database was not even reached.
+    NotReached(Failure),
+}
+
+/// How long a run kept the database busy.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// In all.
+    busy: Duration,
+    /// With the collector's own queries. What reading the catalog took is no reason to run the collector that
+    /// came upon an old one less often: all of them use it.
+    own: Duration,
 }
 
 impl LaneTask {
@@ -122,8 +153,15 @@ impl LaneTask {
         let started = Instant::now();
         let turns = COLLECTORS
             .iter()
-            .filter(|collector| exporter.is_enabled(collector))
-            .map(|collector| Turn { collector, due: started, interval, last_failure: None })
+            .filter(|collector| exporter.is_enabled(collector) && collector.may_run_in(lane))
+            .map(|collector| Turn {
+                collector,
+                due: started,
+                demanded: Duration::ZERO,
+                interval,
+                is_here: true,
+                last_failure: None,
+            })
             .collect();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
         LaneTask { lane, session, turns, misses: 0, started, exporter }
@@ -167,69 +205,88 @@ impl LaneTask {
         let collector = self.turns[index].collector;
         let outcome = self.attempt(collector).await;
         let took = began.elapsed();
+        self.turns[index].is_here = !matches!(outcome, Outcome::NotHere);
         match outcome {
-            Ok(Outcome::NotHere) => {
+            Outcome::NotHere => {
                 self.exporter.snapshot.forget(collector, self.lane);
                 self.exporter.telemetry.forget(collector, self.lane);
                 self.exporter.status.forget(collector.name, self.lane);
-                self.reschedule(index, Duration::ZERO);
+                self.reschedule(index, Some(Duration::ZERO));
             }
-            Ok(Outcome::Collected(samples, busy)) => {
-                let interval = self.reschedule(index, busy);
+            Outcome::Collected(samples, cost) => {
+                let interval = self.reschedule(index, Some(cost.own));
                 let lifetime = self.exporter.config.collectors.stale_after.max(interval * 3);
                 let replaced =
                     self.exporter.snapshot.replace(collector, self.lane, samples, Instant::now() + lifetime);
                 let failure = replaced.err().map(|error| Failure::new(Reason::Other, error.to_string()));
-                self.note(index, took, busy, failure.as_ref());
+                self.note(index, took, cost.busy, failure.as_ref());
             }
-            Err((failure, _)) if failure.reason == Reason::Unavailable => self.back_off(&failure, took),
-            Err((failure, busy)) => {
+            Outcome::Failed(failure, cost) => {
                 if failure.reason == Reason::SchemaChanged {
-                    self.exporter.catalog.forget();
+                    self.exporter.catalog.doubt();
                 }
-                self.reschedule(index, busy);
-                self.note(index, took, busy, Some(&failure));
+                // To wait for a lock costs the database nothing.
+                let own = (failure.reason != Reason::Lock).then_some(cost.own);
+                self.reschedule(index, own);
+                let lost_before = self.turns[index].last_failure == Some(Reason::Unavailable);
+                if failure.reason == Reason::Unavailable && !lost_before {
+                    // A connection is most likely lost to a restart, after which nobody should wait for a
+                    // slow interval. If it is this query that ends it, the next time shows that.
+                    let soon = Instant::now() + self.exporter.config.collectors.interval;
+                    self.turns[index].due = self.turns[index].due.min(soon);
+                }
+                self.note(index, took, cost.busy, Some(&failure));
             }
+            Outcome::NotReached(failure) => self.back_off(&failure, took),
         }
     }
 
-    /// One transaction. A failure comes with the time that the database spent on it all the same.
-    async fn attempt(&mut self, collector: &'static Collector) -> Result<Outcome, (Failure, Duration)> {
+    /// One transaction.
+    async fn attempt(&mut self, collector: &'static Collector) -> Outcome {
         let begun = self.session.begin().await;
         self.exporter.telemetry.reached(begun.is_ok());
-        let mut run = begun.map_err(|failure| (failure, Duration::ZERO))?;
+        let mut run = match begun {
+            Ok(run) => run,
+            Err(failure) => return Outcome::NotReached(failure),
+        };
         self.misses = 0;
-        let outcome = self.exporter.collect(collector, self.lane, &mut run).await;
-        let busy = run.busy();
-        let gone = matches!(&outcome, Err(failure) if failure.reason == Reason::Unavailable);
-        if gone {
+        let known = self.exporter.look(&mut run).await;
+        let looked = run.busy();
+        let outcome = match known {
+            Ok(known) => self.exporter.collect(collector, self.lane, &known, &mut run).await,
+            Err(failure) => Err(failure),
+        };
+        let cost = Cost { busy: run.busy(), own: run.busy().saturating_sub(looked) };
+        if outcome.as_ref().is_err_and(|failure| failure.reason == Reason::Unavailable) {
             self.exporter.telemetry.reached(false);
         }
         self.session.finish(run, outcome.as_ref().err()).await;
         match outcome {
-            Ok(Some(samples)) => Ok(Outcome::Collected(samples, busy)),
-            Ok(None) => Ok(Outcome::NotHere),
-            Err(failure) => Err((failure, busy)),
+            Ok(Some(samples)) => Outcome::Collected(samples, cost),
+            Ok(None) => Outcome::NotHere,
+            Err(failure) => Outcome::Failed(failure, cost),
         }
     }
 
-    /// Sets a collector's next turn and says what its interval is now.
+    /// Sets a collector's next turn and says what its interval is now; `cost` where the run told it.
     ///
     /// Turns keep to a grid, shifted from collector to collector, so that they are spread over the interval
     /// from the second round on and again after an outage. Where the budget demands a longer pause, that
     /// pause is all there is.
-    fn reschedule(&mut self, index: usize, busy: Duration) -> Duration {
+    fn reschedule(&mut self, index: usize, cost: Option<Duration>) -> Duration {
         let collectors = &self.exporter.config.collectors;
         let configured = match self.lane {
             Lane::Fast => collectors.interval,
             Lane::Slow => collectors.slow_interval,
         };
-        let demanded = busy.div_f64(collectors.load_budget);
-        let earliest = Instant::now() + demanded;
         let offset = configured.mul_f64(share(index + 1, self.turns.len()));
         let turn = &mut self.turns[index];
-        turn.interval = configured.max(demanded);
-        turn.due = if demanded > configured {
+        if let Some(cost) = cost {
+            turn.demanded = collectors.pause_after(cost);
+        }
+        let earliest = Instant::now() + turn.demanded;
+        turn.interval = configured.max(turn.demanded);
+        turn.due = if turn.demanded > configured {
             earliest
         } else {
             next_on_grid(self.started + offset, configured, earliest)
@@ -246,7 +303,7 @@ impl LaneTask {
         self.misses = self.misses.saturating_add(1);
         let now = Instant::now();
         for index in 0..self.turns.len() {
-            if self.turns[index].due <= now {
+            if self.turns[index].due <= now && self.turns[index].is_here {
                 self.note(index, took, Duration::ZERO, Some(failure));
             }
             self.turns[index].due = self.turns[index].due.max(again);
@@ -274,29 +331,38 @@ impl LaneTask {
 }
 
 impl Exporter {
+    /// What is known of the database; where that was just read, says it to whoever asks.
+    async fn look(&self, run: &mut Run) -> Result<Known, Failure> {
+        let (known, is_new) = self.catalog.get(run, &self.config).await?;
+        if is_new {
+            self.telemetry.database(self.config.database.schema.as_str(), &known.schema);
+            for collector in COLLECTORS {
+                self.note_standing(collector, Some(&known.schema));
+            }
+        }
+        Ok(known)
+    }
+
     /// The samples of a collector's queries in one lane, or none where it has no query there.
     async fn collect(
         &self,
         collector: &'static Collector,
         lane: Lane,
+        known: &Known,
         run: &mut Run,
     ) -> Result<Option<Vec<Samples>>, Failure> {
-        let (known, is_new) = self.catalog.get(run, &self.config).await?;
         let schema = &known.schema;
-        if is_new {
-            self.telemetry.database(self.config.database.schema.as_str(), schema);
-            for collector in COLLECTORS {
-                self.note_standing(collector, Some(schema));
-            }
-        }
         if collector.queries_in(lane, schema).next().is_none() {
             return Ok(None);
         }
-        let queues = run
-            .query(async |connection| {
+        let queues = if collector.is_by_queue() {
+            run.query(async |connection| {
                 Queues::read(connection, schema, &known.census, &self.config.queues).await
             })
-            .await?;
+            .await?
+        } else {
+            Queues::default()
+        };
         let context = Context { config: &self.config, schema, queues: &queues };
         collector.collect(lane, run, &context).await.map(Some)
     }

@@ -125,15 +125,10 @@ fn router(exporter: Arc<Exporter>) -> Router {
 }
 
 async fn metrics(State(exporter): State<Arc<Exporter>>) -> Response {
-    let own = match exporter.telemetry.text(&exporter.snapshot.series()) {
-        Ok(own) => own,
-        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    };
-    let mut text = own;
-    for collector in exporter.snapshot.text() {
-        text.extend_from_slice(&collector);
+    match exporter.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], Bytes::from(text)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], Bytes::from(text)).into_response()
 }
 
 async fn healthy(State(exporter): State<Arc<Exporter>>) -> (StatusCode, &'static str) {

@@ -1,0 +1,90 @@
+//! Queries that take long: what they may cost, and that they keep nobody else waiting.
+
+use std::time::{Duration, Instant};
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::databases::Database;
+use crate::lanes::{Lanes, successes};
+
+const SCHEDULER: [(&str, &str); 2] = [("collector", "scheduler"), ("lane", "fast")];
+
+/// Each read of the table takes that long from now on.
+async fn slow_down(database: &mut Database, table: &str, seconds: f64) {
+    database
+        .run(&format!(
+            "begin;
+             alter table {table} rename to {table}_rows;
+             create view {table} as
+             select * from {table}_rows where (select true from pg_sleep({seconds}));
+             commit"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_slow_query_stretches_its_collectors_interval_and_no_other() {
+    let mut database = Database::new(Shape::New).await;
+    slow_down(&mut database, "version", 0.2).await;
+    let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=10%"]);
+    let interval = "marie_collector_interval_seconds";
+    let first =
+        lanes.until("the interval is stretched", |now| now.value(interval, &SCHEDULER) >= Some(2.0)).await;
+    let began = Instant::now();
+    let runs = |metrics: &crate::metrics::Metrics| successes(metrics, "scheduler");
+    let second = lanes.until("the next run of the slow collector", |now| runs(now) > runs(&first)).await;
+    assert!(began.elapsed() > Duration::from_millis(1500), "only {:?} between two runs", began.elapsed());
+    let pace = successes(&second, "queues") - successes(&first, "queues");
+    assert!(pace >= 5.0, "the queues ran {pace} times meanwhile");
+    let busy = second.count("marie_database_busy_seconds_total", &SCHEDULER);
+    assert!(busy >= 0.2 * runs(&second), "{busy} s for {} runs", runs(&second));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_query_beyond_its_time_fails_with_timeout_and_the_others_go_on() {
+    let mut database = Database::new(Shape::New).await;
+    slow_down(&mut database, "version", 30.0).await;
+    let mut lanes = Lanes::start(&database.url, &["--collector.timeout=300ms"]);
+    lanes.until_fails("scheduler", "timeout").await;
+    let metrics = lanes.until_fresh(&["statistics", "stuck", "queues"]).await;
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn queues_that_take_long_to_find_are_found_and_stretch_no_collectors_interval() {
+    let mut database = Database::new(Shape::New).await;
+    // Both statements that find the names are within their time, together they are not.
+    slow_down(&mut database, "job", 2.2).await;
+    let flags = [
+        "--collector.timeout=2500ms",
+        "--collector.interval=1s",
+        "--no-collector.statistics",
+        "--no-collector.stuck",
+        "--no-collector.retries",
+        "--no-collector.sla",
+        "--no-collector.dags",
+        "--no-collector.storage",
+        "--no-collector.scheduler",
+        "--no-collector.throughput",
+    ];
+    let mut lanes = Lanes::start(&database.url, &flags);
+    let metrics = lanes.until_fresh(&["queues"]).await;
+    let labels = [("collector", "queues"), ("lane", "fast")];
+    assert_eq!(metrics.count("marie_collector_failures_total", &labels), 0.0);
+    assert_eq!(metrics.value("marie_collector_interval_seconds", &labels), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_budget_of_next_to_nothing_is_a_long_pause_and_not_a_panic() {
+    let database = Database::new(Shape::New).await;
+    let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=1e-300"]);
+    let metrics = lanes
+        .until("all have run", |now| now.values("marie_collector_success", &[("lane", "fast")]).len() >= 8)
+        .await;
+    let week = 7.0 * 86400.0;
+    assert_eq!(metrics.value("marie_collector_interval_seconds", &SCHEDULER), Some(week));
+    lanes.stop().await;
+}

@@ -1,0 +1,76 @@
+//! Single connections that are lost while the database itself is well.
+
+use marie_exporter::demo::shape::Shape;
+use sqlx::AssertSqlSafe;
+
+use crate::databases::Database;
+use crate::lanes::Lanes;
+
+/// Ends all of the exporter's sessions in this database for which the condition holds.
+async fn terminate(database: &mut Database, condition: &str) -> u64 {
+    let sql = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and application_name = 'marie-exporter' and {condition}"
+    );
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut database.admin).await.unwrap().rows_affected()
+}
+
+#[tokio::test]
+async fn a_session_ended_while_its_query_runs_costs_one_run() {
+    let mut database = Database::new(Shape::New).await;
+    database
+        .run(
+            "begin;
+             alter table version rename to version_rows;
+             create view version as select * from version_rows where (select true from pg_sleep(0.5));
+             commit",
+        )
+        .await;
+    let mut lanes = Lanes::start(&database.url, &[]);
+    lanes.until_fresh(&["scheduler"]).await;
+    while terminate(&mut database, "state = 'active' and query like '%from version as v%'").await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    lanes.until_fails("scheduler", "unavailable").await;
+    let metrics = lanes.until_fresh(&["scheduler", "stuck"]).await;
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_ended_between_two_runs_costs_nothing() {
+    let mut database = Database::new(Shape::New).await;
+    let flags = ["--collector.interval=500ms", "--collector.slow-interval=500ms"];
+    let mut lanes = Lanes::start(&database.url, &flags);
+    lanes.until_fresh(&["stuck"]).await;
+    for _ in 0..2 {
+        while terminate(&mut database, "state = 'idle'").await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        lanes.until_fresh(&["stuck"]).await;
+    }
+    assert_eq!(lanes.metrics().count("marie_collector_failures_total", &[]), 0.0);
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_query_that_always_ends_its_session_starves_no_other_collector() {
+    let mut database = Database::new(Shape::New).await;
+    // statistics, the first of the lane, reads dag.
+    database
+        .run(
+            "begin;
+             alter table dag rename to dag_rows;
+             create view dag as
+             select * from dag_rows where (select pg_terminate_backend(pg_backend_pid()) or pg_sleep(5) is null);
+             insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid);
+             commit",
+        )
+        .await;
+    let mut lanes = Lanes::start(&database.url, &[]);
+    lanes.until_fails("statistics", "unavailable").await;
+    let metrics = lanes.until_fresh(&["stuck", "retries", "sla", "queues", "scheduler"]).await;
+    let stuck = [("collector", "stuck"), ("lane", "fast")];
+    assert_eq!(metrics.count("marie_collector_failures_total", &stuck), 0.0);
+    lanes.stop().await;
+}

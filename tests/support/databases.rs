@@ -1,0 +1,58 @@
+//! One PostgreSQL server for all tests of a binary, and a database of its own for each test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use once_cell::sync::Lazy;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+pub(crate) static SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
+
+/// A database with the scheduler's tables, and a session in which a test does to it what it likes.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) admin: PgConnection,
+}
+
+impl Database {
+    pub(crate) async fn new(shape: Shape) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("marie_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let url = SERVER.create_database(&name).await.expect("a database can be made");
+        Database { admin: furnished(&url, shape).await, url }
+    }
+
+    /// Runs statements as the database's owner, the scheduler's schema in the search path.
+    pub(crate) async fn run(&mut self, sql: &str) {
+        run(&mut self.admin, sql).await;
+    }
+
+    /// A second session like the first.
+    pub(crate) async fn session(&self) -> PgConnection {
+        let mut session = PgConnection::connect(&self.url).await.expect("the database takes connections");
+        run(&mut session, "set search_path = marie_scheduler, pg_catalog").await;
+        session
+    }
+}
+
+pub(crate) async fn run(session: &mut PgConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(session).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Installs the shape with one DAG, the queue `extract` with one job, and the queue `idle` with none.
+pub(crate) async fn furnished(url: &str, shape: Shape) -> PgConnection {
+    let mut admin = PgConnection::connect(url).await.expect("the database takes connections");
+    shape.install(&mut admin, "marie_scheduler").await.expect("the shape can be installed");
+    if shape != Shape::Page {
+        run(
+            &mut admin,
+            "select create_queue('extract', '{}'), create_queue('idle', '{}');
+             insert into dag (id, name, state) values (md5('dag')::uuid, 'a dag', 'active');
+             insert into job (id, name, state, started_on, dag_id)
+             values (md5('job')::uuid, 'extract', 'active', now(), md5('dag')::uuid)",
+        )
+        .await;
+    }
+    admin
+}

@@ -1,0 +1,114 @@
+//! The exporter's two lanes inside the test's own process, on short intervals.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use marie_exporter::collector::{COLLECTORS, Lane};
+use marie_exporter::config::{self, Command, Config};
+use marie_exporter::runner::Exporter;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+
+/// Short, and a budget that stretches nothing; flags given later replace them.
+const FLAGS: [&str; 4] = [
+    "--collector.interval=100ms",
+    "--collector.slow-interval=300ms",
+    "--collector.timeout=5s",
+    "--collector.load-budget=100%",
+];
+
+/// Longer than anything here takes, even on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Lanes {
+    pub(crate) exporter: Arc<Exporter>,
+    shutdown: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
+    let names: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
+    let given = |flag: &&str| flag.split_once('=').map_or(*flag, |(name, _)| name).to_owned();
+    let replaced: Vec<String> = flags.iter().map(given).collect();
+    let defaults = FLAGS.iter().filter(|flag| !replaced.contains(&given(flag)));
+    let arguments = ["marie-exporter", "serve", "--database-url", url];
+    let arguments = arguments.iter().chain(defaults).chain(flags);
+    match config::parse(arguments.map(OsString::from), |_| None, &names).expect("the flags are valid") {
+        Command::Serve(config) => config,
+        other => panic!("not serve: {other:?}"),
+    }
+}
+
+impl Lanes {
+    pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
+        let exporter = Arc::new(Exporter::new(config(url, flags)).expect("the metrics are declared well"));
+        let (shutdown, ends) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for lane in Lane::ALL {
+            tasks.spawn(Arc::clone(&exporter).run(lane, ends.clone()));
+        }
+        Lanes { exporter, shutdown, tasks }
+    }
+
+    /// What a scrape would get now.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let text = self.exporter.text().expect("it encodes");
+        Metrics::parse(&String::from_utf8(text).expect("an exposition is UTF-8"))
+    }
+
+    /// Waits until what is published fulfils the condition.
+    pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = self.metrics();
+            if holds(&metrics) {
+                return metrics;
+            }
+            // A lane without a collector ends at once.
+            if let Some(ended) = self.tasks.try_join_next() {
+                ended.expect("a lane does not panic");
+            }
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until each of these collectors of the fast lane has begun and ended a run from now on, and that
+    /// with success.
+    pub(crate) async fn until_fresh(&mut self, collectors: &[&str]) -> Metrics {
+        let before = self.metrics();
+        self.until(&format!("fresh numbers of {collectors:?}"), |now| {
+            // Of two more successes the second was begun after the call.
+            collectors.iter().all(|name| successes(now, name) >= successes(&before, name) + 2.0)
+        })
+        .await
+    }
+
+    /// Waits until the collector fails in the fast lane for this reason.
+    pub(crate) async fn until_fails(&mut self, collector: &str, reason: &str) -> Metrics {
+        let labels = [("collector", collector), ("lane", "fast"), ("reason", reason)];
+        let before = self.metrics().count("marie_collector_failures_total", &labels);
+        self.until(&format!("{collector} fails with {reason}"), |now| {
+            now.count("marie_collector_failures_total", &labels) > before
+                && now.value("marie_collector_success", &labels[..2]) == Some(0.0)
+        })
+        .await
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.send_replace(true);
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("a lane does not panic");
+        }
+    }
+}
+
+/// Successful runs in the fast lane.
+pub(crate) fn successes(metrics: &Metrics, collector: &str) -> f64 {
+    let labels = [("collector", collector), ("lane", "fast")];
+    metrics.count("marie_collector_runs_total", &labels)
+        - metrics.count("marie_collector_failures_total", &labels)
+}
