@@ -111,10 +111,15 @@ pub struct Context<'a> {
 }
 
 impl Query {
-    /// What this query lacks here, if anything.
+    /// What this query lacks here, if anything. A table that is there and may not be read has no stand-in,
+    /// which would tell of nothing where there is something.
     pub fn lack(&self, schema: &Schema) -> Option<Lack> {
+        let forbidden = |stand_in: &StandIn| {
+            schema.lacks(&stand_in.instead_of).filter(|lack| matches!(lack, Lack::Permission(_)))
+        };
         let stand_ins = self.stand_ins_here(schema).flat_map(|stand_in| stand_in.needs);
-        self.needs.iter().chain(stand_ins).find_map(|need| schema.lacks(need))
+        let lack = self.needs.iter().chain(stand_ins).find_map(|need| schema.lacks(need));
+        lack.or_else(|| self.stand_ins.iter().find_map(forbidden))
     }
 
     /// The lane that it runs in here.

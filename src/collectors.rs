@@ -23,7 +23,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 
 use crate::collector::{Context, Pace, Query, SqlFile};
-use crate::schema::Index;
+use crate::schema::{Index, Need};
 
 /// The label that holds `job.name`.
 pub const QUEUE: &str = "queue";
@@ -35,7 +35,7 @@ const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: No
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
-    needs: &[],
+    needs: &[Need::Table("job")],
     stand_ins: &[],
     index: Some(BY_STATE),
     arguments: known_queues,

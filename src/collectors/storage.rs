@@ -17,6 +17,7 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("storage.sql"),
             pace: Pace::Slow,
+            needs: &[],
             index: None,
             arguments: |context| {
                 let mut arguments = PgArguments::default();

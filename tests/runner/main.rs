@@ -10,7 +10,9 @@ mod lanes;
 #[path = "../support/metrics.rs"]
 mod metrics;
 
+mod changes;
 mod load;
 mod locks;
 mod losses;
 mod manners;
+mod outages;

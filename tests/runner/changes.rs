@@ -1,0 +1,138 @@
+//! Tables, columns, rights and queues that come and go while the exporter runs.
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::databases::Database;
+use crate::lanes::Lanes;
+
+async fn running(shape: Shape) -> (Database, Lanes) {
+    let database = Database::new(shape).await;
+    let mut lanes = Lanes::start(&database.url, &[]);
+    lanes.until_fresh(&["statistics", "queues", "dags", "scheduler"]).await;
+    (database, lanes)
+}
+
+fn disabled<'a>(collector: &'a str, reason: &'a str) -> [(&'a str, &'a str); 2] {
+    [("collector", collector), ("reason", reason)]
+}
+
+#[tokio::test]
+async fn an_optional_table_dropped_and_made_again_disables_its_collector_meanwhile() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue rename to elsewhere").await;
+    let gone = disabled("queues", "missing_table");
+    let metrics = lanes
+        .until("queues is disabled", |now| {
+            now.value("marie_collector_disabled_info", &gone) == Some(1.0) && !now.has("marie_queue_info")
+        })
+        .await;
+    assert_eq!(metrics.value("marie_collector_enabled", &gone[..1]), Some(0.0));
+    lanes
+        .until("it does not run", |now| {
+            now.value("marie_collector_success", &[("collector", "queues"), ("lane", "fast")]).is_none()
+        })
+        .await;
+    lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    database.run("alter table elsewhere rename to queue").await;
+    let metrics = lanes.until("queues is back", |now| now.has("marie_queue_info")).await;
+    assert_eq!(metrics.value("marie_collector_enabled", &gone[..1]), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_column_renamed_mid_run_is_a_changed_schema_and_recovers_when_it_is_back() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue rename column policy to politics").await;
+    lanes.until_fails("queues", "schema_changed").await;
+    let metrics = lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    database.run("alter table queue rename column politics to policy").await;
+    lanes.until_fresh(&["queues"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_column_of_another_type_than_the_prepared_one_costs_one_run() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue alter column retry_limit type bigint").await;
+    lanes.until_fresh(&["queues", "statistics"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_deleted_with_its_jobs_vanishes() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    lanes.until("both queues are there", |now| now.values("marie_queue_info", &[]).len() == 2).await;
+    database.run("delete from queue where name = 'idle'").await;
+    let idle = [("queue", "idle")];
+    lanes.until("the idle queue is gone", |now| now.values("marie_jobs", &idle).is_empty()).await;
+    database.run("delete from job; delete from queue").await;
+    lanes
+        .until("the other is gone", |now| {
+            !now.has("marie_jobs") && !now.has("marie_queue_info") && !now.has("marie_jobs_stuck")
+        })
+        .await;
+    lanes.stop().await;
+}
+
+/// A role that may read everything but what is taken away from it.
+async fn limited(database: &mut Database, role: &str, but: &str) -> String {
+    database
+        .run(&format!(
+            "create role {role} login;
+             grant usage on schema marie_scheduler to {role};
+             grant select on all tables in schema marie_scheduler to {role};
+             revoke {but} from {role}"
+        ))
+        .await;
+    database.url.replace("postgres@", &format!("{role}@"))
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_queue_has_no_queues_collector_and_all_others() {
+    let mut database = Database::new(Shape::New).await;
+    let url = limited(&mut database, "without_queue", "select on marie_scheduler.queue").await;
+    let mut lanes = Lanes::start(&url, &[]);
+    let metrics = lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    assert_eq!(metrics.value("marie_collector_disabled_info", &disabled("queues", "permission")), Some(1.0));
+    database.run("grant select on queue to without_queue").await;
+    lanes.until_fresh(&["queues"]).await;
+    database.run("revoke select on queue from without_queue").await;
+    lanes.until("a right taken away is noticed", |now| !now.has("marie_queue_info")).await;
+    lanes.until_fresh(&["statistics"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_dag_is_told_nothing_wrong_about_blocked_jobs() {
+    let mut database = Database::new(Shape::New).await;
+    // This job's DAG is finished, so that the job is blocked: whoever cannot see the DAG would call it ready.
+    database
+        .run(
+            "update dag set state = 'failed';
+             insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid)",
+        )
+        .await;
+    let url = limited(&mut database, "without_dag", "select on marie_scheduler.dag").await;
+    let mut lanes = Lanes::start(&url, &[]);
+    let metrics = lanes.until_fresh(&["statistics", "stuck"]).await;
+    assert!(metrics.has("marie_jobs"));
+    assert_eq!(metrics.value("marie_jobs_ready", &[("queue", "extract")]), None);
+    assert_eq!(metrics.value("marie_collector_disabled_info", &disabled("dags", "permission")), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_enter_the_schema_lacks_a_permission() {
+    let mut database = Database::new(Shape::New).await;
+    let url = limited(&mut database, "outsider", "usage on schema marie_scheduler").await;
+    let mut lanes = Lanes::start(&url, &[]);
+    let metrics = lanes
+        .until("the collectors are disabled", |now| {
+            now.value("marie_collector_disabled_info", &disabled("stuck", "permission")) == Some(1.0)
+        })
+        .await;
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    assert!(!metrics.has("marie_jobs"));
+    lanes.stop().await;
+}
