@@ -1,4 +1,28 @@
-//! Prometheus exporter for the Marie-AI job scheduler.
+//! Prometheus exporter for the Marie-AI job scheduler's PostgreSQL database.
+//!
+//! In reading order, which is also the way that data flows: a [`config`] says which [`database`] to look at
+//! and how; [`schema`], [`queues`] and [`catalog`] find out what that database has; a [`family`] is a metric,
+//! a [`collector`] is queries that fill families, and [`collectors`] are the nine there are; the [`runner`]
+//! runs them on an interval and leaves their text in the [`snapshot`], their fate in [`status`] and
+//! [`telemetry`]; the [`server`] and its [`landing`] page show all that. [`check`] and [`listing`] are the
+//! commands beside `serve`.
 
+pub mod catalog;
+pub mod check;
+pub mod collector;
+pub mod collectors;
+pub mod config;
+pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod family;
+pub mod landing;
+pub mod listing;
+pub mod queues;
+pub mod runner;
+pub mod schema;
+pub mod serve;
+pub mod server;
+pub mod snapshot;
+pub mod status;
+pub mod telemetry;

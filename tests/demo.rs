@@ -25,10 +25,7 @@ async fn connect_to_new_database(name: &str) -> PgConnection {
 }
 
 async fn count(connection: &mut PgConnection, query: &'static str) -> i64 {
-    sqlx::query_scalar(query)
-        .fetch_one(connection)
-        .await
-        .unwrap()
+    sqlx::query_scalar(query).fetch_one(connection).await.unwrap()
 }
 
 /// Runs a script, all of it in one transaction.
@@ -46,11 +43,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 
 fn process_exists(pid: u32) -> bool {
     let mut kill = Command::new("kill");
-    kill.args(["-0", &pid.to_string()])
-        .stderr(Stdio::null())
-        .status()
-        .unwrap()
-        .success()
+    kill.args(["-0", &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
 }
 
 #[test]
@@ -67,11 +60,7 @@ fn a_dropped_server_leaves_neither_process_nor_folder() {
 #[ignore = "runs until it is killed"]
 fn owns_a_server_until_it_is_killed() {
     let server = Server::start().unwrap();
-    eprintln!(
-        "server {} {}",
-        server.postmaster_pid(),
-        server.folder().display()
-    );
+    eprintln!("server {} {}", server.postmaster_pid(), server.folder().display());
     thread::sleep(Duration::from_mins(5));
 }
 
@@ -83,16 +72,9 @@ fn a_server_whose_owner_was_killed_leaves_neither_process_nor_folder() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(owner.stderr.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let line = lines
-        .into_iter()
-        .find(|line| line.starts_with("server "))
-        .unwrap();
-    let [_, pid, folder] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
-        panic!("{line}")
-    };
+    let lines = BufReader::new(owner.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.into_iter().find(|line| line.starts_with("server ")).unwrap();
+    let [_, pid, folder] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
     let pid = pid.parse().unwrap();
     assert!(process_exists(pid) && Path::new(folder).exists());
 
@@ -107,11 +89,7 @@ async fn a_stopped_server_starts_again_on_the_same_port_with_the_same_data() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("kept").await.unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();
-    run(
-        &mut connection,
-        "create table kept as select 42::bigint as answer",
-    )
-    .await;
+    run(&mut connection, "create table kept as select 42::bigint as answer").await;
 
     server.stop().unwrap();
     assert!(!process_exists(server.postmaster_pid()));
@@ -131,24 +109,16 @@ fn a_server_that_does_not_start_says_why() {
         panic!("it started with nonsense")
     };
     let message = error.to_string();
-    assert!(
-        message.contains("shared_buffers") && message.contains("127.0.0.1"),
-        "{message}"
-    );
+    assert!(message.contains("shared_buffers") && message.contains("127.0.0.1"), "{message}");
 }
 
 #[tokio::test]
 async fn settings_given_at_the_start_are_in_force() {
     let server = Server::start_with(&[("work_mem", "7MB")]).unwrap();
-    let mut connection = PgConnection::connect(&server.url("postgres"))
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
     let show = "select setting::bigint from pg_settings where name = 'work_mem'";
     assert_eq!(count(&mut connection, show).await, 7 * 1024);
-    let version: String = sqlx::query_scalar("show server_version")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let version: String = sqlx::query_scalar("show server_version").fetch_one(&mut connection).await.unwrap();
     assert!(version.starts_with(server.version()));
 }
 
@@ -158,10 +128,8 @@ async fn every_shape_installs_in_a_schema_with_an_ugly_name() {
     for shape in Shape::ALL {
         let mut transaction = connection.begin().await.unwrap();
         shape.install(&mut transaction, UGLY).await.unwrap();
-        let schema: String = sqlx::query_scalar("select current_schema()::text")
-            .fetch_one(&mut *transaction)
-            .await
-            .unwrap();
+        let schema: String =
+            sqlx::query_scalar("select current_schema()::text").fetch_one(&mut *transaction).await.unwrap();
         assert_eq!(schema, UGLY);
         transaction.rollback().await.unwrap();
     }
@@ -192,27 +160,13 @@ async fn a_job_leaves_four_history_rows_and_its_dag_three_from_any_search_path()
                 .fetch_all(&mut connection)
                 .await
                 .unwrap();
-        assert_eq!(
-            states,
-            ["created", "active", "active", "completed"],
-            "{}",
-            shape.name()
-        );
-        assert_eq!(
-            count(&mut connection, "select count(*) from dag_history").await,
-            3
-        );
+        assert_eq!(states, ["created", "active", "active", "completed"], "{}", shape.name());
+        assert_eq!(count(&mut connection, "select count(*) from dag_history").await, 3);
 
         run(&mut connection, "delete from dag").await;
         assert_eq!(count(&mut connection, "select count(*) from job").await, 0);
-        assert_eq!(
-            count(&mut connection, "select count(*) from job_history").await,
-            4
-        );
-        assert_eq!(
-            count(&mut connection, "select count(*) from dag_history").await,
-            4
-        );
+        assert_eq!(count(&mut connection, "select count(*) from job_history").await, 4);
+        assert_eq!(count(&mut connection, "select count(*) from dag_history").await, 4);
     }
 }
 
@@ -254,12 +208,7 @@ async fn create_queue_makes_a_partition_except_in_the_newest_shape() {
         )
         .await;
         let found = "select count(*) from pg_inherits where inhparent = 'job'::regclass";
-        assert_eq!(
-            count(&mut connection, found).await,
-            partitions,
-            "{}",
-            shape.name()
-        );
+        assert_eq!(count(&mut connection, found).await, partitions, "{}", shape.name());
         let queues = "select count(*) from queue where name = 'extract' and retry_limit = 1";
         assert_eq!(count(&mut connection, queues).await, 1);
     }
@@ -282,11 +231,6 @@ async fn the_minutes_refresh_rewrites_every_job_that_is_not_completed() {
         .await;
         let refreshed = "select count(*) from job_history where priority >= 1000";
         // The active one twice: its duration is another update.
-        assert_eq!(
-            count(&mut connection, refreshed).await,
-            4,
-            "{}",
-            shape.name()
-        );
+        assert_eq!(count(&mut connection, refreshed).await, 4, "{}", shape.name());
     }
 }

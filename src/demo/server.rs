@@ -62,9 +62,8 @@ impl Server {
 
     /// Starts a server with these settings of postgresql.conf on top of the default ones.
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
-        let binaries = Binaries::find().ok_or_else(|| ServerError::NotInstalled {
-            searched: Binaries::searched(),
-        })?;
+        let binaries =
+            Binaries::find().ok_or_else(|| ServerError::NotInstalled { searched: Binaries::searched() })?;
         let (folder, account) = make_folder()?;
         let file = folder.path().join("settings.conf");
         fs::write(&file, configuration(settings)).map_err(failed_to("write", &file))?;
@@ -79,27 +78,16 @@ impl Server {
             let supervisor = supervise(&binaries, folder.path(), port, account)?;
             match wait_until_ready(&supervisor, &binaries, folder.path(), port) {
                 Ok(postmaster_pid) => {
-                    return Ok(Self {
-                        supervisor,
-                        binaries,
-                        account,
-                        port,
-                        postmaster_pid,
-                        folder,
-                    });
+                    return Ok(Self { supervisor, binaries, account, port, postmaster_pid, folder });
                 }
                 // Somebody else took the port between our look and the server's.
                 Err(ServerError::NotStarted { log, .. })
                     if !last && log.contains("Address already in use") =>
                 {
                     let mut supervisor = supervisor;
-                    supervisor
-                        .stop()
-                        .and_then(|()| supervisor.leave())
-                        .map_err(|source| ServerError::Io {
-                            action: "try another port".to_owned(),
-                            source,
-                        })?;
+                    supervisor.stop().and_then(|()| supervisor.leave()).map_err(|source| {
+                        ServerError::Io { action: "try another port".to_owned(), source }
+                    })?;
                 }
                 Err(error) => return Err(error),
             }
@@ -108,11 +96,7 @@ impl Server {
 
     /// The URL of a database on this server, for the superuser `postgres`.
     pub fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://postgres@127.0.0.1:{}/{}",
-            self.port,
-            percent_encode(database)
-        )
+        format!("postgres://postgres@127.0.0.1:{}/{}", self.port, percent_encode(database))
     }
 
     pub fn port(&self) -> u16 {
@@ -136,10 +120,9 @@ impl Server {
 
     /// Stops the server as if its machine had lost power: sessions break off, the data stay.
     pub fn stop(&mut self) -> Result<(), ServerError> {
-        self.supervisor.stop().map_err(|source| ServerError::Io {
-            action: "stop the PostgreSQL server".to_owned(),
-            source,
-        })
+        self.supervisor
+            .stop()
+            .map_err(|source| ServerError::Io { action: "stop the PostgreSQL server".to_owned(), source })
     }
 
     /// Starts a stopped server on the same port with the same data.
@@ -151,8 +134,7 @@ impl Server {
             action: "take over the stopped PostgreSQL server".to_owned(),
             source,
         })?;
-        self.postmaster_pid =
-            wait_until_ready(&self.supervisor, &self.binaries, folder, self.port)?;
+        self.postmaster_pid = wait_until_ready(&self.supervisor, &self.binaries, folder, self.port)?;
         Ok(())
     }
 
@@ -160,9 +142,7 @@ impl Server {
     pub async fn create_database(&self, name: &str) -> Result<String, sqlx::Error> {
         let mut connection = PgConnection::connect(&self.url("postgres")).await?;
         let create = format!("create database {}", super::quote_identifier(name));
-        sqlx::raw_sql(AssertSqlSafe(create))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await?;
         connection.close().await?;
         Ok(self.url(name))
     }
@@ -181,23 +161,16 @@ fn make_folder() -> Result<(TempDir, Option<Account>), ServerError> {
         return Ok((folder, None));
     }
     let account = Account::unprivileged().ok_or(ServerError::NoAccount)?;
-    let parent = account::shared_temporary_folders()
-        .next()
-        .ok_or(ServerError::NoFolder)?;
+    let parent = account::shared_temporary_folders().next().ok_or(ServerError::NoFolder)?;
     let folder = make_in(&parent)?;
-    account
-        .own(folder.path())
-        .map_err(failed_to("give away", folder.path()))?;
+    account.own(folder.path()).map_err(failed_to("give away", folder.path()))?;
     Ok((folder, Some(account)))
 }
 
 fn configuration(settings: &[(&str, &str)]) -> String {
-    let mut text = String::new();
     // Where a name comes twice, PostgreSQL takes the later line.
-    for (name, value) in SETTINGS.iter().chain(settings) {
-        text.extend([name, " = '", &value.replace('\'', "''"), "'\n"]);
-    }
-    text
+    let line = |(name, value): &(&str, &str)| format!("{name} = '{}'\n", value.replace('\'', "''"));
+    SETTINGS.iter().chain(settings).map(line).collect::<Vec<_>>().concat()
 }
 
 fn supervise(
@@ -221,10 +194,7 @@ fn wait_until_ready(
 ) -> Result<u32, ServerError> {
     let deadline = Instant::now() + START_PATIENCE;
     while !supervisor.server_has_ended() && Instant::now() < deadline {
-        if let Some(pid) = supervisor
-            .postmaster_pid()
-            .filter(|&pid| says_ready(folder, pid))
-        {
+        if let Some(pid) = supervisor.postmaster_pid().filter(|&pid| says_ready(folder, pid)) {
             return Ok(pid);
         }
         thread::sleep(Duration::from_millis(20));
@@ -254,23 +224,16 @@ fn end_of_log(folder: &Path) -> String {
     };
     let lines: Vec<&str> = text.lines().collect();
     let end = &lines[lines.len().saturating_sub(LINES)..];
-    end.iter()
-        .map(|line| format!("  {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    end.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn percent_encode(text: &str) -> String {
     let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-            char::from(byte).to_string()
-        }
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),
     };
     text.bytes().map(encode).collect()

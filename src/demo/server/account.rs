@@ -23,12 +23,7 @@ pub(super) struct Account {
 impl Account {
     /// The account to drop to; none where no candidate exists on this machine.
     pub(super) fn unprivileged() -> Option<Self> {
-        NAMES.iter().find_map(|name| {
-            Some(Self {
-                uid: id("-u", name)?,
-                gid: id("-g", name)?,
-            })
-        })
+        NAMES.iter().find_map(|name| Some(Self { uid: id("-u", name)?, gid: id("-g", name)? }))
     }
 
     /// Lets the command run as this account, without our supplementary groups.
@@ -48,13 +43,9 @@ pub(super) fn is_root(own_folder: &TempDir) -> io::Result<bool> {
 
 /// The temporary folders in which anybody may work. Root's own may be closed to the account.
 pub(super) fn shared_temporary_folders() -> impl Iterator<Item = PathBuf> {
-    [
-        std::env::temp_dir(),
-        PathBuf::from("/tmp"),
-        PathBuf::from("/var/tmp"),
-    ]
-    .into_iter()
-    .filter(|folder| is_open_to_all(folder))
+    [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
+        .into_iter()
+        .filter(|folder| is_open_to_all(folder))
 }
 
 fn is_open_to_all(folder: &Path) -> bool {

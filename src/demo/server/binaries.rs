@@ -28,12 +28,7 @@ impl Binaries {
         std::env::split_paths(&path)
             .chain(PACKAGE_FOLDERS.iter().flat_map(|pattern| matching(pattern)))
             .filter(|folder| folder.is_absolute())
-            .find_map(|folder| {
-                Some(Self {
-                    version: version(&folder)?,
-                    folder,
-                })
-            })
+            .find_map(|folder| Some(Self { version: version(&folder)?, folder }))
     }
 
     /// For the message of a search in vain.
@@ -52,27 +47,16 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     };
     let names = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut versions: Vec<String> = names
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(prefix)
-                .map(str::to_owned)
-        })
+        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix(prefix).map(str::to_owned))
         .collect();
     versions.sort_by_cached_key(|version| Reverse(number(version)));
-    versions
-        .iter()
-        .map(|version| format!("{before}{version}{after}").into())
-        .collect()
+    versions.iter().map(|version| format!("{before}{version}{after}").into()).collect()
 }
 
 /// `@17` and `17` count as 17, `9.6` as 9; a folder without a number comes last.
 fn number(version: &str) -> u32 {
     let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().unwrap_or(0)
 }
 
@@ -81,15 +65,9 @@ fn version(folder: &Path) -> Option<String> {
     if !folder.join("initdb").is_file() {
         return None;
     }
-    let output = Command::new(folder.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    text.strip_prefix("postgres (PostgreSQL) ")?
-        .split_whitespace()
-        .next()
-        .map(str::to_owned)
+    text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next().map(str::to_owned)
 }
 
 #[cfg(test)]

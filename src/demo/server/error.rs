@@ -37,13 +37,7 @@ pub enum ServerError {
         "PostgreSQL {version} ({binaries}) did not start on 127.0.0.1:{port} in {folder}; \
          the end of its log:\n{log}"
     )]
-    NotStarted {
-        version: String,
-        binaries: PathBuf,
-        port: u16,
-        folder: PathBuf,
-        log: String,
-    },
+    NotStarted { version: String, binaries: PathBuf, port: u16, folder: PathBuf, log: String },
 }
 
 /// Says what we were about to do with which path, for `map_err`.

@@ -53,13 +53,7 @@ impl Supervisor {
         let orders = shell.stdin.take();
         let output = shell.stdout.take();
         let answers = shell.stderr.take().map(BufReader::new);
-        let mut supervisor = Self {
-            shell,
-            orders,
-            answers,
-            server: None,
-            postmaster_pid: None,
-        };
+        let mut supervisor = Self { shell, orders, answers, server: None, postmaster_pid: None };
         if let Some(mut output) = output.map(BufReader::new) {
             let mut line = String::new();
             output.read_line(&mut line)?;

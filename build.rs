@@ -1,0 +1,19 @@
+//! Tells the build its own circumstances, for `--version` and `marie_exporter_build_info`.
+
+use std::process::Command;
+
+fn main() {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let rustc = output(&rustc, &["--version"]);
+    // "rustc 1.94.0 (abc 2026-01-01)" → "1.94.0"
+    println!("cargo::rustc-env=RUSTC_VERSION={}", rustc.split(' ').nth(1).unwrap_or("unknown"));
+    println!("cargo::rustc-env=GIT_REVISION={}", output("git", &["rev-parse", "--short=12", "HEAD"]));
+    println!("cargo::rerun-if-changed=.git/HEAD");
+    println!("cargo::rerun-if-changed=.git/refs/heads");
+}
+
+/// The first line that a command prints, or `unknown`: a build from a source archive has no revision.
+fn output(program: &str, arguments: &[&str]) -> String {
+    let run = Command::new(program).args(arguments).output().ok().filter(|run| run.status.success());
+    run.map_or_else(|| "unknown".to_owned(), |run| String::from_utf8_lossy(&run.stdout).trim().to_owned())
+}

@@ -1,0 +1,231 @@
+//! `marie-exporter check`: connects as `serve` would, runs each query once, and tells what is missing: a
+//! table, a right, an index. Says how to mend it in SQL that can be pasted. The findings are a [`Report`];
+//! `report` prints it.
+
+mod advice;
+mod report;
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sqlx::Row;
+
+use crate::collector::{COLLECTORS, Collector, Context, Lane, Query};
+use crate::config::Config;
+use crate::database::{Failure, Run, Session};
+use crate::queues::{QueueCensus, Queues};
+use crate::schema::{Lack, Schema};
+
+/// What was found. Everything in it can be shown to anybody: no URL, no password.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Why the database could not be looked at, if so; the rest is empty then.
+    pub error: Option<String>,
+    pub database: Option<Database>,
+    pub collectors: Vec<CollectorReport>,
+    /// SQL that makes missing indexes.
+    pub advice: Vec<Advice>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Database {
+    pub name: String,
+    pub server_version: String,
+    pub in_recovery: bool,
+    pub schema: String,
+    /// old, mid, new, page, or none where there is no job table.
+    pub shape: &'static str,
+    pub role: String,
+    pub superuser: bool,
+    /// Tables of the schema that the role could change.
+    pub writable: Vec<String>,
+    /// SQL that makes a role which can do no more than the exporter needs.
+    pub role_sql: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CollectorReport {
+    pub name: &'static str,
+    pub enabled: bool,
+    pub queries: Vec<QueryReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct QueryReport {
+    pub file: &'static str,
+    pub outcome: Outcome,
+    /// Whether an index serves it; none where no index could.
+    pub indexed: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Outcome {
+    Ran {
+        lane: &'static str,
+        seconds: f64,
+    },
+    /// The schema is of a shape that has no such thing; nothing to mend.
+    NotHere {
+        lacks: String,
+    },
+    Forbidden {
+        lacks: String,
+    },
+    Failed {
+        error: String,
+    },
+}
+
+/// An index that would serve a query.
+#[derive(Debug, Serialize)]
+pub struct Advice {
+    pub file: &'static str,
+    /// What the query takes without it.
+    pub seconds: f64,
+    pub sql: String,
+}
+
+impl Report {
+    /// 0 all good, 1 a collector cannot do its work, 2 no connection.
+    pub fn exit_code(&self) -> u8 {
+        let works = |collector: &CollectorReport| {
+            let outcomes = || collector.queries.iter().map(|query| &query.outcome);
+            !collector.enabled
+                || outcomes().any(|outcome| matches!(outcome, Outcome::Ran { .. }))
+                    && !outcomes()
+                        .any(|outcome| matches!(outcome, Outcome::Forbidden { .. } | Outcome::Failed { .. }))
+        };
+        match &self.error {
+            Some(_) => 2,
+            None => u8::from(!self.collectors.iter().all(works)),
+        }
+    }
+}
+
+/// Looks at the database once, on one connection.
+pub async fn check(config: &Config) -> Report {
+    let mut report = Report { error: None, database: None, collectors: Vec::new(), advice: Vec::new() };
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    if let Err(failure) = look(config, &mut session, &mut report).await {
+        report.error = Some(failure.message);
+    }
+    session.close().await;
+    report
+}
+
+async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Result<(), Failure> {
+    let schema_name = config.database.schema.as_str();
+    let mut run = session.begin().await?;
+    let schema =
+        run.query(async |connection| Schema::read(connection, &config.database.schema).await).await?;
+    let role = run
+        .query(async |connection| {
+            sqlx::query(include_str!("check/role.sql")).bind(schema_name).fetch_one(connection).await
+        })
+        .await?;
+    let database: String = role.try_get("database")?;
+    report.database = Some(Database {
+        role_sql: advice::least_privilege(&schema, &config.database.schema, &database),
+        name: database,
+        server_version: schema.server_version.clone(),
+        in_recovery: schema.in_recovery,
+        schema: schema_name.to_owned(),
+        shape: schema.shape(),
+        role: role.try_get("role")?,
+        superuser: role.try_get("superuser")?,
+        writable: role.try_get("writable")?,
+    });
+    let partitions = partitions(&mut run, schema_name).await?;
+    session.finish(run, None).await;
+
+    for collector in COLLECTORS {
+        let found = examine(config, session, &schema, collector).await?;
+        for (query, found) in collector.queries.iter().zip(&found.queries) {
+            if let (Outcome::Ran { seconds, .. }, Some(false), Some(index)) =
+                (&found.outcome, found.indexed, query.index)
+            {
+                let sql = advice::create_index(&index, &config.database.schema, &partitions);
+                report.advice.push(Advice { file: found.file, seconds: *seconds, sql });
+            }
+        }
+        report.collectors.push(found);
+    }
+    // One index can serve several queries; it is told once, for the query that suffers most.
+    report.advice.sort_by(|one, other| one.sql.cmp(&other.sql).then(other.seconds.total_cmp(&one.seconds)));
+    report.advice.dedup_by(|later, kept| later.sql == kept.sql);
+    Ok(())
+}
+
+async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<String>, Failure> {
+    run.query(async |connection| {
+        let rows = sqlx::query(include_str!("check/partitions.sql"))
+            .bind(schema)
+            .bind("job")
+            .fetch_all(connection)
+            .await?;
+        rows.iter().map(|row| row.try_get("partition")).collect::<Result<_, sqlx::Error>>()
+    })
+    .await
+}
+
+/// Runs each query of a collector in a transaction of its own, so that one failure does not hide the others.
+async fn examine(
+    config: &Config,
+    session: &mut Session,
+    schema: &Schema,
+    collector: &'static Collector,
+) -> Result<CollectorReport, Failure> {
+    let enabled = !config.collectors.disabled.contains(collector.name);
+    let mut queries = Vec::new();
+    for query in collector.queries {
+        let outcome = match query.lack(schema) {
+            Some(Lack::Missing(what)) => Outcome::NotHere { lacks: what },
+            Some(Lack::Permission(what)) => Outcome::Forbidden { lacks: what },
+            None => match time(config, session, schema, query).await {
+                Ok(took) => Outcome::Ran { lane: lane(query.lane(schema)), seconds: took.as_secs_f64() },
+                Err(failure) if failure.reason == crate::database::Reason::Unavailable => {
+                    return Err(failure);
+                }
+                Err(failure) => Outcome::Failed { error: failure.message },
+            },
+        };
+        let indexed = query.index.map(|index| schema.has_index(&index));
+        queries.push(QueryReport { file: query.sql.name, outcome, indexed });
+    }
+    Ok(CollectorReport { name: collector.name, enabled, queries })
+}
+
+fn lane(lane: Lane) -> &'static str {
+    lane.label()
+}
+
+/// How long the query takes here.
+async fn time(
+    config: &Config,
+    session: &mut Session,
+    schema: &Schema,
+    query: &'static Query,
+) -> Result<Duration, Failure> {
+    let mut run = session.begin().await?;
+    let outcome = timed(config, &mut run, schema, query).await;
+    session.finish(run, outcome.as_ref().err()).await;
+    outcome
+}
+
+async fn timed(
+    config: &Config,
+    run: &mut Run,
+    schema: &Schema,
+    query: &'static Query,
+) -> Result<Duration, Failure> {
+    let queues = run
+        .query(async |connection| {
+            Queues::read(connection, schema, &QueueCensus::default(), &config.queues).await
+        })
+        .await?;
+    let context = Context { config, schema, queues: &queues };
+    let started = Instant::now();
+    query.fetch(run, &context).await?;
+    Ok(started.elapsed())
+}

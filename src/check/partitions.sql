@@ -1,0 +1,8 @@
+-- The partitions of a table, by name. $1 the schema's name, $2 the table's.
+select p.relname::text as partition
+from pg_namespace as n
+join pg_class as c on c.relnamespace = n.oid
+join pg_inherits as i on i.inhparent = c.oid
+join pg_class as p on p.oid = i.inhrelid
+where n.nspname = $1 and c.relname = $2
+order by 1

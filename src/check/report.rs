@@ -1,0 +1,97 @@
+//! The findings of `check` as a person reads them in a terminal.
+
+use std::fmt;
+
+use super::{CollectorReport, Database, Outcome, Report};
+
+impl fmt::Display for Report {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(database) = &self.database {
+            database.fmt(to)?;
+        }
+        for collector in &self.collectors {
+            collector.fmt(to)?;
+        }
+        if !self.advice.is_empty() {
+            writeln!(
+                to,
+                "\nThese queries have no index that serves them and read every row instead, in the slow lane:"
+            )?;
+        }
+        for advice in &self.advice {
+            let commands = indented(&advice.sql);
+            writeln!(
+                to,
+                "\n  {} takes {} now; this index would serve it:\n{commands}",
+                advice.file,
+                milliseconds(advice.seconds)
+            )?;
+        }
+        match (&self.error, self.exit_code()) {
+            (Some(error), _) => writeln!(to, "{error}"),
+            (None, 0) => writeln!(to, "\nAll collectors that are switched on work."),
+            (None, _) => writeln!(to, "\nSome collectors cannot do their work, see above."),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recovery = if self.in_recovery { ", a standby" } else { "" };
+        writeln!(to, "database  {}, PostgreSQL {}{recovery}", self.name, self.server_version)?;
+        writeln!(to, "schema    {} (shape: {})", self.schema, self.shape)?;
+        if self.shape == "none" {
+            writeln!(to, "          There is no job table; is --database.schema right?")?;
+        }
+        write!(to, "role      {}", self.role)?;
+        if self.superuser {
+            writeln!(to, ", a superuser")?;
+        } else if self.writable.is_empty() {
+            return writeln!(to, ", can only read");
+        } else {
+            writeln!(to, ", could write to {}", self.writable.join(", "))?;
+        }
+        writeln!(
+            to,
+            "          The exporter only reads; a role that can do no more:\n{}",
+            indented(&self.role_sql)
+        )
+    }
+}
+
+impl fmt::Display for CollectorReport {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.enabled { "" } else { " (switched off)" };
+        writeln!(to, "\n{}{state}", self.name)?;
+        for query in &self.queries {
+            let index = match query.indexed {
+                Some(true) => "index",
+                Some(false) => "no index",
+                None => "",
+            };
+            let file = query.file;
+            match &query.outcome {
+                Outcome::Ran { lane, seconds } => {
+                    writeln!(to, "  ok      {file:<26} {lane:<5} {:>10}  {index}", milliseconds(*seconds))?;
+                }
+                Outcome::NotHere { lacks } => {
+                    writeln!(to, "  -       {file:<26} not in this schema: {lacks}")?;
+                }
+                Outcome::Forbidden { lacks } => {
+                    writeln!(to, "  DENIED  {file:<26} may not be read: {lacks}")?;
+                }
+                Outcome::Failed { error } => writeln!(to, "  FAILED  {error}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.1} ms", seconds * 1e3)
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,268 @@
+//! What a collector over SQL is, and the one rule by which a row becomes samples: *a column named like a
+//! family holds its value, a column named like a label holds that label, NULL means no sample.*
+//!
+//! A collector is data: a name, its families, its queries. Flags, documentation, the collector's own
+//! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
+
+use std::borrow::Cow;
+
+use once_cell::sync::Lazy;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{AssertSqlSafe, Column, Row, SqlStr};
+
+use crate::collectors;
+use crate::config::Config;
+use crate::database::{Failure, Reason, Run};
+use crate::family::{Family, Samples};
+use crate::queues::Queues;
+use crate::schema::{Index, Lack, Need, Schema};
+
+/// Every collector, in the order of the metric table. The only list of them.
+pub static COLLECTORS: &[&Collector] = &[
+    &collectors::statistics::COLLECTOR,
+    &collectors::stuck::COLLECTOR,
+    &collectors::throughput::COLLECTOR,
+    &collectors::retries::COLLECTOR,
+    &collectors::sla::COLLECTOR,
+    &collectors::dags::COLLECTOR,
+    &collectors::queues::COLLECTOR,
+    &collectors::storage::COLLECTOR,
+    &collectors::scheduler::COLLECTOR,
+];
+
+/// A named set of queries that can be switched off together.
+#[derive(Debug)]
+pub struct Collector {
+    /// As in `--collector.NAME` and the label `collector`.
+    pub name: &'static str,
+    /// What it answers, in a few words.
+    pub about: &'static str,
+    pub families: &'static [&'static Family],
+    pub queries: &'static [Query],
+}
+
+/// One statement, the samples of which belong to one or more families of its collector.
+#[derive(Debug)]
+pub struct Query {
+    pub sql: SqlFile,
+    pub pace: Pace,
+    /// Without these the query is left out.
+    pub needs: &'static [Need],
+    /// Tables and columns that are read where they exist, and what is read instead where not.
+    pub stand_ins: &'static [StandIn],
+    /// The index that keeps it cheap.
+    pub index: Option<Index>,
+    /// Values for $1, $2, …
+    pub arguments: fn(&Context<'_>) -> Result<PgArguments, sqlx::error::BoxDynError>,
+}
+
+/// A file of SQL in the collectors' folder; `check` and errors speak of it by name.
+#[derive(Debug)]
+pub struct SqlFile {
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+/// What a query's cost follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Unfinished work or the catalog: always in the fast lane.
+    Fast,
+    /// Unfinished work where the query's index exists, the whole history where not.
+    FastWithIndex,
+    /// The history, whatever the index.
+    Slow,
+}
+
+/// The two connections, and with them the two intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    Fast,
+    Slow,
+}
+
+impl Lane {
+    pub const ALL: [Lane; 2] = [Lane::Fast, Lane::Slow];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Lane::Fast => "fast",
+            Lane::Slow => "slow",
+        }
+    }
+}
+
+/// An expression that takes the place of a table which this database lacks, or has without some column. It
+/// is put in front of the query as a common table expression, whose name hides the table's.
+#[derive(Debug)]
+pub struct StandIn {
+    /// Used where this is not there.
+    pub instead_of: Need,
+    /// `name (columns) as (select …)`.
+    pub sql: &'static str,
+    pub needs: &'static [Need],
+}
+
+/// What a run knows besides the database.
+pub struct Context<'a> {
+    pub config: &'a Config,
+    pub schema: &'a Schema,
+    pub queues: &'a Queues,
+}
+
+impl Query {
+    /// What this query lacks here, if anything.
+    pub fn lack(&self, schema: &Schema) -> Option<Lack> {
+        let stand_ins = self.stand_ins_here(schema).flat_map(|stand_in| stand_in.needs);
+        self.needs.iter().chain(stand_ins).find_map(|need| schema.lacks(need))
+    }
+
+    /// The lane that it runs in here.
+    pub fn lane(&self, schema: &Schema) -> Lane {
+        match self.pace {
+            Pace::Fast => Lane::Fast,
+            Pace::FastWithIndex if self.is_indexed(schema) => Lane::Fast,
+            Pace::FastWithIndex | Pace::Slow => Lane::Slow,
+        }
+    }
+
+    pub fn is_indexed(&self, schema: &Schema) -> bool {
+        self.index.is_none_or(|index| schema.has_index(&index))
+    }
+
+    /// The statement as it is sent to this database: the file's text, behind the stand-ins that it needs here.
+    pub fn text(&self, schema: &Schema) -> Cow<'static, str> {
+        let stand_ins: Vec<&str> = self.stand_ins_here(schema).map(|stand_in| stand_in.sql).collect();
+        if stand_ins.is_empty() {
+            Cow::Borrowed(self.sql.text)
+        } else {
+            format!("with {}\nselect query.* from (\n{}\n) as query", stand_ins.join(",\n"), self.sql.text)
+                .into()
+        }
+    }
+
+    /// The same as sqlx takes it. Safe, because nothing but our own files goes into it.
+    pub fn statement(&self, schema: &Schema) -> SqlStr {
+        use sqlx::SqlSafeStr;
+        match self.text(schema) {
+            Cow::Borrowed(text) => text.into_sql_str(),
+            Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
+        }
+    }
+
+    /// Runs it inside the transaction of `run`.
+    ///
+    /// # Errors
+    /// Any failure of the database, led by the query's name.
+    pub async fn fetch(&self, run: &mut Run, context: &Context<'_>) -> Result<Vec<PgRow>, Failure> {
+        let arguments = (self.arguments)(context)
+            .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", self.sql.name)))?;
+        let statement = self.statement(context.schema);
+        run.query(async |connection| sqlx::query_with(statement, arguments).fetch_all(connection).await)
+            .await
+            .map_err(|failure| Failure {
+                message: format!("{}: {}", self.sql.name, failure.message),
+                ..failure
+            })
+    }
+
+    fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {
+        self.stand_ins.iter().filter(|stand_in| schema.lacks(&stand_in.instead_of).is_some())
+    }
+}
+
+impl Collector {
+    /// The queries that run here in `lane`.
+    pub fn queries_in<'a>(
+        &'a self,
+        lane: Lane,
+        schema: &'a Schema,
+    ) -> impl Iterator<Item = &'static Query> + 'a {
+        self.queries.iter().filter(move |query| query.lack(schema).is_none() && query.lane(schema) == lane)
+    }
+
+    /// Why not one of its queries can run here, if so.
+    pub fn lack(&self, schema: &Schema) -> Option<Lack> {
+        let lacks: Option<Vec<Lack>> = self.queries.iter().map(|query| query.lack(schema)).collect();
+        // A missing grant is what the operator can mend, so it is named first.
+        lacks.and_then(|lacks| lacks.into_iter().max())
+    }
+
+    /// Runs its queries of one lane inside the transaction of `run`.
+    ///
+    /// # Errors
+    /// The first failure; a value that cannot be decoded is one, never a zero.
+    pub async fn collect(
+        &self,
+        lane: Lane,
+        run: &mut Run,
+        context: &Context<'_>,
+    ) -> Result<Vec<Samples>, Failure> {
+        let mut collected: Vec<Samples> = self.families.iter().map(|family| Samples::new(family)).collect();
+        for query in self.queries_in(lane, context.schema) {
+            let rows = query.fetch(run, context).await?;
+            let samples = samples(self.families, &rows)
+                .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
+            for (mine, more) in collected.iter_mut().zip(samples) {
+                mine.absorb(publishable(more, context.queues));
+            }
+        }
+        Ok(collected)
+    }
+}
+
+/// A row that does not fit the families it names.
+#[derive(Debug, thiserror::Error)]
+enum RowError {
+    #[error("{0}")]
+    Decode(#[from] sqlx::Error),
+    #[error("a value of {family} has no {label}")]
+    NoLabel { family: &'static str, label: &'static str },
+    #[error("{0}")]
+    Duplicate(#[from] crate::family::DuplicateSample),
+}
+
+/// The mapping rule. The result holds the families in the order given, those without a column empty.
+fn samples(families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>, RowError> {
+    let mut samples: Vec<Samples> = families.iter().map(|family| Samples::new(family)).collect();
+    let Some(first) = rows.first() else { return Ok(samples) };
+    let served: Vec<usize> = (0..families.len())
+        .filter(|&index| first.columns().iter().any(|column| column.name() == families[index].name))
+        .collect();
+    for row in rows {
+        for &index in &served {
+            let family = families[index];
+            let Some(value) = row.try_get::<Option<f64>, _>(family.name)? else { continue };
+            let labels = family
+                .labels
+                .iter()
+                .map(|label| {
+                    row.try_get::<Option<String>, _>(label)?
+                        .ok_or(RowError::NoLabel { family: family.name, label })
+                })
+                .collect::<Result<_, _>>()?;
+            samples[index].insert(labels, value)?;
+        }
+    }
+    Ok(samples)
+}
+
+/// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
+fn publishable(samples: Samples, queues: &Queues) -> Samples {
+    let family = samples.family;
+    let Some(place) = family.labels.iter().position(|label| *label == collectors::QUEUE) else {
+        return samples;
+    };
+    samples.relabelled(|mut labels| {
+        let label = queues.label(&labels[place])?;
+        if label != labels[place] && family.together == crate::family::Together::Never {
+            return None;
+        }
+        labels[place] = label;
+        Some(labels)
+    })
+}
+
+/// The families of all collectors, in the order of the metric table.
+pub static FAMILIES: Lazy<Vec<&'static Family>> =
+    Lazy::new(|| COLLECTORS.iter().flat_map(|collector| collector.families).copied().collect());

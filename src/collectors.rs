@@ -1,0 +1,54 @@
+//! The collectors: one file each, with its SQL beside it. What they share is here: the words that stand in
+//! more than one declaration, and the shape of a query that takes the known queues.
+
+/// The SQL file of that name, which lies beside the collector that names it.
+macro_rules! sql {
+    ($file:literal) => {
+        $crate::collector::SqlFile { name: $file, text: include_str!($file) }
+    };
+}
+
+pub mod dags;
+pub mod queues;
+pub mod retries;
+pub mod scheduler;
+pub mod sla;
+pub mod statistics;
+pub mod storage;
+pub mod stuck;
+pub mod throughput;
+
+use sqlx::Arguments;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+
+use crate::collector::{Context, Pace, Query, SqlFile};
+use crate::schema::Index;
+
+/// The label that holds `job.name`.
+pub const QUEUE: &str = "queue";
+
+/// Serves everything that looks at unfinished jobs only.
+const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
+
+/// A query over unfinished jobs that takes the known queues as $1; declarations say what differs.
+const UNFINISHED: Query = Query {
+    sql: SqlFile { name: "", text: "" },
+    pace: Pace::Fast,
+    needs: &[],
+    stand_ins: &[],
+    index: Some(BY_STATE),
+    arguments: known_queues,
+};
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of Query::arguments")]
+fn no_arguments(_: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+    Ok(PgArguments::default())
+}
+
+/// $1: the known queues.
+fn known_queues(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    arguments.add(context.queues.known())?;
+    Ok(arguments)
+}

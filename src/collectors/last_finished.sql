@@ -1,0 +1,11 @@
+-- When each queue last completed and last failed a job.
+-- No index bounds it: every finished job is read.
+select
+    name::text as queue,
+    extract(epoch from max(completed_on) filter (where state = 'completed'))::float8
+        as marie_job_last_completed_timestamp_seconds,
+    extract(epoch from max(completed_on) filter (where state = 'failed'))::float8
+        as marie_job_last_failed_timestamp_seconds
+from job
+where state in ('completed', 'failed')
+group by name

@@ -1,0 +1,12 @@
+-- What the version table notes of maintenance and of the cron job. It has one row.
+select
+    a.activity,
+    extract(epoch from max(a.noted))::float8 as marie_scheduler_last_activity_timestamp_seconds
+from version as v
+cross join lateral (
+    values
+        ('maintenance', v.maintained_on),
+        ('maintenance', v.monitored_on),
+        ('cron', v.cron_on)
+) as a (activity, noted)
+group by a.activity

@@ -1,0 +1,14 @@
+-- Active jobs whose run lease ran out more than a minute ago; the scheduler reaps such jobs every minute.
+-- $1 known queues. Index: one that leads with state. Without it every job is read.
+select
+    queue,
+    (
+        count(a.queue) filter (where a.run_lease_expires_at < now() - interval '1 minute')
+    )::float8 as marie_jobs_lease_expired
+from unnest($1::text[]) as known (queue)
+full join (
+    select name::text as queue, run_lease_expires_at
+    from job
+    where state = 'active'
+) as a using (queue)
+group by queue

@@ -1,0 +1,46 @@
+//! The settings of each queue, as far as they are set.
+
+use super::{QUEUE, UNFINISHED};
+use crate::collector::{Collector, Query};
+use crate::family::{Family, Kind, Together};
+use crate::schema::Need;
+
+pub static COLLECTOR: Collector = Collector {
+    name: "queues",
+    about: "Queues and their settings",
+    families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
+    queries: &[Query { sql: sql!("queues.sql"), needs: &[Need::Table("queue")], index: None, ..UNFINISHED }],
+};
+
+static QUEUE_INFO: Family = Family {
+    name: "marie_queue_info",
+    kind: Kind::Gauge,
+    labels: &[QUEUE, "policy", "dead_letter"],
+    help: "1 for each row of the queue table, with its policy and dead-letter queue (empty where not set). Twins \
+           named $..._dlq are left out until they hold a job.",
+    together: Together::Never,
+};
+
+static RETRY_LIMIT: Family = Family {
+    name: "marie_queue_retry_limit",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Retries that the queue grants, where set. Jobs that come through the gateway carry a limit of their own.",
+    together: Together::Never,
+};
+
+static RETENTION: Family = Family {
+    name: "marie_queue_retention_seconds",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "How long the queue means to keep finished jobs, in seconds, where set. Nothing enforces it.",
+    together: Together::Never,
+};
+
+static EXPIRE: Family = Family {
+    name: "marie_queue_expire_seconds",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "How long the queue lets a job run, in seconds, where set. Jobs carry a limit of their own.",
+    together: Together::Never,
+};

@@ -1,0 +1,12 @@
+-- The settings of the known queues that have a row in the table queue.
+-- $1 known queues. Costs a pass over that table, which has a row for each queue.
+select
+    name::text as queue,
+    coalesce(policy, '')::text as policy,
+    coalesce(dead_letter, '')::text as dead_letter,
+    1::float8 as marie_queue_info,
+    retry_limit::float8 as marie_queue_retry_limit,
+    retention_minutes::float8 * 60 as marie_queue_retention_seconds,
+    expire_seconds::float8 as marie_queue_expire_seconds
+from queue
+where name = any($1::text[])

@@ -1,0 +1,16 @@
+-- Jobs that were retried, and how often: the maintenance page's retry analysis.
+-- $1 known queues.
+-- Index: on (name) where retry_count > 0, then only retried jobs are read. Without it every job is read; no
+-- shape of the schema ships such an index.
+select
+    queue,
+    count(r.queue)::float8 as marie_jobs_retried,
+    coalesce(sum(r.retry_count), 0)::float8 as marie_jobs_retry_attempts,
+    coalesce(max(r.retry_count), 0)::float8 as marie_jobs_retry_attempts_max
+from unnest($1::text[]) as known (queue)
+full join (
+    select name::text as queue, retry_count
+    from job
+    where retry_count > 0
+) as r using (queue)
+group by queue

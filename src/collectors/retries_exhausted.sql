@@ -1,0 +1,12 @@
+-- Unfinished jobs that have no retry left.
+-- $1 known queues. Index: one that leads with state. Without it every job is read.
+select
+    queue,
+    count(u.queue)::float8 as marie_jobs_retries_exhausted
+from unnest($1::text[]) as known (queue)
+full join (
+    select name::text as queue
+    from job
+    where state in ('created', 'retry', 'active') and retry_count >= retry_limit
+) as u using (queue)
+group by queue

@@ -1,0 +1,26 @@
+-- Unfinished jobs past their soft or hard SLA, or due within $2 seconds.
+-- $1 known queues; each has a row for soft and for hard.
+-- Index: one that leads with state. Without it every job is read. The partial indexes on the SLA columns
+-- do not help: every job that the gateway submits has both.
+with promise as (
+    select j.name::text as queue, v.sla, v.deadline
+    from job as j
+    cross join lateral (values ('soft', j.soft_sla), ('hard', j.hard_sla)) as v (sla, deadline)
+    where j.state in ('created', 'retry', 'active') and v.deadline > j.created_on
+)
+select
+    queue,
+    sla,
+    (count(p.queue) filter (where p.deadline < now()))::float8 as marie_jobs_sla_overdue,
+    (
+        count(p.queue) filter (
+            where p.deadline >= now() and p.deadline <= now() + make_interval(secs => $2)
+        )
+    )::float8 as marie_jobs_sla_due_soon
+from (
+    select queue, sla
+    from unnest($1::text[]) as known (queue)
+    cross join unnest(array['soft', 'hard']) as slas (sla)
+) as series
+full join promise as p using (queue, sla)
+group by queue, sla

@@ -1,0 +1,28 @@
+-- Unfinished jobs by queue and state, and since when the oldest of them waits or runs.
+-- $1 known queues; each has a row for each unfinished state, though it be 0.
+-- Index: one that leads with state. Without it every job is read.
+with unfinished as (
+    select
+        name::text as queue,
+        state::text as state,
+        count(*) as jobs,
+        min(created_on) as oldest_created,
+        min(started_on) as oldest_started
+    from job
+    where state in ('created', 'retry', 'active')
+    group by name, state
+)
+select
+    queue,
+    state,
+    coalesce(jobs, 0)::float8 as marie_jobs,
+    case when state <> 'active' then extract(epoch from oldest_created) end::float8
+        as marie_oldest_waiting_job_timestamp_seconds,
+    case when state = 'active' then extract(epoch from oldest_started) end::float8
+        as marie_oldest_active_job_timestamp_seconds
+from (
+    select queue, state
+    from unnest($1::text[]) as known (queue)
+    cross join unnest(array['created', 'retry', 'active']) as states (state)
+) as series
+full join unfinished using (queue, state)

@@ -1,0 +1,209 @@
+//! What the operator asked for: one validated [`Config`] out of flags, environment, file and
+//! defaults, in that order of precedence.
+//!
+//! Each setting is one field here: its flag, default, parser and help stand in its attribute, its
+//! environment variable and its key in the file follow from the flag's name. Everything to the
+//! right of this module trusts what it gets.
+
+#![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
+
+mod arguments;
+mod database;
+mod database_url;
+mod error;
+mod file;
+mod resolve;
+mod sources;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use regex::Regex;
+
+pub use self::database::{DatabaseConfig, SchemaName, quote_identifier};
+pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
+pub use self::error::{ConfigError, Origin};
+pub use self::resolve::Command;
+use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
+
+/// Everything that `serve`, `check` and `demo` need to know.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub web: WebConfig,
+    #[command(flatten)]
+    pub log: LogConfig,
+    #[command(flatten)]
+    pub collectors: CollectorsConfig,
+
+    /// A job active for longer than this is stuck; the file can set it for each queue
+    #[arg(long = "stuck.after", help_heading = "Thresholds", value_name = "DURATION",
+          default_value = "1h", value_parser = values::duration(MILLISECOND, YEAR))]
+    pub stuck_after: Duration,
+
+    /// Thresholds of single queues, by queue; the others have `stuck_after`. Only in the file.
+    #[arg(skip)]
+    pub stuck_after_by_queue: BTreeMap<String, Duration>,
+
+    /// An unfinished job or DAG whose SLA ends within this time is due soon
+    #[arg(long = "sla.due-soon", help_heading = "Thresholds", value_name = "DURATION",
+          default_value = "15m", value_parser = values::duration(Duration::ZERO, YEAR))]
+    pub sla_due_soon: Duration,
+
+    /// Publish the progress of this many running DAGs, one series each; 0 for none
+    #[arg(long = "dags.progress-limit", help_heading = "Series", value_name = "NUMBER", default_value = "0")]
+    pub dags_progress_limit: u32,
+
+    #[command(flatten)]
+    pub queues: QueuesConfig,
+}
+
+/// Where and how HTTP is served.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Web")]
+pub struct WebConfig {
+    /// Address to serve on, also :10187 for all interfaces; several are repeated or parted by commas
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',',
+          default_value = "127.0.0.1:10187", value_parser = values::listen_address)]
+    pub listen_addresses: Vec<SocketAddr>,
+
+    /// Path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics",
+          value_parser = values::telemetry_path)]
+    pub telemetry_path: String,
+}
+
+/// What is logged, on standard error.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogConfig {
+    /// Log this level and those above it
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info",
+          value_parser = PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"])
+              .try_map(|level| level.parse::<tracing::Level>()))]
+    pub level: tracing::Level,
+
+    /// Lines for people or for machines
+    #[arg(long = "log.format", id = "log.format", value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// Which collectors run, how often, and how much of the database they may take.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Collectors")]
+pub struct CollectorsConfig {
+    /// Names of the collectors that are switched off.
+    #[arg(skip)]
+    pub disabled: BTreeSet<String>,
+
+    /// Time between two runs of a collector whose cost follows the unfinished jobs
+    #[arg(long = "collector.interval", value_name = "DURATION", default_value = "15s",
+          value_parser = values::duration(MILLISECOND, DAY))]
+    pub interval: Duration,
+
+    /// Time between two runs of a collector that has to read finished jobs
+    #[arg(long = "collector.slow-interval", value_name = "DURATION", default_value = "5m",
+          value_parser = values::duration(MILLISECOND, WEEK))]
+    pub slow_interval: Duration,
+
+    /// The database cancels a collector's query after this time
+    // Below a millisecond PostgreSQL's statement_timeout would be 0, which switches it off.
+    #[arg(long = "collector.timeout", value_name = "DURATION", default_value = "10s",
+          value_parser = values::duration(MILLISECOND, HOUR))]
+    pub timeout: Duration,
+
+    // From above 0 to 1, not in percent.
+    /// Share of time that one collector may keep the database busy; its interval grows to hold it
+    #[arg(long = "collector.load-budget", value_name = "SHARE", default_value = "1%",
+          value_parser = values::ratio)]
+    pub load_budget: f64,
+
+    /// Drop a collector's numbers when its last success is older than this
+    #[arg(long = "collector.stale-after", value_name = "DURATION", default_value = "5m",
+          value_parser = values::duration(MILLISECOND, WEEK))]
+    pub stale_after: Duration,
+}
+
+impl CollectorsConfig {
+    /// Whether the collector of this name runs.
+    pub fn is_enabled(&self, collector: &str) -> bool {
+        !self.disabled.contains(collector)
+    }
+}
+
+/// Which queues have series of their own.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Series")]
+pub struct QueuesConfig {
+    /// Publish at most this many queues
+    #[arg(long = "queues.limit", value_name = "NUMBER", default_value = "200",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub limit: usize,
+
+    /// Publish only the queues whose whole name matches
+    #[arg(long = "queues.include", value_name = "REGEX", value_parser = values::anchored_regex)]
+    pub include: Option<Regex>,
+
+    /// Leave out the queues whose whole name matches
+    #[arg(long = "queues.exclude", value_name = "REGEX", value_parser = values::anchored_regex)]
+    pub exclude: Option<Regex>,
+}
+
+impl QueuesConfig {
+    /// Whether `include` and `exclude` let this queue through; the limit is the caller's to count.
+    pub fn admits(&self, queue: &str) -> bool {
+        self.include.as_ref().is_none_or(|regex| regex.is_match(queue))
+            && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(queue))
+    }
+}
+
+/// What the demo simulates.
+#[cfg(feature = "demo")]
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Demo")]
+pub struct DemoConfig {
+    /// New jobs a second
+    #[arg(long = "demo.rate", value_name = "NUMBER", default_value = "5",
+          value_parser = values::rate)]
+    pub rate: f64,
+}
+
+/// For people or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// How the table of metrics is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetricsFormat {
+    Markdown,
+    Json,
+}
+
+/// Reads the command line (the program's name first), the environment and the file named there.
+///
+/// `collectors` are the names and one-line descriptions of all there are: each gives the flags
+/// `--collector.<name>` and `--no-collector.<name>`.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<OsString>,
+    collectors: &[(&'static str, &'static str)],
+) -> Result<Command, ConfigError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let read = |path: &Path| std::fs::read_to_string(path);
+    resolve::parse(&arguments, &environment, &read, collectors)
+}

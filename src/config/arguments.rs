@@ -1,0 +1,147 @@
+//! The command line as clap knows it: the subcommands, and what follows from each setting's name,
+//! its variable in the help and each collector's pair of switches.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
+
+#[cfg(feature = "demo")]
+use super::DemoConfig;
+use super::{Config, Format, MetricsFormat, Secret, sources, values};
+
+/// Prometheus exporter for the Marie-AI job scheduler's PostgreSQL database.
+#[derive(Debug, Parser)]
+#[command(name = "marie-exporter", version)]
+pub(super) struct CommandLine {
+    #[command(subcommand)]
+    pub(super) action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Serve the metrics
+    Serve(Settings),
+    /// Connect to the database and tell what is missing there
+    Check {
+        /// How to print the findings
+        // Before the settings, or it would stand under the last one's heading.
+        #[arg(long, default_value = "text")]
+        format: Format,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Print the table of all metrics
+    Metrics {
+        /// How to print the table
+        #[arg(long, default_value = "markdown")]
+        format: MetricsFormat,
+    },
+    /// Serve the metrics of a throwaway PostgreSQL with a simulated scheduler
+    #[cfg(feature = "demo")]
+    Demo {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        demo: DemoConfig,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
+    #[arg(
+        long = "config.file",
+        id = "config.file",
+        help_heading = "Configuration",
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(values::file)
+    )]
+    pub(super) config_file: Option<PathBuf>,
+
+    /// PostgreSQL URL of the scheduler's database; other users see it in the list of processes,
+    /// so better give the file or the variable (DATABASE_URL does too)
+    #[arg(long, help_heading = "Database", value_name = "URL")]
+    pub(super) database_url: Option<Secret>,
+
+    /// File that holds the URL, read at each connect
+    #[arg(
+        long,
+        help_heading = "Database",
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(values::file)
+    )]
+    pub(super) database_url_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) config: Config,
+}
+
+/// The subcommands with what follows from each setting's name.
+pub(super) fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Command {
+    CommandLine::command().max_term_width(120).mut_subcommands(|subcommand| {
+        if sources::settings(&subcommand).next().is_none() {
+            return subcommand;
+        }
+        let is_demo = subcommand.get_name() == "demo";
+        with_switches(subcommand.next_line_help(true), collectors).mut_args(|argument| {
+            let (Some(setting), Some(_)) = (argument.get_long(), argument.get_help_heading()) else {
+                return argument;
+            };
+            let hidden = argument.is_hide_set() || is_demo && sources::DATABASE.contains(&setting);
+            let variable = sources::environment_name(setting);
+            let help = argument.get_help().cloned().unwrap_or_default();
+            argument.help(format!("{help}\n[env: {variable}]")).hide(hidden)
+        })
+    })
+}
+
+/// Adds each collector's pair of flags. They are hidden and told in one list, two entries for each
+/// being too long to read.
+fn with_switches(command: clap::Command, collectors: &[(&'static str, &'static str)]) -> clap::Command {
+    let mut list = Vec::new();
+    let mut command = command;
+    for (name, about) in collectors {
+        let (on, off) = switches(name);
+        list.push(format!("      --[no-]{on}\n          {about}"));
+        let negation = Arg::new(off.clone()).long(off).overrides_with(on.clone());
+        let switch = Arg::new(on.clone())
+            .long(on)
+            .help_heading("Collectors")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_value("true")
+            .default_missing_value("true")
+            .value_parser(values::switch);
+        command = command
+            .arg(switch.hide(true))
+            // Not a setting of its own but the first one's other end, hence without a heading.
+            .arg(negation.action(ArgAction::SetTrue).help_heading(None::<&str>).hide(true));
+    }
+    let variable = sources::environment_name("collector.<NAME>");
+    let heading = format!("Collectors, all of them on [env: {variable}=false]:");
+    command.after_help(format!("{heading}\n{}", list.join("\n")))
+}
+
+/// The names of a collector's two flags.
+fn switches(collector: &str) -> (String, String) {
+    (format!("collector.{collector}"), format!("no-collector.{collector}"))
+}
+
+pub(super) fn disabled(
+    matches: &ArgMatches,
+    collectors: &[(&'static str, &'static str)],
+) -> BTreeSet<String> {
+    let Some((_, matches)) = matches.subcommand() else {
+        return BTreeSet::new();
+    };
+    collectors
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .filter(|name| {
+            let (on, off) = switches(name);
+            matches.get_flag(&off) || matches.get_one(&on) == Some(&false)
+        })
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! Where the scheduler's tables are: the connection's options, their URL read from its file at each
+//! connect so that a rotated password needs no restart, and the schema's name.
+
+use std::str::FromStr;
+
+use clap::Args;
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use super::database_url::{DatabaseUrl, DatabaseUrlError, parse_url};
+
+/// The scheduler's database.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseConfig {
+    /// Where the URL comes from; `None` only for the demo, which makes its own database.
+    #[arg(skip)]
+    pub url: Option<DatabaseUrl>,
+
+    /// Schema of the scheduler's tables
+    #[arg(long = "database.schema", value_name = "NAME", default_value = "marie_scheduler")]
+    pub schema: SchemaName,
+}
+
+impl DatabaseConfig {
+    /// Options for a new connection, the URL's file read anew.
+    pub fn connect_options(&self) -> Result<PgConnectOptions, DatabaseUrlError> {
+        let options = match &self.url {
+            None => return Err(DatabaseUrlError::Missing),
+            Some(DatabaseUrl::Given(url)) => parse_url(url.expose()).map_err(DatabaseUrlError::Invalid)?,
+            Some(DatabaseUrl::File(path)) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| DatabaseUrlError::Unreadable { path: path.clone(), source })?;
+                parse_url(text.trim())
+                    .map_err(|reason| DatabaseUrlError::InvalidInFile { path: path.clone(), reason })?
+            }
+        };
+        let options = match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("marie-exporter"),
+        };
+        // PgBouncer refuses extra_float_digits as a start-up option. How long our own statements
+        // take is a metric, not a log line.
+        Ok(options.extra_float_digits(None).disable_statement_logging())
+    }
+}
+
+/// The name of a schema, of 1 to 63 bytes and without NUL, as PostgreSQL can have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaName(String);
+
+impl SchemaName {
+    /// The name as it is, for parameters and messages.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as an identifier in SQL: in double quotes, those inside doubled.
+    pub fn quoted(&self) -> String {
+        quote_identifier(&self.0)
+    }
+}
+
+impl FromStr for SchemaName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        // PostgreSQL would cut a longer name off without an error and read another schema.
+        if name.is_empty() || name.len() > 63 {
+            return Err(format!("must be 1 to 63 bytes long, not {}", name.len()));
+        }
+        if name.contains('\0') {
+            return Err("must not contain NUL".to_owned());
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+/// A name as an SQL identifier: whatever is in it, it names one object. The one function that quotes names.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn at(url: DatabaseUrl) -> DatabaseConfig {
+        DatabaseConfig { url: Some(url), schema: SchemaName("marie_scheduler".to_owned()) }
+    }
+
+    #[test]
+    fn a_schema_name_is_quoted_as_an_identifier() {
+        for (name, quoted) in
+            [("marie", r#""marie""#), (r#"a"; drop"#, r#""a""; drop""#), ("ä b", r#""ä b""#)]
+        {
+            assert_eq!(name.parse::<SchemaName>().unwrap().quoted(), quoted);
+        }
+        for name in [String::new(), "x".repeat(64), "ä".repeat(32), "a\0b".to_owned()] {
+            assert!(name.parse::<SchemaName>().is_err(), "{name}");
+        }
+        assert!("x".repeat(63).parse::<SchemaName>().is_ok());
+    }
+
+    #[test]
+    fn the_application_name_is_the_exporters_unless_the_url_sets_one() {
+        for (url, name) in [
+            ("postgresql://u:p%40ss@h/d", "marie-exporter"),
+            ("postgres:///d?host=/run/postgresql&application_name=me", "me"),
+        ] {
+            let options = at(DatabaseUrl::Given(Secret::from(url.to_owned()))).connect_options().unwrap();
+            assert_eq!(options.get_application_name(), Some(name));
+        }
+    }
+
+    #[test]
+    fn the_urls_file_is_read_at_each_connect() {
+        let folder = std::env::temp_dir().join(format!("marie-exporter-{}", std::process::id()));
+        let config = at(DatabaseUrl::File(folder.join("url")));
+        let missing = config.connect_options().unwrap_err();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("url"), "postgres://u:hunter2@first/d\n").unwrap();
+        let first = config.connect_options().unwrap();
+        std::fs::write(folder.join("url"), "nothing: hunter2\n").unwrap();
+        let wrong = config.connect_options().unwrap_err().to_string();
+        std::fs::remove_dir_all(&folder).unwrap();
+
+        assert!(missing.to_string().starts_with("cannot read the database URL from "));
+        assert_eq!(first.get_host(), "first");
+        assert!(wrong.ends_with("url must begin with postgres:// or postgresql://"), "{wrong}");
+    }
+}

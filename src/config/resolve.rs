@@ -1,0 +1,141 @@
+//! From arguments, environment and file to a [`Command`]. What the environment and the file say
+//! becomes clap's default values: then a flag beats it, and it beats the default, by clap's rules.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches};
+
+#[cfg(feature = "demo")]
+use super::DemoConfig;
+use super::arguments::{Action, CommandLine, Settings, command_line, disabled};
+use super::error::{ConfigError, Origin};
+use super::sources::{self, Given, Level};
+use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::parse_url, file};
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    Serve(Config),
+    Check(Config, Format),
+    Metrics(MetricsFormat),
+    #[cfg(feature = "demo")]
+    Demo(Config, DemoConfig),
+}
+
+/// What was given outside the command line, and where each setting's value is from.
+#[derive(Default)]
+struct Sources {
+    given: Level,
+    stuck_after_by_queue: BTreeMap<String, Duration>,
+}
+
+/// Reads arguments, environment and file; the two functions stand for the process's own.
+pub(super) fn parse(
+    arguments: &[OsString],
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+    collectors: &[(&'static str, &'static str)],
+) -> Result<Command, ConfigError> {
+    let usage = |error| ConfigError::from_clap(error, arguments);
+    let line = command_line(collectors);
+    // Flags alone come first, so that --help is printed from a command that knows no other
+    // source's values and cannot show a secret as a default.
+    let flags = line.clone().try_get_matches_from(arguments).map_err(usage)?;
+    let sources = match flags.subcommand() {
+        Some((name, flags)) => match line.find_subcommand(name) {
+            Some(subcommand) => gather(subcommand, flags, environment, read)?,
+            None => Sources::default(),
+        },
+        None => Sources::default(),
+    };
+    let line = line.mut_subcommands(|subcommand| with_defaults(subcommand, &sources.given));
+    let matches = line.try_get_matches_from(arguments).map_err(usage)?;
+    let action = CommandLine::from_arg_matches(&matches).map_err(usage)?.action;
+
+    let config = |settings: Settings, url| {
+        let mut config = settings.config;
+        config.database.url = url;
+        config.stuck_after_by_queue = sources.stuck_after_by_queue.clone();
+        config.collectors.disabled = disabled(&matches, collectors);
+        config
+    };
+    Ok(match action {
+        Action::Serve(settings) => {
+            let url = database_url(&settings, &sources.given)?;
+            Command::Serve(config(settings, Some(url)))
+        }
+        Action::Check { settings, format } => {
+            let url = database_url(&settings, &sources.given)?;
+            Command::Check(config(settings, Some(url)), format)
+        }
+        Action::Metrics { format } => Command::Metrics(format),
+        #[cfg(feature = "demo")]
+        Action::Demo { settings, demo } => {
+            let named = |name: &str| origin(&sources.given, name) == Some(&Origin::CommandLine);
+            if sources::DATABASE.into_iter().any(named) {
+                return Err(ConfigError::DemoDatabaseUrl);
+            }
+            Command::Demo(config(settings, None), demo)
+        }
+    })
+}
+
+/// Collects what environment and file say, and which settings have a flag.
+fn gather(
+    subcommand: &clap::Command,
+    flags: &ArgMatches,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+) -> Result<Sources, ConfigError> {
+    let flags: Level = sources::settings(subcommand)
+        .filter(|(_, a)| flags.value_source(a.get_id().as_str()) == Some(ValueSource::CommandLine))
+        .map(|(name, argument)| {
+            let values = flags.get_raw(argument.get_id().as_str()).into_iter().flatten();
+            let given = |value: &OsStr| Given { value: value.to_owned(), origin: Origin::CommandLine };
+            (name.to_owned(), values.map(given).collect())
+        })
+        .collect();
+    let higher = sources::overlay(sources::from_environment(subcommand, environment)?, flags);
+    let Some(path) = higher.get("config.file").and_then(|given| given.first()) else {
+        return Ok(Sources { given: higher, ..Sources::default() });
+    };
+    let path = Path::new(&path.value);
+    let text = read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let (lower, stuck_after_by_queue) = sources::from_file(subcommand, file::read(&text, path)?, path)?;
+    Ok(Sources { given: sources::overlay(lower, higher), stuck_after_by_queue })
+}
+
+/// Makes what was given the settings' default values, which clap lets a flag override.
+fn with_defaults(subcommand: clap::Command, given: &Level) -> clap::Command {
+    subcommand.mut_args(|argument| match argument.get_long().and_then(|setting| given.get(setting)) {
+        Some(given) => {
+            let values: Vec<clap::builder::OsStr> =
+                given.iter().map(|given| given.value.clone().into()).collect();
+            argument.default_values(values)
+        }
+        None => argument,
+    })
+}
+
+fn origin<'a>(given: &'a Level, setting: &str) -> Option<&'a Origin> {
+    given.get(setting).and_then(|given| given.first()).map(|given| &given.origin)
+}
+
+fn database_url(settings: &Settings, given: &Level) -> Result<DatabaseUrl, ConfigError> {
+    let origin = |setting| origin(given, setting).cloned().unwrap_or(Origin::CommandLine);
+    let [url, file] = sources::DATABASE.map(origin);
+    match (&settings.database_url, &settings.database_url_file) {
+        (Some(_), Some(_)) => Err(ConfigError::TwoDatabaseUrls { url, file }),
+        (None, None) => Err(ConfigError::NoDatabaseUrl),
+        (None, Some(path)) => Ok(DatabaseUrl::File(path.clone())),
+        (Some(secret), None) => match parse_url(secret.expose()) {
+            Ok(_) => Ok(DatabaseUrl::Given(secret.clone())),
+            Err(reason) => Err(ConfigError::DatabaseUrl { origin: url, reason }),
+        },
+    }
+}

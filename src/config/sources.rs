@@ -1,0 +1,213 @@
+//! What the environment and the file say, each value checked by its setting's own parser, so that
+//! an error can name the variable or the line, and the two merged by precedence.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::error::ContextKind;
+use clap::{Arg, ArgAction, Command};
+use serde_saphyr::Spanned;
+
+use super::error::{ConfigError, Origin, looks_secret};
+use super::file::{Entries, Node};
+use super::values::{self, MILLISECOND, YEAR};
+
+/// One value as it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) value: OsString,
+    pub(super) origin: Origin,
+}
+
+/// What one source says, by the setting's name; repeatable settings have several values.
+pub(super) type Level = BTreeMap<String, Vec<Given>>;
+
+/// The two ways to name the database, of which the higher level's wins.
+pub(super) const DATABASE: [&str; 2] = ["database-url", "database-url-file"];
+
+/// The rule from a flag's name to its environment variable.
+pub(super) fn environment_name(setting: &str) -> String {
+    format!("MARIE_EXPORTER_{}", setting.to_uppercase().replace(['.', '-'], "_"))
+}
+
+/// The settings of a command, with their names: the flags that stand under a heading in its help.
+/// What belongs to one run alone (`--help`, `--format`) has none.
+pub(super) fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+    command
+        .get_arguments()
+        .filter(|argument| argument.get_help_heading().is_some())
+        .filter_map(|argument| Some((argument.get_long()?, argument)))
+}
+
+/// Asks for each setting's variable. Others are not looked at, whatever they begin with: for a
+/// Service called marie-exporter, Kubernetes gives every pod of the namespace
+/// `MARIE_EXPORTER_SERVICE_HOST`, `MARIE_EXPORTER_PORT` and more. An empty variable is as none.
+pub(super) fn from_environment(
+    command: &Command,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Level, ConfigError> {
+    let variable = |name: String| {
+        let value = environment(&name).filter(|value| !value.is_empty())?;
+        Some(Given { value, origin: Origin::Environment(name) })
+    };
+    let mut level = Level::new();
+    for (setting, argument) in settings(command) {
+        if let Some(given) = variable(environment_name(setting)) {
+            check(setting, argument, &given)?;
+            level.insert(setting.to_owned(), vec![given]);
+        }
+    }
+    if !DATABASE.iter().any(|name| level.contains_key(*name))
+        && let Some(given) = variable("DATABASE_URL".to_owned())
+    {
+        level.insert(DATABASE[0].to_owned(), vec![given]);
+    }
+    Ok(level)
+}
+
+/// Takes the file's settings and its thresholds by queue.
+pub(super) fn from_file(
+    command: &Command,
+    entries: Entries,
+    path: &Path,
+) -> Result<(Level, BTreeMap<String, Duration>), ConfigError> {
+    let known: BTreeMap<&str, &Arg> = settings(command).filter(|(name, _)| *name != "config.file").collect();
+    let origin = |line| Origin::File { path: path.to_owned(), line };
+    let mut level = Level::new();
+    let mut thresholds = BTreeMap::new();
+    for (key, node) in entries {
+        if key.value == "queues" {
+            thresholds = queues(node, &origin)?;
+            continue;
+        }
+        let Some(argument) = known.get(key.value.as_str()) else {
+            let hint = hint(command, &known, &key.value);
+            let origin = origin(key.referenced.line());
+            let key = shown(&key.value, key.value.as_ref());
+            return Err(ConfigError::UnknownKey { key, origin, hint });
+        };
+        let repeatable = matches!(argument.get_action(), ArgAction::Append);
+        let nodes = match node.value {
+            Node::List(nodes) if repeatable && !nodes.is_empty() => nodes,
+            _ => vec![node],
+        };
+        let mut values = Vec::new();
+        for node in nodes {
+            let (text, origin) = scalar(&key.value, node, &origin)?;
+            let given = Given { value: text.into(), origin };
+            check(&key.value, argument, &given)?;
+            values.push(given);
+        }
+        level.insert(key.value, values);
+    }
+    Ok((level, thresholds))
+}
+
+/// Reads `{extract: {stuck_after: 20m}}`.
+fn queues(
+    node: Spanned<Node>,
+    origin: &dyn Fn(u64) -> Origin,
+) -> Result<BTreeMap<String, Duration>, ConfigError> {
+    let mut thresholds = BTreeMap::new();
+    for (queue, node) in mapping("queues", node, origin)? {
+        let setting = format!("queues: {}", queue.value);
+        for (key, node) in mapping(&setting, node, origin)? {
+            if key.value != "stuck_after" {
+                return Err(ConfigError::UnknownKey {
+                    key: shown(&key.value, key.value.as_ref()),
+                    origin: origin(key.referenced.line()),
+                    hint: "a queue has the key stuck_after".to_owned(),
+                });
+            }
+            let setting = format!("{setting}: stuck_after");
+            let (text, origin) = scalar(&setting, node, origin)?;
+            let threshold = values::duration(MILLISECOND, YEAR)(&text).map_err(|reason| {
+                ConfigError::Value { setting, value: format!("{text:?}"), origin, reason }
+            })?;
+            thresholds.insert(queue.value.clone(), threshold);
+        }
+    }
+    Ok(thresholds)
+}
+
+fn mapping(
+    setting: &str,
+    node: Spanned<Node>,
+    origin: &dyn Fn(u64) -> Origin,
+) -> Result<Entries, ConfigError> {
+    match node.value {
+        Node::Mapping(entries) => Ok(entries),
+        // All entries commented out.
+        Node::Scalar(text) if text.is_empty() => Ok(Entries::new()),
+        Node::Scalar(_) | Node::List(_) => Err(ConfigError::Yaml {
+            origin: origin(node.referenced.line()),
+            reason: format!("{setting} must be as in queues: {{extract: {{stuck_after: 20m}}}}"),
+        }),
+    }
+}
+
+fn scalar(
+    setting: &str,
+    node: Spanned<Node>,
+    origin: &dyn Fn(u64) -> Origin,
+) -> Result<(String, Origin), ConfigError> {
+    let origin = origin(node.referenced.line());
+    let reason = match node.value {
+        Node::Scalar(text) if !text.is_empty() => return Ok((text, origin)),
+        Node::List(nodes) if !nodes.is_empty() => "takes a single value",
+        Node::Mapping(_) => "takes a single value",
+        Node::Scalar(_) | Node::List(_) => "has no value; leave the key out for its default",
+    };
+    Err(ConfigError::Yaml { origin, reason: format!("{setting} {reason}") })
+}
+
+/// Lets the setting's own parser judge the value, by a command line that has nothing else.
+fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError> {
+    let mut flag = OsString::from(format!("--{setting}="));
+    flag.push(&given.value);
+    let alone = Command::new("").no_binary_name(true).arg(argument.clone());
+    let Err(error) = alone.try_get_matches_from([flag]) else {
+        return Ok(());
+    };
+    let reason = match (std::error::Error::source(&error), error.get(ContextKind::ValidValue)) {
+        (Some(reason), _) => reason.to_string(),
+        (None, Some(valid)) => format!("must be one of {valid}"),
+        (None, None) => error.kind().to_string(),
+    };
+    Err(ConfigError::Value {
+        setting: setting.to_owned(),
+        value: shown(setting, &given.value),
+        origin: given.origin.clone(),
+        reason,
+    })
+}
+
+/// The value for a message, unless it is a secret or looks like one in the wrong place.
+fn shown(setting: &str, value: &OsStr) -> String {
+    let value = value.to_string_lossy();
+    if setting == DATABASE[0] || looks_secret(&value) { "***".into() } else { format!("{value:?}") }
+}
+
+/// What may have been meant: clap's guess for the flag of that name, or all there are.
+fn hint(command: &Command, known: &BTreeMap<&str, &Arg>, key: &str) -> String {
+    let guess = command.clone().try_get_matches_from(["", &format!("--{key}")]).err();
+    let guess = guess.as_ref().and_then(|error| error.get(ContextKind::SuggestedArg));
+    let guess = guess.map(|flag| flag.to_string().trim_start_matches('-').to_owned());
+    if let Some(guess) = guess.filter(|guess| known.contains_key(guess.as_str())) {
+        return format!("did you mean {guess}?");
+    }
+    let keys: Vec<&str> = known.keys().copied().chain(["queues"]).collect();
+    format!("the keys are {}", keys.join(", "))
+}
+
+/// Lays the higher level over the lower. A higher level's way to the database replaces both of
+/// the lower's, or a URL of the file would be at odds with a flag's URL file.
+pub(super) fn overlay(mut lower: Level, higher: Level) -> Level {
+    if DATABASE.iter().any(|name| higher.contains_key(*name)) {
+        lower.retain(|name, _| !DATABASE.contains(&name.as_str()));
+    }
+    lower.extend(higher);
+    lower
+}

@@ -1,0 +1,250 @@
+//! A lane's session with the monitored database: one connection, opened when needed and thrown away when
+//! in doubt, on which every run is one short read-only transaction. Also the one place that says what an
+//! error of the database means to us ([`Reason`]).
+
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+use crate::config::{DatabaseConfig, SchemaName};
+
+/// Lock queues are first come, first served: while we wait behind a TRUNCATE or a migration, that
+/// statement's own followers wait as well, so we give up early and come back with the next run.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long opening a connection may take, name resolution and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The server's own time-outs bound a statement; this much later we believe that nobody is there.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A connection's plans and its cache of relations grow with the partitions that it has seen.
+const MAXIMUM_AGE: Duration = Duration::from_hours(1);
+
+/// Why a run failed; the values of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    Timeout,
+    Lock,
+    Conflict,
+    Permission,
+    SchemaChanged,
+    Unavailable,
+    Other,
+}
+
+impl Reason {
+    pub const ALL: [Reason; 7] = [
+        Reason::Timeout,
+        Reason::Lock,
+        Reason::Conflict,
+        Reason::Permission,
+        Reason::SchemaChanged,
+        Reason::Unavailable,
+        Reason::Other,
+    ];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::Timeout => "timeout",
+            Reason::Lock => "lock",
+            Reason::Conflict => "conflict",
+            Reason::Permission => "permission",
+            Reason::SchemaChanged => "schema_changed",
+            Reason::Unavailable => "unavailable",
+            Reason::Other => "other",
+        }
+    }
+
+    /// Classes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_sqlstate(code: &str) -> Reason {
+        match code {
+            "57014" => Reason::Timeout,
+            "55P03" => Reason::Lock,
+            // A standby cancels what stands in the way of replay as a serialization failure.
+            "40001" | "40P01" => Reason::Conflict,
+            "42501" => Reason::Permission,
+            // Undefined table, column, function or object; a changed result type; a label that the enum lacks.
+            "42P01" | "42703" | "42883" | "42704" | "42804" | "0A000" | "22P02" => Reason::SchemaChanged,
+            // Too many connections, ended by an administrator or a time-out, no such database, login refused.
+            "53300" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "3D000" => {
+                Reason::Unavailable
+            }
+            _ if code.starts_with("08") || code.starts_with("28") => Reason::Unavailable,
+            _ => Reason::Other,
+        }
+    }
+}
+
+/// A run that did not succeed, and what to tell the operator. Never holds a secret: only the server's
+/// message and the driver's, neither of which repeats the connection's options.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Failure { reason, message: message.into() }
+    }
+
+    /// Whether the connection can still be used after it.
+    fn leaves_connection_usable(&self) -> bool {
+        matches!(self.reason, Reason::Timeout | Reason::Lock | Reason::Conflict | Reason::Permission)
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                Failure::new(Reason::of_sqlstate(&code), format!("{} (SQLSTATE {code})", database.message()))
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Failure::new(Reason::Unavailable, error.to_string())
+            }
+            _ => Failure::new(Reason::Other, error.to_string()),
+        }
+    }
+}
+
+/// One connection at most, and the settings of every transaction on it.
+pub struct Session {
+    database: DatabaseConfig,
+    begin: String,
+    patience: Duration,
+    connection: Option<(PgConnection, Instant)>,
+}
+
+impl Session {
+    /// `statement_timeout` bounds each single statement.
+    pub fn new(database: DatabaseConfig, statement_timeout: Duration) -> Self {
+        Session {
+            begin: begin_statement(&database.schema, statement_timeout),
+            database,
+            patience: statement_timeout + GRACE,
+            connection: None,
+        }
+    }
+
+    /// Opens a read-only transaction that sees one instant of the database, connecting first where needed.
+    ///
+    /// The connection is the session's only one: it comes back with [`Session::finish`], and a run that
+    /// does not bring it back leaves the next one to open another.
+    ///
+    /// # Errors
+    /// [`Reason::Unavailable`] where the database cannot be reached or does not answer.
+    pub async fn begin(&mut self) -> Result<Run, Failure> {
+        let (mut connection, opened) = match self.connection.take() {
+            Some((connection, opened)) if opened.elapsed() < MAXIMUM_AGE => (connection, opened),
+            _ => (self.connect().await?, Instant::now()),
+        };
+        // Through sqlx's own transaction guard the connection would be borrowed for the whole run; a
+        // failed run throws it away instead, so plain statements do.
+        let begin = sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(&mut connection);
+        answered(self.patience, begin).await?;
+        Ok(Run { connection, opened, patience: self.patience, busy: Duration::ZERO })
+    }
+
+    /// Ends the transaction of `run` and keeps its connection for the next, unless `failure` left it in doubt.
+    pub async fn finish(&mut self, mut run: Run, failure: Option<&Failure>) {
+        if failure.is_some_and(|failure| !failure.leaves_connection_usable()) {
+            return;
+        }
+        let rollback = sqlx::raw_sql("ROLLBACK").execute(&mut run.connection);
+        if answered(self.patience, rollback).await.is_ok() {
+            self.connection = Some((run.connection, run.opened));
+        }
+    }
+
+    /// Says goodbye to the server, so that its log shows no broken connection.
+    pub async fn close(&mut self) {
+        if let Some((connection, _)) = self.connection.take() {
+            // The process is about to end: an unheard goodbye changes nothing.
+            let _ = tokio::time::timeout(Duration::from_millis(500), connection.close()).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<PgConnection, Failure> {
+        let options = self
+            .database
+            .connect_options()
+            .map_err(|error| Failure::new(Reason::Unavailable, error.to_string()))?;
+        let place = format!("{}:{}", options.get_host(), options.get_port());
+        let explain = |why: String| {
+            Failure::new(Reason::Unavailable, format!("cannot connect to PostgreSQL at {place}: {why}"))
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(explain(Failure::from(error).message)),
+            Err(_) => Err(explain(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+/// An open transaction, and how long its statements took.
+pub struct Run {
+    connection: PgConnection,
+    opened: Instant,
+    patience: Duration,
+    busy: Duration,
+}
+
+impl Run {
+    /// Runs `work` on the transaction's connection, adding its time to [`Run::busy`].
+    ///
+    /// # Errors
+    /// What `work` returned, or [`Reason::Unavailable`] when the server is long past its own time-out.
+    pub async fn query<T, E: Into<Failure>>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        let outcome = answered(self.patience, work(&mut self.connection)).await;
+        self.busy += started.elapsed();
+        outcome
+    }
+
+    /// The time that the database spent on our statements, network included.
+    pub fn busy(&self) -> Duration {
+        self.busy
+    }
+}
+
+/// Waits for an answer that the server's own time-outs should have made come long ago. Giving up means that
+/// the network or the server is gone; the caller then drops the connection, for the statement may still run.
+async fn answered<T, E: Into<Failure>>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(_) => Err(Failure::new(
+            Reason::Unavailable,
+            format!("the database has not answered for {} s", patience.as_secs()),
+        )),
+    }
+}
+
+/// Everything that a run sets, in one round trip. SET LOCAL, because PgBouncer drops start-up options; the
+/// search path holds `pg_catalog` first and `pg_temp` last, so that no other schema's table or function
+/// can be taken for Marie's. It is the same text for each run: another path would plan every statement anew.
+fn begin_statement(schema: &SchemaName, statement_timeout: Duration) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+         SET LOCAL search_path = pg_catalog, {}, pg_temp; \
+         SET LOCAL statement_timeout = {}; \
+         SET LOCAL lock_timeout = {}; \
+         SET LOCAL idle_in_transaction_session_timeout = {}; \
+         SET LOCAL max_parallel_workers_per_gather = 0; \
+         SET LOCAL jit = off; \
+         SET LOCAL plan_cache_mode = force_generic_plan",
+        schema.quoted(),
+        statement_timeout.as_millis(),
+        LOCK_TIMEOUT.min(statement_timeout).as_millis(),
+        (statement_timeout + GRACE).as_millis(),
+    )
+}

@@ -1,0 +1,108 @@
+//! The page at `/`, for a person who looks whether the exporter is well: what it watches, and for each
+//! collector its state, last success, interval, duration and last error. Everything is escaped by the
+//! template; no secret gets this far.
+
+use std::time::{Duration, SystemTime};
+
+use axum::response::Html;
+use maud::{DOCTYPE, Markup, html};
+
+use crate::collector::{COLLECTORS, Lane};
+use crate::runner::Exporter;
+use crate::status::{Latest, Standing};
+
+pub fn page(exporter: &Exporter) -> Html<String> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "marie-exporter" }
+                style { (maud::PreEscaped(include_str!("landing.css"))) }
+            }
+            body {
+                header {
+                    h1 { "marie-exporter" }
+                    p { "Prometheus exporter for the Marie-AI job scheduler's database." }
+                }
+                main {
+                    nav {
+                        a href=(exporter.config.web.telemetry_path) { "Metrics" }
+                        a href="/-/healthy" { "Health" }
+                        a href="/-/ready" { "Readiness" }
+                    }
+                    h2 { "Collectors" }
+                    table {
+                        thead {
+                            tr {
+                                th { "Collector" } th { "Lane" } th { "State" } th { "Last success" }
+                                th.number { "Interval" } th.number { "Duration" } th { "Last error" }
+                            }
+                        }
+                        tbody { @for collector in COLLECTORS { (rows(exporter, collector.name, collector.about)) } }
+                    }
+                }
+                footer {
+                    "Version " (env!("CARGO_PKG_VERSION")) ", revision " (env!("GIT_REVISION"))
+                    ", rustc " (env!("RUSTC_VERSION"))
+                    ". Schema " code { (exporter.config.database.schema.as_str()) } "."
+                }
+            }
+        }
+    };
+    Html(page.into_string())
+}
+
+/// A row for each lane that the collector has run in, or one that says why there is none.
+fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
+    let latest = exporter.status.latest(name);
+    let why_not = match exporter.status.standing(name) {
+        Some(Standing::Disabled { what, .. }) => what,
+        Some(Standing::Enabled) | None => "has not run yet".to_owned(),
+    };
+    html! {
+        @if latest.is_empty() {
+            tr {
+                th scope="row" title=(about) { (name) }
+                td {} td.off colspan="6" { (why_not) }
+            }
+        }
+        @for (lane, latest) in &latest {
+            tr {
+                th scope="row" title=(about) { (name) }
+                (cells(*lane, latest))
+            }
+        }
+    }
+}
+
+fn cells(lane: Lane, latest: &Latest) -> Markup {
+    html! {
+        td { (lane.label()) }
+        @if latest.error.is_none() { td.good { "ok" } } @else { td.bad { "failed" } }
+        td { @match latest.last_success {
+            Some(at) => (ago(at)),
+            None => "never",
+        } }
+        td.number { (seconds(latest.interval)) }
+        td.number { (seconds(latest.took)) }
+        td.error { (latest.error.as_deref().unwrap_or_default()) }
+    }
+}
+
+fn ago(at: SystemTime) -> String {
+    // A clock that was set back makes the past the future for a while.
+    let passed = SystemTime::now().duration_since(at).unwrap_or_default();
+    format!("{} ago", humantime::format_duration(Duration::from_secs(passed.as_secs())))
+}
+
+fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+    } else if duration.subsec_nanos() == 0 {
+        humantime::format_duration(duration).to_string()
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}

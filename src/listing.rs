@@ -1,0 +1,72 @@
+//! `marie-exporter metrics`: the table of all families, from the declarations themselves. README's table is
+//! held to it by a test.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::collector::COLLECTORS;
+use crate::config::MetricsFormat;
+use crate::family::{Family, Kind};
+use crate::telemetry;
+
+/// A metric as `metrics --format json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    pub name: &'static str,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+    /// The collector that publishes it; none for the exporter's own.
+    pub collector: Option<&'static str>,
+}
+
+impl Listed {
+    fn new(family: &'static Family, collector: Option<&'static str>) -> Self {
+        Listed { name: family.name, kind: family.kind, labels: family.labels, help: family.help, collector }
+    }
+}
+
+/// Every family, in the order of the table.
+pub fn families() -> Vec<Listed> {
+    let collected = COLLECTORS.iter().flat_map(|collector| {
+        collector.families.iter().map(|family| Listed::new(family, Some(collector.name)))
+    });
+    let own = telemetry::FAMILIES.iter().map(|family| Listed::new(family, None));
+    collected.chain(own).collect()
+}
+
+/// # Errors
+/// When the table cannot be written as JSON.
+pub fn listing(format: MetricsFormat) -> serde_json::Result<String> {
+    match format {
+        MetricsFormat::Json => serde_json::to_string_pretty(&families()),
+        MetricsFormat::Markdown => Ok(markdown()),
+    }
+}
+
+fn markdown() -> String {
+    let mut text = String::new();
+    for collector in COLLECTORS {
+        let heading = format!("### `{}`: {}", collector.name, collector.about);
+        section(&mut text, &heading, collector.families);
+    }
+    section(&mut text, "### The exporter itself", telemetry::FAMILIES);
+    text.push_str("\nThe standard `process_*` metrics come with them.\n");
+    text
+}
+
+fn section(text: &mut String, heading: &str, families: &[&Family]) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\n{heading}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for family in families {
+        let kind = match family.kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Histogram => "histogram",
+        };
+        let labels = family.labels.join(", ");
+        let _ = writeln!(text, "| `{}` | {kind} | {labels} | {} |", family.name, family.help);
+    }
+}

@@ -1,0 +1,112 @@
+//! Which queues there are, and under which name each is published. Clients create queues, each with a
+//! silent `$…_dlq` twin, so names are filtered, twins without a job are left out, and beyond the limit
+//! the rest is summed as `other`.
+
+use std::collections::BTreeSet;
+
+use sqlx::{PgConnection, Row};
+
+use crate::config::QueuesConfig;
+use crate::schema::{Need, Schema};
+
+/// Stands for all the queues beyond the limit.
+pub const OTHER: &str = "other";
+
+/// Names found in `job` itself, whatever the table `queue` says, and how busy each is. Read less often
+/// than [`Queues`]: where no index leads with the name it costs a pass over the table.
+#[derive(Debug, Clone, Default)]
+pub struct QueueCensus {
+    /// Distinct `job.name`.
+    pub names: BTreeSet<String>,
+    /// Queues by their number of unfinished jobs, busiest first; those without are not listed.
+    pub busiest: Vec<String>,
+}
+
+impl QueueCensus {
+    /// # Errors
+    /// Any error of the database, a statement time-out on a large table without a useful index among them.
+    pub async fn read(connection: &mut PgConnection, schema: &Schema) -> Result<Self, sqlx::Error> {
+        let names = if schema.has_index(&crate::schema::Index {
+            table: "job",
+            columns: &["name"],
+            predicate: None,
+        }) {
+            include_str!("queues/names_by_index.sql")
+        } else {
+            include_str!("queues/names.sql")
+        };
+        Ok(QueueCensus {
+            names: strings(connection, names).await?.into_iter().collect(),
+            busiest: strings(connection, include_str!("queues/busiest.sql")).await?,
+        })
+    }
+}
+
+/// The queues of one run.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    known: Vec<String>,
+    published: BTreeSet<String>,
+    selection: QueuesConfig,
+}
+
+impl Queues {
+    /// Joins the rows of `queue` as they are in this transaction with the names found in `job`.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn read(
+        connection: &mut PgConnection,
+        schema: &Schema,
+        census: &QueueCensus,
+        selection: &QueuesConfig,
+    ) -> Result<Self, sqlx::Error> {
+        let mut names = census.names.clone();
+        if schema.lacks(&Need::Table("queue")).is_none() {
+            names.extend(strings(connection, include_str!("queues/queues.sql")).await?);
+        }
+        Ok(Queues::new(names, &census.busiest, selection))
+    }
+
+    fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
+        let known: Vec<String> = names.into_iter().filter(|name| selection.admits(name)).collect();
+        let published = if known.len() <= selection.limit {
+            known.iter().cloned().collect()
+        } else {
+            let busy = busiest.iter().filter(|name| known.binary_search(name).is_ok());
+            // Idle queues follow by name: an order that does not change by itself.
+            let mut published: BTreeSet<String> = BTreeSet::new();
+            for name in busy.chain(&known) {
+                if published.len() == selection.limit {
+                    break;
+                }
+                published.insert(name.clone());
+            }
+            published
+        };
+        Queues { known, published, selection: selection.clone() }
+    }
+
+    /// All queues that have series of their own or a part in `other`, by name.
+    pub fn known(&self) -> &[String] {
+        &self.known
+    }
+
+    /// The label for a queue: its name, `other`, or none where it is not selected.
+    pub fn label(&self, name: &str) -> Option<String> {
+        if self.published.contains(name) {
+            Some(name.to_owned())
+        } else if !self.selection.admits(name) {
+            None
+        } else if self.published.len() < self.selection.limit {
+            // A name that came up since the census.
+            Some(name.to_owned())
+        } else {
+            Some(OTHER.to_owned())
+        }
+    }
+}
+
+async fn strings(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(|row| row.try_get("queue")).collect()
+}

@@ -1,0 +1,254 @@
+//! What this database has: tables, columns, indexes and state labels. Four shapes of Marie's schema are in
+//! the field and all of them say version 1, so everything is told from the catalog. Collectors ask here
+//! whether what a query needs is there and whether an index serves it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use once_cell::sync::Lazy;
+use regex::Regex;
+use sqlx::{PgConnection, Row};
+
+use crate::config::SchemaName;
+
+/// The states in which a job can still move; every shape has them. All others are finished.
+pub const UNFINISHED_STATES: [&str; 3] = ["created", "retry", "active"];
+
+/// The finished states that Marie documents, for databases that keep the state as text.
+const FINISHED_STATES: [&str; 5] = ["completed", "expired", "cancelled", "failed", "skipped"];
+
+/// Something that a query cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    Table(&'static str),
+    Column(&'static str, &'static str),
+    Index(Index),
+}
+
+/// An index by definition: a b-tree on `table` that begins with `columns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    pub table: &'static str,
+    pub columns: &'static [&'static str],
+    /// The condition of a partial index.
+    pub predicate: Option<&'static str>,
+}
+
+/// Why a query cannot run here; the values of the label `reason` of a disabled collector.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lack {
+    /// Table or column is not in the schema.
+    Missing(String),
+    /// It is there, and our role may not read it.
+    Permission(String),
+}
+
+#[derive(Debug, Clone)]
+struct Table {
+    partitioned: bool,
+    /// Column name → readable.
+    columns: BTreeMap<String, bool>,
+}
+
+#[derive(Debug, Clone)]
+struct FoundIndex {
+    table: String,
+    columns: Vec<String>,
+    predicate: Option<String>,
+}
+
+/// The catalog's answer at one instant.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    tables: BTreeMap<String, Table>,
+    indexes: Vec<FoundIndex>,
+    states: Vec<String>,
+    pub server_version: String,
+    pub in_recovery: bool,
+    /// The database's clock minus ours, in seconds.
+    pub clock_offset: f64,
+}
+
+impl Schema {
+    /// Reads the catalog; cost follows the number of tables, never their size.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn read(connection: &mut PgConnection, name: &SchemaName) -> Result<Self, sqlx::Error> {
+        let asked = unix_time();
+        let server = sqlx::query(include_str!("schema/server.sql"))
+            .bind(name.as_str())
+            .fetch_one(&mut *connection)
+            .await?;
+        // The server read its clock somewhere between question and answer.
+        let ours = f64::midpoint(asked, unix_time());
+        let clock: f64 = server.try_get("clock")?;
+
+        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+        for row in sqlx::query(include_str!("schema/tables.sql"))
+            .bind(name.as_str())
+            .fetch_all(&mut *connection)
+            .await?
+        {
+            let partitioned = row.try_get("partitioned")?;
+            tables
+                .entry(row.try_get("table_name")?)
+                .or_insert_with(|| Table { partitioned, columns: BTreeMap::new() })
+                .columns
+                .insert(row.try_get("column_name")?, row.try_get("readable")?);
+        }
+        let indexes = sqlx::query(include_str!("schema/indexes.sql"))
+            .bind(name.as_str())
+            .fetch_all(&mut *connection)
+            .await?
+            .into_iter()
+            .map(|row| {
+                Ok(FoundIndex {
+                    table: row.try_get("table_name")?,
+                    columns: row.try_get("columns")?,
+                    predicate: row.try_get("predicate")?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()?;
+        Ok(Schema {
+            tables,
+            indexes,
+            states: server.try_get("states")?,
+            server_version: server.try_get("server_version")?,
+            in_recovery: server.try_get("in_recovery")?,
+            clock_offset: clock - ours,
+        })
+    }
+
+    /// What of `need` this database lacks, if anything.
+    pub fn lacks(&self, need: &Need) -> Option<Lack> {
+        match need {
+            Need::Table(table) => match self.tables.get(*table) {
+                None => Some(Lack::Missing(format!("table {table}"))),
+                Some(found) if found.columns.values().any(|readable| *readable) => None,
+                Some(_) => Some(Lack::Permission(format!("table {table}"))),
+            },
+            Need::Column(table, column) => {
+                match self.tables.get(*table).and_then(|found| found.columns.get(*column)) {
+                    None => Some(Lack::Missing(format!("column {table}.{column}"))),
+                    Some(true) => None,
+                    Some(false) => Some(Lack::Permission(format!("column {table}.{column}"))),
+                }
+            }
+            Need::Index(index) if self.has_index(index) => None,
+            Need::Index(index) => {
+                Some(Lack::Missing(format!("index on {} ({})", index.table, index.columns.join(", "))))
+            }
+        }
+    }
+
+    /// Whether an index begins with these columns and holds every row that a query over them can want.
+    pub fn has_index(&self, wanted: &Index) -> bool {
+        self.indexes.iter().any(|found| {
+            found.table == wanted.table
+                && found.columns.len() >= wanted.columns.len()
+                && found.columns.iter().zip(wanted.columns).all(|(found, wanted)| found == wanted)
+                && match (found.predicate.as_deref(), wanted.predicate) {
+                    (None, wanted) => wanted.is_none(),
+                    (Some(found), Some(wanted)) => plain(found) == plain(wanted),
+                    // A comparison with a column never holds for NULL, so this condition hides nothing.
+                    (Some(found), None) => plain(found) == format!("{} is not null", wanted.columns[0]),
+                }
+        })
+    }
+
+    pub fn is_partitioned(&self, table: &str) -> bool {
+        self.tables.get(table).is_some_and(|table| table.partitioned)
+    }
+
+    /// The finished states that this database knows, in its own order.
+    pub fn finished_states(&self) -> Vec<String> {
+        let known: Vec<String> = if self.states.is_empty() {
+            FINISHED_STATES.iter().map(ToString::to_string).collect()
+        } else {
+            self.states.clone()
+        };
+        known.into_iter().filter(|state| !UNFINISHED_STATES.contains(&state.as_str())).collect()
+    }
+
+    /// State labels that this exporter has never heard of: it counts them as finished.
+    pub fn unknown_states(&self) -> BTreeSet<&str> {
+        self.states
+            .iter()
+            .map(String::as_str)
+            .filter(|state| !UNFINISHED_STATES.contains(state) && !FINISHED_STATES.contains(state))
+            .collect()
+    }
+
+    /// Which of the four shapes in the field this is, as `marie_database_info` and `check` name it.
+    pub fn shape(&self) -> &'static str {
+        let has = |table, column| self.lacks(&Need::Column(table, column)).is_none();
+        if !self.tables.contains_key("job") {
+            "none"
+        } else if self.states.is_empty() {
+            "page"
+        } else if self.tables.contains_key("job_attempt") {
+            "new"
+        } else if has("job", "branch_metadata") {
+            "mid"
+        } else {
+            "old"
+        }
+    }
+}
+
+/// A condition without what PostgreSQL adds when it prints one back: casts, parentheses, its own form of a list.
+fn plain(condition: &str) -> String {
+    static ADDED: Lazy<Regex> = Lazy::new(|| {
+        Regex::new(r"::[a-z]+( varying)?(\[\])?|[()\[\]]")
+            .expect("a constant pattern, which the tests compile")
+    });
+    let condition = condition.to_lowercase();
+    ADDED.replace_all(&condition, "").replace("<> all array", "not in ")
+}
+
+fn unix_time() -> f64 {
+    // A clock before 1970 is a clock that is off; zero says so as well as anything.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_index(columns: &[&str], predicate: Option<&str>) -> Schema {
+        Schema {
+            tables: BTreeMap::new(),
+            indexes: vec![FoundIndex {
+                table: "job".to_owned(),
+                columns: columns.iter().map(ToString::to_string).collect(),
+                predicate: predicate.map(str::to_owned),
+            }],
+            states: Vec::new(),
+            server_version: String::new(),
+            in_recovery: false,
+            clock_offset: 0.0,
+        }
+    }
+
+    #[test]
+    fn an_index_serves_by_what_it_begins_with_and_by_the_rows_that_it_holds() {
+        let completed = Index { table: "job", columns: &["completed_on"], predicate: None };
+        let retried = Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") };
+        let open =
+            Index { table: "job", columns: &["id"], predicate: Some("state not in ('completed', 'failed')") };
+        let printed = "((state)::text <> ALL ((ARRAY['completed'::character varying, \
+                       'failed'::character varying])::text[]))";
+        for (serves, wanted, columns, predicate) in [
+            (true, &completed, ["completed_on"].as_slice(), None),
+            (true, &completed, &["completed_on", "name"], Some("(completed_on IS NOT NULL)")),
+            (false, &completed, &["name", "completed_on"], None),
+            (false, &completed, &["completed_on"], Some("(state = 'failed'::job_state)")),
+            (true, &retried, &["name"], Some("(retry_count > 0)")),
+            (false, &retried, &["name"], None),
+            (true, &open, &["id", "state"], Some(printed)),
+        ] {
+            assert_eq!(with_index(columns, predicate).has_index(wanted), serves, "{columns:?} {predicate:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The HTTP side: `/metrics` from memory, a landing page, health. No route touches the database.
+//!
+//! `axum::serve` gives hyper no timer, and without one a client that sends half a request holds its
+//! connection for ever; so connections are accepted here, with a limit on their number and on the head's
+//! size and time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::body::Bytes;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tracing::{debug, warn};
+
+use crate::landing;
+use crate::runner::Exporter;
+use crate::serve::ends;
+
+/// More scrapers than anybody has, and well below the usual limit of open files.
+const CONNECTIONS: usize = 512;
+
+/// For a request's head to arrive, and for an idle connection to say something new.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is under way when the process is told to end gets this long.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The smallest buffer that hyper takes; Prometheus's requests need a few hundred bytes.
+const HEAD_SIZE: usize = 8 * 1024;
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}; give another address with --web.listen-address")]
+pub struct ListenError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// Binds all addresses before anything is served.
+///
+/// # Errors
+/// When one of them cannot be had.
+pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        listeners.push(TcpListener::bind(address).await.map_err(|source| ListenError { address, source })?);
+    }
+    Ok(listeners)
+}
+
+/// Serves until `shutdown` turns true, then lets what is under way end.
+pub async fn serve(listener: TcpListener, exporter: Arc<Exporter>, mut shutdown: watch::Receiver<bool>) {
+    let service = TowerToHyperService::new(router(exporter));
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_SIZE);
+    loop {
+        // Beyond the limit, clients wait in the kernel's queue until others are done or timed out.
+        let accepted = async {
+            let place = Arc::clone(&room).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, stream) = tokio::select! {
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, _)) => (place, stream),
+                Err(error) => {
+                    refused(&error).await;
+                    continue;
+                }
+            },
+            () = ends(&mut shutdown) => break,
+        };
+        let connection =
+            connections.watch(http.serve_connection(TokioIo::new(prompt(stream)), service.clone()));
+        tokio::spawn(async move {
+            // A client that goes away or sends nonsense is its own affair.
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    // Whoever has not read its answer by then will not.
+    let _ = tokio::time::timeout(FAREWELL, connections.shutdown()).await;
+}
+
+/// Answers are written in one piece; waiting to fill a packet would only delay them.
+fn prompt(stream: TcpStream) -> TcpStream {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "a connection keeps its delay");
+    }
+    stream
+}
+
+/// Out of file descriptors, most likely: accepting again at once would spin.
+async fn refused(error: &io::Error) {
+    warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+fn router(exporter: Arc<Exporter>) -> Router {
+    let telemetry_path = exporter.config.web.telemetry_path.clone();
+    Router::new()
+        .route(&telemetry_path, get(metrics))
+        // Fastest: 10,000 series take 1.6 ms, and the best level a tenth less text for ten times that.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .route("/", get(async |State(exporter): State<Arc<Exporter>>| landing::page(&exporter)))
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready))
+        .with_state(exporter)
+}
+
+async fn metrics(State(exporter): State<Arc<Exporter>>) -> Response {
+    let own = match exporter.telemetry.text(&exporter.snapshot.series()) {
+        Ok(own) => own,
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    };
+    let mut text = own;
+    for collector in exporter.snapshot.text() {
+        text.extend_from_slice(&collector);
+    }
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], Bytes::from(text)).into_response()
+}
+
+async fn healthy(State(exporter): State<Arc<Exporter>>) -> (StatusCode, &'static str) {
+    if exporter.status.is_healthy() {
+        (StatusCode::OK, "marie-exporter is healthy.\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "A collector has not come back from a run; restart marie-exporter.\n",
+        )
+    }
+}
+
+async fn ready(State(exporter): State<Arc<Exporter>>) -> (StatusCode, &'static str) {
+    if exporter.status.is_ready() {
+        (StatusCode::OK, "marie-exporter is ready.\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Not every collector has run once.\n")
+    }
+}

@@ -1,0 +1,273 @@
+//! The exporter's own metrics: is the database there, does each collector succeed, what does it cost.
+//!
+//! Each is declared as a [`Family`], as the collectors' are, so that documentation and tests find them in
+//! one catalogue; the values live in a rust-prometheus registry, whose label sets are our own fixed words.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::core::Collector as Registered;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::collector::{Collector, Lane};
+use crate::database::Reason;
+use crate::family::{Family, Kind, Together};
+use crate::schema::Schema;
+
+/// Bounds of `marie_collector_duration_seconds`: from an index probe to the statement time-out.
+const DURATIONS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// All of them, in the order of the metric table.
+pub static FAMILIES: &[&Family] = &[
+    &UP,
+    &BUILD_INFO,
+    &DATABASE_INFO,
+    &CLOCK_OFFSET,
+    &BUSY,
+    &ENABLED,
+    &DISABLED_INFO,
+    &SUCCESS,
+    &RUNS,
+    &FAILURES,
+    &DURATION,
+    &LAST_DURATION,
+    &LAST_SUCCESS,
+    &INTERVAL,
+    &SERIES,
+];
+
+const fn family(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Family {
+    Family { name, kind, labels, help, together: Together::Never }
+}
+
+const PER_RUN: &[&str] = &["collector", "lane"];
+
+static UP: Family =
+    family("marie_up", Kind::Gauge, &[], "1 if the last attempt to reach the database succeeded, 0 if not.");
+static BUILD_INFO: Family = family(
+    "marie_exporter_build_info",
+    Kind::Gauge,
+    &["version", "revision", "rustc"],
+    "1, labelled with what this exporter was built from.",
+);
+static DATABASE_INFO: Family = family(
+    "marie_database_info",
+    Kind::Gauge,
+    &["schema", "shape", "server_version", "in_recovery"],
+    "1, labelled with the monitored schema, its shape (old, mid, new, page; none where there is no job table) and its \
+     server.",
+);
+static CLOCK_OFFSET: Family = family(
+    "marie_database_clock_offset_seconds",
+    Kind::Gauge,
+    &[],
+    "The database's clock minus the exporter's, measured once a minute.",
+);
+static BUSY: Family = family(
+    "marie_database_busy_seconds_total",
+    Kind::Counter,
+    &["collector", "lane"],
+    "Time that the collector's statements took in the database, network included: what monitoring costs.",
+);
+static ENABLED: Family = family(
+    "marie_collector_enabled",
+    Kind::Gauge,
+    &["collector"],
+    "1 if the collector runs, 0 if not (marie_collector_disabled_info says why).",
+);
+static DISABLED_INFO: Family = family(
+    "marie_collector_disabled_info",
+    Kind::Gauge,
+    &["collector", "reason"],
+    "1 for each collector that does not run: disabled (by flag), missing_table, permission.",
+);
+static SUCCESS: Family = family(
+    "marie_collector_success",
+    Kind::Gauge,
+    PER_RUN,
+    "1 if the collector's last run succeeded, 0 if not.",
+);
+static RUNS: Family = family(
+    "marie_collector_runs_total",
+    Kind::Counter,
+    PER_RUN,
+    "Runs of the collector, failed ones included.",
+);
+static FAILURES: Family = family(
+    "marie_collector_failures_total",
+    Kind::Counter,
+    &["collector", "lane", "reason"],
+    "Failed runs by reason: timeout, lock, conflict (with recovery on a standby), permission, schema_changed, \
+     unavailable, other.",
+);
+static DURATION: Family = family(
+    "marie_collector_duration_seconds",
+    Kind::Histogram,
+    PER_RUN,
+    "How long runs took, connecting included. A histogram, for Prometheus cannot see these runs as it sees scrapes.",
+);
+static LAST_DURATION: Family =
+    family("marie_collector_last_duration_seconds", Kind::Gauge, PER_RUN, "How long the last run took.");
+static LAST_SUCCESS: Family = family(
+    "marie_collector_last_success_timestamp_seconds",
+    Kind::Gauge,
+    PER_RUN,
+    "Unix time at which the last successful run ended.",
+);
+static INTERVAL: Family = family(
+    "marie_collector_interval_seconds",
+    Kind::Gauge,
+    PER_RUN,
+    "The interval in force: as configured, or longer where the load budget demands it.",
+);
+static SERIES: Family =
+    family("marie_exporter_series", Kind::Gauge, &["collector"], "Series that the collector publishes now.");
+
+/// The values of [`FAMILIES`] and the standard `process_*` metrics.
+pub struct Telemetry {
+    registry: Registry,
+    up: Gauge,
+    database_info: GaugeVec,
+    clock_offset: Gauge,
+    busy: CounterVec,
+    enabled: GaugeVec,
+    disabled_info: GaugeVec,
+    success: GaugeVec,
+    runs: IntCounterVec,
+    failures: IntCounterVec,
+    duration: HistogramVec,
+    last_duration: GaugeVec,
+    last_success: GaugeVec,
+    interval: GaugeVec,
+    series: GaugeVec,
+}
+
+impl Telemetry {
+    /// # Errors
+    /// When a declaration above is malformed; a test holds that none is.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let gauge = |family: &Family| registered(&registry, GaugeVec::new(options(family), family.labels)?);
+        let counter =
+            |family: &Family| registered(&registry, IntCounterVec::new(options(family), family.labels)?);
+        let histogram = HistogramOpts::new(DURATION.name, DURATION.help).buckets(DURATIONS.to_vec());
+        let telemetry = Telemetry {
+            up: registered(&registry, Gauge::with_opts(options(&UP))?)?,
+            database_info: gauge(&DATABASE_INFO)?,
+            clock_offset: registered(&registry, Gauge::with_opts(options(&CLOCK_OFFSET))?)?,
+            busy: registered(&registry, CounterVec::new(options(&BUSY), BUSY.labels)?)?,
+            enabled: gauge(&ENABLED)?,
+            disabled_info: gauge(&DISABLED_INFO)?,
+            success: gauge(&SUCCESS)?,
+            runs: counter(&RUNS)?,
+            failures: counter(&FAILURES)?,
+            duration: registered(&registry, HistogramVec::new(histogram, DURATION.labels)?)?,
+            last_duration: gauge(&LAST_DURATION)?,
+            last_success: gauge(&LAST_SUCCESS)?,
+            interval: gauge(&INTERVAL)?,
+            series: gauge(&SERIES)?,
+            registry: registry.clone(),
+        };
+        gauge(&BUILD_INFO)?
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("GIT_REVISION"), env!("RUSTC_VERSION")])
+            .set(1.0);
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(telemetry)
+    }
+
+    /// The outcome of the latest attempt to reach the database; nothing else sets `marie_up`.
+    pub fn reached(&self, reached: bool) {
+        self.up.set(if reached { 1.0 } else { 0.0 });
+    }
+
+    pub fn database(&self, name: &str, schema: &Schema) {
+        self.database_info.reset();
+        let in_recovery = schema.in_recovery.to_string();
+        self.database_info
+            .with_label_values(&[name, schema.shape(), &schema.server_version, &in_recovery])
+            .set(1.0);
+        self.clock_offset.set(schema.clock_offset);
+    }
+
+    /// Says that the collector runs, or why it does not.
+    pub fn enabled(&self, collector: &Collector, disabled: Option<&str>) {
+        self.enabled.with_label_values(&[collector.name]).set(if disabled.is_none() { 1.0 } else { 0.0 });
+        for reason in ["disabled", "missing_table", "permission"] {
+            if disabled == Some(reason) {
+                self.disabled_info.with_label_values(&[collector.name, reason]).set(1.0);
+            } else {
+                // Only an error where it was not set.
+                let _ = self.disabled_info.remove_label_values(&[collector.name, reason]);
+            }
+        }
+    }
+
+    /// Counts a run. Counters of all reasons are there from the first, so that `increase()` sees a first failure.
+    pub fn ran(
+        &self,
+        collector: &Collector,
+        lane: Lane,
+        took: Duration,
+        busy: Duration,
+        failure: Option<Reason>,
+    ) {
+        let labels = [collector.name, lane.label()];
+        for reason in Reason::ALL {
+            let failed = u64::from(failure == Some(reason));
+            self.failures.with_label_values(&[collector.name, lane.label(), reason.label()]).inc_by(failed);
+        }
+        self.runs.with_label_values(&labels).inc();
+        self.busy.with_label_values(&labels).inc_by(busy.as_secs_f64());
+        self.duration.with_label_values(&labels).observe(took.as_secs_f64());
+        self.last_duration.with_label_values(&labels).set(took.as_secs_f64());
+        self.success.with_label_values(&labels).set(if failure.is_none() { 1.0 } else { 0.0 });
+        if failure.is_none() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.last_success.with_label_values(&labels).set(now.as_secs_f64());
+        }
+    }
+
+    pub fn interval(&self, collector: &Collector, lane: Lane, interval: Duration) {
+        self.interval.with_label_values(&[collector.name, lane.label()]).set(interval.as_secs_f64());
+    }
+
+    /// Takes away what describes a collector's runs in a lane where it does not run any more. Counters stay:
+    /// what they counted has happened.
+    pub fn forget(&self, collector: &Collector, lane: Lane) {
+        for gauges in [&self.success, &self.last_duration, &self.last_success, &self.interval] {
+            // Only an error where it was not set.
+            let _ = gauges.remove_label_values(&[collector.name, lane.label()]);
+        }
+    }
+
+    /// The text of these metrics, with the number of series that each collector publishes.
+    ///
+    /// # Errors
+    /// When the encoder refuses a family.
+    pub fn text(&self, series: &[(&'static str, usize)]) -> prometheus::Result<Vec<u8>> {
+        for (collector, count) in series {
+            #[expect(clippy::cast_precision_loss, reason = "series are counted in thousands")]
+            self.series.with_label_values(&[collector]).set(*count as f64);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn options(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+fn registered<M: Registered + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
