@@ -5,6 +5,7 @@
 
 pub mod server;
 pub mod shape;
+pub mod simulator;
 
 /// A name as an SQL identifier: any text, also one with quotes in it, names just one object.
 fn quote_identifier(name: &str) -> String {
