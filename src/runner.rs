@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use crate::catalog::{Catalog, Known};
+use crate::catalog::Catalog;
 use crate::collector::{COLLECTORS, Collector, Context, Lane};
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run, Session};
 use crate::family::Samples;
-use crate::queues::Queues;
+use crate::queues::{QueueCensus, Queues};
 use crate::schema::{Lack, Schema};
 use crate::serve::ends;
 use crate::snapshot::Snapshot;
@@ -133,6 +133,12 @@ enum Outcome {
     NotReached(Failure),
 }
 
+/// What a collector's queries are chosen by.
+struct Known {
+    schema: Arc<Schema>,
+    census: Arc<QueueCensus>,
+}
+
 /// How long a run kept the database busy.
 #[derive(Clone, Copy)]
 struct Cost {
@@ -223,7 +229,7 @@ impl LaneTask {
             }
             Outcome::Failed(failure, cost) => {
                 if failure.reason == Reason::SchemaChanged {
-                    self.exporter.catalog.doubt();
+                    self.exporter.catalog.doubt_schema();
                 }
                 // To wait for a lock costs the database nothing.
                 let own = (failure.reason != Reason::Lock).then_some(cost.own);
@@ -250,10 +256,14 @@ impl LaneTask {
             Err(failure) => return Outcome::NotReached(failure),
         };
         self.misses = 0;
-        let known = self.exporter.look(&mut run).await;
+        let known = self.exporter.look(collector, self.lane, &mut run).await;
         let looked = run.busy();
         let outcome = match known {
-            Ok(known) => self.exporter.collect(collector, self.lane, &known, &mut run).await,
+            Ok(None) => {
+                self.session.finish(run, None).await;
+                return Outcome::NotHere;
+            }
+            Ok(Some(known)) => self.exporter.collect(collector, self.lane, &known, &mut run).await,
             Err(failure) => Err(failure),
         };
         let cost = Cost { busy: run.busy(), own: run.busy().saturating_sub(looked) };
@@ -262,8 +272,7 @@ impl LaneTask {
         }
         self.session.finish(run, outcome.as_ref().err()).await;
         match outcome {
-            Ok(Some(samples)) => Outcome::Collected(samples, cost),
-            Ok(None) => Outcome::NotHere,
+            Ok(samples) => Outcome::Collected(samples, cost),
             Err(failure) => Outcome::Failed(failure, cost),
         }
     }
@@ -331,40 +340,43 @@ impl LaneTask {
 }
 
 impl Exporter {
-    /// What is known of the database; where that was just read, says it to whoever asks.
-    async fn look(&self, run: &mut Run) -> Result<Known, Failure> {
-        let (known, is_new) = self.catalog.get(run, &self.config).await?;
+    /// What is known of the database, for a collector that has a query in this lane here.
+    async fn look(
+        &self,
+        collector: &'static Collector,
+        lane: Lane,
+        run: &mut Run,
+    ) -> Result<Option<Known>, Failure> {
+        let (schema, is_new) = self.catalog.schema(run, &self.config).await?;
         if is_new {
-            self.telemetry.database(self.config.database.schema.as_str(), &known.schema);
+            self.telemetry.database(self.config.database.schema.as_str(), &schema);
             for collector in COLLECTORS {
-                self.note_standing(collector, Some(&known.schema));
+                self.note_standing(collector, Some(&schema));
             }
         }
-        Ok(known)
+        if collector.queries_in(lane, &schema).next().is_none() {
+            return Ok(None);
+        }
+        let census = self.catalog.census(run, &self.config, &schema, lane).await?;
+        Ok(Some(Known { schema, census }))
     }
 
-    /// The samples of a collector's queries in one lane, or none where it has no query there.
+    /// The samples of a collector's queries in one lane.
     async fn collect(
         &self,
         collector: &'static Collector,
         lane: Lane,
-        known: &Known,
+        Known { schema, census }: &Known,
         run: &mut Run,
-    ) -> Result<Option<Vec<Samples>>, Failure> {
-        let schema = &known.schema;
-        if collector.queries_in(lane, schema).next().is_none() {
-            return Ok(None);
-        }
+    ) -> Result<Vec<Samples>, Failure> {
         let queues = if collector.is_by_queue() {
-            run.query(async |connection| {
-                Queues::read(connection, schema, &known.census, &self.config.queues).await
-            })
-            .await?
+            run.query(async |connection| Queues::read(connection, schema, census, &self.config.queues).await)
+                .await?
         } else {
             Queues::default()
         };
         let context = Context { config: &self.config, schema, queues: &queues };
-        collector.collect(lane, run, &context).await.map(Some)
+        collector.collect(lane, run, &context).await
     }
 }
 

@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use super::account::Account;
@@ -15,6 +15,7 @@ const SCRIPT: &str = include_str!("supervisor.sh");
 pub(super) struct Supervisor {
     shell: Child,
     orders: Option<ChildStdin>,
+    answers: Option<BufReader<ChildStderr>>,
     /// Ends when the server's output does: with its last process.
     server: Option<JoinHandle<()>>,
     postmaster_pid: Option<u32>,
@@ -41,7 +42,7 @@ impl Supervisor {
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(Stdio::piped());
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_client_setting(name)) {
             command.env_remove(name);
         }
@@ -51,7 +52,8 @@ impl Supervisor {
         let mut shell = command.spawn()?;
         let orders = shell.stdin.take();
         let output = shell.stdout.take();
-        let mut supervisor = Self { shell, orders, server: None, postmaster_pid: None };
+        let answers = shell.stderr.take().map(BufReader::new);
+        let mut supervisor = Self { shell, orders, answers, server: None, postmaster_pid: None };
         if let Some(mut output) = output.map(BufReader::new) {
             let mut line = String::new();
             output.read_line(&mut line)?;
@@ -73,11 +75,13 @@ impl Supervisor {
         self.server.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Stops the server and keeps its folder. Returns when its last process has ended.
+    /// Stops the server and keeps its folder. Returns when its process is gone.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         self.order("stop")?;
-        // The thread does not panic; if it did, its output would have ended all the same.
-        self.server.take().map_or(Ok(()), |server| server.join().or(Ok(())))
+        if let Some(answers) = &mut self.answers {
+            answers.read_line(&mut String::new())?;
+        }
+        Ok(())
     }
 
     /// Ends the supervision of a stopped server, for another supervisor minds the folder now.

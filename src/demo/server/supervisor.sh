@@ -4,9 +4,9 @@
 # The owner holds the other end of our standard input. It may be killed without a chance to tidy
 # up, but the kernel closes that pipe in every case, so the end of input means: it is gone.
 
-# A signal to the whole session or container must not take us away before we have tidied up.
-# (PostgreSQL installs its own handlers for these.)
-trap '' HUP INT TERM
+# A signal to the whole session or container must not take us away before we have tidied up, nor
+# must the end of the owner that we answer to. (PostgreSQL installs its own handlers for these.)
+trap '' HUP INT TERM PIPE
 
 binaries=$1 folder=$2 port=$3
 data=$folder/data log=$folder/log pid=
@@ -24,8 +24,8 @@ if [ -e "$folder/initialised" ]; then
     echo "$pid"
 fi
 
-# From here on only the server and its children hold our output: its end tells the owner that the
-# last of them is gone.
+# From here on only the server and its children hold our output: its end tells the owner that it
+# has ended, also by itself.
 exec >&-
 
 read -r order
@@ -33,7 +33,8 @@ if [ -n "$pid" ]; then
     kill -QUIT "$pid" 2>/dev/null
     wait "$pid"
 fi
+echo stopped >&2
 
 # After "stop" the data wait for another start. "leave" says that another supervisor minds them.
 [ "$order" = stop ] && read -r order
-[ "$order" = leave ] || rm -rf "$folder"
+[ "$order" = leave ] || rm -rf "$folder" 2>/dev/null

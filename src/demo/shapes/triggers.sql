@@ -1,74 +1,46 @@
 -- The triggers that keep history and dependencies. Run last: the functions write the columns that
 -- a table and its history share in this shape.
 
--- One row per insert and update, whatever changed, nothing on delete: as in Marie.
+-- One row per insert and update, whatever changed. On delete nothing for a job, and for a DAG its
+-- last image, not marked as such: as in Marie.
 do $do$
 declare
+    tracked text;
     columns text;
-    new_values text;
+    image_values text;
 begin
-    select
-        string_agg(quote_ident(mine.attname), ', ' order by mine.attnum),
-        string_agg('new.' || quote_ident(mine.attname), ', ' order by mine.attnum)
-    into columns, new_values
-    from pg_attribute as mine
-    join pg_attribute as history using (attname)
-    where mine.attrelid = 'job'::regclass
-        and history.attrelid = 'job_history'::regclass
-        and mine.attnum > 0 and not mine.attisdropped;
+    foreach tracked in array array['job', 'dag'] loop
+        select
+            string_agg(quote_ident(own.attname), ', ' order by own.attnum),
+            string_agg('image.' || quote_ident(own.attname), ', ' order by own.attnum)
+        into columns, image_values
+        from pg_attribute as own
+        join pg_attribute as history using (attname)
+        where own.attrelid = tracked::regclass
+            and history.attrelid = (tracked || '_history')::regclass
+            and own.attnum > 0 and not own.attisdropped;
 
-    execute format(
-        $sql$
-        create function record_job() returns trigger language plpgsql
-        set search_path from current
-        as $function$
-        begin
-            insert into job_history (%s) values (%s);
-            return null;
-        end
-        $function$
-        $sql$,
-        columns, new_values
-    );
+        execute format(
+            $sql$
+            create function record_%1$s() returns trigger language plpgsql
+            set search_path from current
+            as $function$
+            declare
+                image %1$s := coalesce(new, old);
+            begin
+                insert into %1$s_history (%2$s) values (%3$s);
+                return null;
+            end
+            $function$
+            $sql$,
+            tracked, columns, image_values
+        );
+    end loop;
 end
 $do$;
 
 create trigger record_job after insert or update on job
 for each row execute function record_job();
-
--- A deleted DAG leaves its last image, not marked as such.
-do $do$
-declare
-    columns text;
-    image_values text;
-begin
-    select
-        string_agg(quote_ident(mine.attname), ', ' order by mine.attnum),
-        string_agg('image.' || quote_ident(mine.attname), ', ' order by mine.attnum)
-    into columns, image_values
-    from pg_attribute as mine
-    join pg_attribute as history using (attname)
-    where mine.attrelid = 'dag'::regclass
-        and history.attrelid = 'dag_history'::regclass
-        and mine.attnum > 0 and not mine.attisdropped;
-
-    execute format(
-        $sql$
-        create function record_dag() returns trigger language plpgsql
-        set search_path from current
-        as $function$
-        declare
-            image dag := case when tg_op = 'DELETE' then old else new end;
-        begin
-            insert into dag_history (%s) values (%s);
-            return null;
-        end
-        $function$
-        $sql$,
-        columns, image_values
-    );
-end
-$do$;
 
 create trigger record_dag after insert or update or delete on dag
 for each row execute function record_dag();
@@ -99,7 +71,7 @@ language plpgsql
 set search_path from current
 as $$
 declare
-    image kv_store_worker := case when tg_op = 'DELETE' then old else new end;
+    image kv_store_worker := coalesce(new, old);
 begin
     insert into kv_store_worker_history (
         id, namespace, key, value, shard, created_at, updated_at, is_deleted, operation

@@ -1,0 +1,20 @@
+-- Control-flow nodes need no worker: reserved ones are completed without ever having started. The
+-- first of a DAG opens it; the last one's DAG is returned, for it may be done.
+
+with passed as (
+    update job
+    set state = 'completed', completed_on = now(), lease_owner = null, lease_expires_at = null
+    where state in ('created', 'retry')
+        and lease_owner is not null
+        and data -> 'metadata' ->> 'on' = 'noop'
+    returning dag_id, job_level
+),
+
+opened as (
+    update dag
+    set state = 'active', started_on = now()
+    from passed
+    where dag.id = passed.dag_id and job_level > 0 and state = 'created'
+)
+
+select dag_id from passed where job_level = 0

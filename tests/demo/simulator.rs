@@ -1,0 +1,143 @@
+//! The simulated scheduler writes what Marie would: a past with every state in it, and a present in
+//! which jobs finish, fail and are retried in the order of their dependencies.
+
+use std::time::Duration;
+
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::demo::simulator::Simulator;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::{SERVER, count};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn new_scheduler(database: &str, rate: f64) -> (PgConnection, Simulator) {
+    let url = SERVER.create_database(database).await.unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    Shape::New.install(&mut connection, "marie_scheduler").await.unwrap();
+    (connection, Simulator::new(&url, "marie_scheduler", rate))
+}
+
+async fn wait_until_at_least(connection: &mut PgConnection, least: i64, query: &'static str) {
+    let enough = async {
+        while count(connection, query).await < least {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, enough).await.is_ok(), "waited in vain for {least} of: {query}");
+}
+
+#[tokio::test]
+async fn the_past_day_contains_every_state_and_what_is_due_for_clean_up() {
+    let (mut connection, mut simulator) = new_scheduler("past", 10.0).await;
+    simulator.past_day().await.unwrap();
+
+    let jobs = count(&mut connection, "select count(*) from job").await;
+    assert!((20_000..=40_000).contains(&jobs), "{jobs} jobs");
+    for (least, query) in [
+        (8, "select count(distinct state) from job"),
+        (5, "select count(distinct name) from job"),
+        (
+            1,
+            "select count(*) from job where state = 'completed' and completed_on < now() - interval '7 days'",
+        ),
+        (1, "select count(*) from job where state = 'failed' and completed_on < now() - interval '30 days'"),
+        (1, "select count(*) from job where state = 'active' and started_on < now() - interval '1 hour'"),
+        (1, "select count(*) from job where state = 'active' and run_lease_expires_at < now()"),
+        (
+            1,
+            "select count(*) from job where state = 'active' and expire_in > interval '0'
+                and started_on + expire_in < now()",
+        ),
+        (1, "select count(*) from job where retry_count > 0"),
+        (1, "select count(*) from job where hard_sla > created_on and completed_on > hard_sla"),
+        (23, "select count(distinct date_trunc('hour', completed_on)) from job where state = 'completed'"),
+    ] {
+        let found = count(&mut connection, query).await;
+        assert!(found >= least, "{found} instead of {least}: {query}");
+    }
+    assert_dags_make_sense(&mut connection).await;
+}
+
+#[tokio::test]
+async fn each_past_jobs_history_ends_with_what_the_job_says() {
+    let (mut connection, mut simulator) = new_scheduler("past_history", 10.0).await;
+    simulator.past_day().await.unwrap();
+    for query in [
+        "select count(*) from job
+            left join job_history as change on change.id = job.id and change.state = job.state
+                and change.completed_on = change.history_created_on
+            where job.completed_on is distinct from change.history_created_on",
+        "select count(*) from job
+            left join job_history as change on change.id = job.id and change.state = 'created'
+                and change.created_on = change.history_created_on
+            where change.id is null",
+        "select count(*) from job_history where history_created_on > now() or history_created_on < created_on",
+        "select count(*) from dag
+            left join dag_history as change on change.id = dag.id
+                and change.completed_on = change.history_created_on
+            where dag.completed_on is distinct from change.history_created_on",
+    ] {
+        assert_eq!(count(&mut connection, query).await, 0, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_running_scheduler_finishes_fails_and_retries_jobs_in_order() {
+    let (mut connection, mut simulator) = new_scheduler("present", 200.0).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(async move {
+        simulator.run(async { stopped.await.unwrap_or_default() }).await;
+    });
+    for (least, query) in [
+        (50, "select count(*) from dag where state = 'completed'"),
+        (1, "select count(*) from dag where state = 'failed'"),
+        (1, "select count(*) from job where state = 'failed'"),
+        (1, "select count(*) from job where state = 'completed' and retry_count > 0"),
+        (1, "select count(*) from job where state = 'created' and start_after > now()"),
+        (1, "select count(*) from job_attempt where terminal_work_state = 'retry'"),
+        (1, "select count(*) from version where maintained_on is not null and monitored_on is not null"),
+        (3, "select count(distinct value) from kv_store_worker_history"),
+    ] {
+        wait_until_at_least(&mut connection, least, query).await;
+        assert_dags_make_sense(&mut connection).await;
+    }
+    stop.send(()).unwrap();
+    timeout(PATIENCE, running).await.unwrap().unwrap();
+
+    // Submitted, leased, activated, dispatched, running, completed; renewals come on top.
+    let unusual = "select count(*) from job
+        join (select id, count(*) as changes from job_history group by id) as history using (id)
+        where state = 'completed' and retry_count = 0
+            and changes < case when started_on is null then 3 else 6 end";
+    assert_eq!(count(&mut connection, unusual).await, 0);
+}
+
+async fn assert_dags_make_sense(connection: &mut PgConnection) {
+    for query in [
+        // A job that has been activated has only finished parents.
+        "select count(*) from job
+            join job_dependencies as dependency on dependency.job_id = job.id
+            join job as parent on parent.id = dependency.depends_on_id
+            where job.state = 'active' and parent.state not in ('completed', 'skipped')",
+        // Control flow never starts.
+        "select count(*) from job where data -> 'metadata' ->> 'on' = 'noop' and started_on is not null",
+        // Times are in order and not in the future.
+        "select count(*) from job where created_on > started_on or started_on > completed_on
+            or completed_on > now()",
+        "select count(*) from dag where state = 'completed' and exists (
+            select from job where dag_id = dag.id and state not in ('completed', 'skipped'))",
+        "select count(*) from dag where state = 'failed' and not exists (
+            select from job where dag_id = dag.id and state in ('failed', 'expired', 'cancelled'))",
+        "select count(*) from dag where not exists (select from job where dag_id = dag.id)",
+        // What the trigger or the past has made of job.dependencies is complete.
+        "select count(*) from job
+            left join (select job_id, count(*) as parents from job_dependencies group by job_id) as known
+                on job_id = id
+            where jsonb_array_length(dependencies) <> coalesce(parents, 0)",
+    ] {
+        assert_eq!(count(connection, query).await, 0, "{query}");
+    }
+}
