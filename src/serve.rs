@@ -20,10 +20,11 @@ pub async fn serve(config: Config, shutdown: watch::Receiver<bool>) -> anyhow::R
     let listeners = server::listen(&config.web.listen_addresses).await?;
     let exporter = Arc::new(Exporter::new(config).context("a metric is declared wrongly")?);
     let mut tasks = JoinSet::new();
+    let room = server::room();
     for listener in listeners {
         let address = listener.local_addr().context("the listening address cannot be read")?;
         info!(metrics = %format_args!("http://{address}{}", exporter.config.web.telemetry_path), "serving");
-        tasks.spawn(server::serve(listener, Arc::clone(&exporter), shutdown.clone()));
+        tasks.spawn(server::serve(listener, Arc::clone(&room), Arc::clone(&exporter), shutdown.clone()));
     }
     for lane in Lane::ALL {
         tasks.spawn(Arc::clone(&exporter).run(lane, shutdown.clone()));

@@ -4,8 +4,8 @@
 //! connection for ever; so connections are accepted here, with a limit on their number and on the head's
 //! size and time.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,11 +29,14 @@ use crate::landing;
 use crate::runner::Exporter;
 use crate::serve::ends;
 
-/// More scrapers than anybody has, and well below the usual limit of open files.
+/// More scrapers than anybody has, and well below the usual limit of open files, which is 1024.
 const CONNECTIONS: usize = 512;
 
-/// For a request's head to arrive, and for an idle connection to say something new.
+/// For a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For all of a connection, so that a client that does not read its answer cannot hold its place.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is under way when the process is told to end gets this long.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -56,18 +59,40 @@ pub struct ListenError {
 pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        listeners.push(TcpListener::bind(address).await.map_err(|source| ListenError { address, source })?);
+        listeners.push(bind(address).await.map_err(|source| ListenError { address, source })?);
     }
     Ok(listeners)
 }
 
+/// `:10187` means all interfaces, which is `[::]` but for hosts without IPv6.
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await.map_err(|_| error)
+        }
+        bound => bound,
+    }
+}
+
+/// The places that all listeners share.
+pub fn room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(CONNECTIONS))
+}
+
 /// Serves until `shutdown` turns true, then lets what is under way end.
-pub async fn serve(listener: TcpListener, exporter: Arc<Exporter>, mut shutdown: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+    exporter: Arc<Exporter>,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let service = TowerToHyperService::new(router(exporter));
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_SIZE);
+    // A scrape every few seconds gains nothing from a connection kept open, and one request each makes
+    // the time of a connection easy to bound.
+    http.keep_alive(false);
     loop {
         // Beyond the limit, clients wait in the kernel's queue until others are done or timed out.
         let accepted = async {
@@ -88,8 +113,10 @@ pub async fn serve(listener: TcpListener, exporter: Arc<Exporter>, mut shutdown:
             connections.watch(http.serve_connection(TokioIo::new(prompt(stream)), service.clone()));
         tokio::spawn(async move {
             // A client that goes away or sends nonsense is its own affair.
-            if let Err(error) = connection.await {
-                debug!(%error, "a connection ended early");
+            match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => debug!(%error, "a connection ended early"),
+                Err(_) => debug!("a client did not read its answer"),
             }
             drop(place);
         });

@@ -1,0 +1,130 @@
+//! The binary as a user starts it: its output, its signals, its end.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes, even on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary with these arguments, and with nothing in its environment that could configure it.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marie-exporter"));
+    command.args(arguments).env_clear();
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn output(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the binary can be started")
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `marie-exporter serve`, ended with the test whatever comes of it.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    /// What it has logged, as far as read.
+    pub(crate) log: String,
+    /// Where it serves, as `http://127.0.0.1:PORT`.
+    pub(crate) addresses: Vec<String>,
+}
+
+impl Process {
+    /// On a free port, with short intervals, for this database.
+    pub(crate) fn serve(url: &str, flags: &[&str]) -> Self {
+        // In the environment, where flags replace them.
+        let mut command = command(&["serve", "--database-url", url, "--web.listen-address=127.0.0.1:0"]);
+        command.args(flags);
+        command.env("MARIE_EXPORTER_COLLECTOR_INTERVAL", "200ms");
+        command.env("MARIE_EXPORTER_COLLECTOR_SLOW_INTERVAL", "500ms");
+        Self::start(command, 1)
+    }
+
+    /// Waits until it serves on that many addresses.
+    pub(crate) fn start(mut command: Command, listeners: usize) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        let (send, lines) = channel();
+        let errors = child.stderr.take().expect("standard error is a pipe");
+        thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut process = Process { child, lines, log: String::new(), addresses: Vec::new() };
+        while process.addresses.len() < listeners {
+            let line = process.line();
+            if let Some(start) = line.find("http://") {
+                let host = line[start + 7..].split('/').next().unwrap_or_default();
+                process.addresses.push(format!("http://{host}"));
+            }
+        }
+        process
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.addresses[0]
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of its log.
+    pub(crate) fn line(&mut self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no more log: {}", self.log));
+        self.log.push_str(&line);
+        self.log.push('\n');
+        line
+    }
+
+    /// Closes our end of its log, as a pager or a log shipper does that goes away.
+    pub(crate) fn stop_reading(&mut self) {
+        self.lines = channel().1;
+    }
+
+    /// Ends it by a signal (`TERM`, `INT`) and says how it ended, how long that took, and all it logged.
+    pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, Duration, String) {
+        send(signal, self.id());
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the binary can be waited for") {
+                break status;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        };
+        let took = began.elapsed();
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+        (status, took, std::mem::take(&mut self.log))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to one process.
+pub(crate) fn send(signal: &str, id: u32) {
+    let status = Command::new("kill").arg(format!("-{signal}")).arg(id.to_string()).status();
+    assert!(status.expect("kill can be run").success());
+}
