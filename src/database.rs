@@ -178,14 +178,19 @@ impl Session {
     }
 
     async fn connect(&self) -> Result<PgConnection, Failure> {
-        let options = self
-            .database
-            .connect_options()
-            .map_err(|error| Failure::new(Reason::Unavailable, error.to_string()))?;
-        let place = format!("{}:{}", options.get_host(), options.get_port());
-        let explain = |why: String| {
-            Failure::new(Reason::Unavailable, format!("cannot connect to PostgreSQL at {place}: {why}"))
+        let unavailable = |message| Failure::new(Reason::Unavailable, message);
+        // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
+        let database = self.database.clone();
+        let options = tokio::task::spawn_blocking(move || database.connect_options());
+        let options = match tokio::time::timeout(CONNECT_TIMEOUT, options).await {
+            Ok(Ok(options)) => options.map_err(|error| unavailable(error.to_string()))?,
+            Ok(Err(error)) => return Err(Failure::new(Reason::Other, error.to_string())),
+            Err(_) => {
+                return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));
+            }
         };
+        let place = format!("{}:{}", options.get_host(), options.get_port());
+        let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
         match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(explain(Failure::from(error).message)),

@@ -27,11 +27,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(config) => {
             log(&config.log);
-            runtime()?.block_on(async { serve::serve(config, serve::shutdown_signal()?).await })?;
+            block_on(async { serve::serve(config, serve::shutdown_signal()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(config, format) => {
-            let report = runtime()?.block_on(check::check(&config));
+            let report = block_on(check::check(&config))?;
             print(&match format {
                 Format::Text => report.to_string(),
                 Format::Json => serde_json::to_string_pretty(&report)?,
@@ -45,21 +45,23 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "demo")]
         Command::Demo(config, demo) => {
             log(&config.log);
-            runtime()?.block_on(async {
-                marie_exporter::demo::run(config, demo, serve::shutdown_signal()?).await
-            })?;
+            block_on(async { marie_exporter::demo::run(config, demo, serve::shutdown_signal()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     // One thread for each lane would do; a second keeps /metrics answering while a large table is encoded.
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("cannot start the runtime")
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(work);
+    // Dropping it would wait for a name server or a pipe that does not answer.
+    runtime.shutdown_background();
+    Ok(outcome)
 }
 
 /// Logs to standard error: the libraries' warnings, and of ours what was asked for.
@@ -68,7 +70,8 @@ fn log(log: &LogConfig) {
         .with_default(LevelFilter::WARN)
         .with_target("marie_exporter", LevelFilter::from_level(log.level));
     let registry = tracing_subscriber::registry().with(levels);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Whoever reads the log may go away. To complain of that on standard error would panic.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {
         Format::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
         Format::Json => registry.with(lines.json()).init(),

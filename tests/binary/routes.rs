@@ -1,0 +1,106 @@
+//! What each route answers.
+
+use std::io::Read;
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::databases::Database;
+use crate::metrics::Metrics;
+use crate::process::Process;
+use crate::scrape::{get, get_encoded, head, post, until};
+
+#[tokio::test]
+async fn metrics_are_text_compressed_only_for_those_who_ask() {
+    let database = Database::new(Shape::New).await;
+    let process = Process::serve(&database.url, &[]);
+    let url = format!("{}/metrics", process.address());
+    until(&url, "all collectors have run", |answer| answer.text().contains("marie_table_rows"));
+
+    let plain = get(&url);
+    assert_eq!(plain.status, 200);
+    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4"));
+    assert_eq!(plain.header("content-encoding"), None);
+    let metrics = Metrics::parse(&plain.text());
+    assert_eq!(metrics.value("marie_jobs", &[("queue", "extract"), ("state", "active")]), Some(1.0));
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    assert!(metrics.has("process_resident_memory_bytes"));
+
+    for accept in ["gzip", "deflate, gzip;q=0.8", "gzip, *;q=0.1"] {
+        let packed = get_encoded(&url, accept);
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{accept}");
+        assert!(packed.body.len() * 2 < plain.body.len(), "{} bytes packed", packed.body.len());
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_string(&mut text).unwrap();
+        assert!(Metrics::parse(&text).has("marie_jobs"));
+    }
+    for accept in ["gzip;q=0", "br", ""] {
+        assert_eq!(get_encoded(&url, accept).header("content-encoding"), None, "{accept}");
+    }
+
+    let head = head(&url);
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-type"), Some("text/plain; version=0.0.4"));
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused() {
+    let database = Database::new(Shape::New).await;
+    let process = Process::serve(&database.url, &["--web.telemetry-path=/numbers/metrics"]);
+    let address = process.address();
+    for (path, status) in
+        [("/numbers/metrics", 200), ("/metrics", 404), ("/-/reload", 404), ("/../etc/passwd", 404)]
+    {
+        assert_eq!(get(&format!("{address}{path}")).status, status, "{path}");
+    }
+    for path in ["/numbers/metrics", "/", "/-/healthy", "/-/ready"] {
+        let answer = post(&format!("{address}{path}"));
+        assert_eq!(answer.status, 405, "{path}");
+        assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{path}");
+    }
+    assert!(get(address).text().contains("href=\"/numbers/metrics\""));
+}
+
+#[tokio::test]
+async fn the_landing_page_shows_each_collector_its_state_and_its_error() {
+    let mut database = Database::new(Shape::New).await;
+    database.run("drop table version; create view version as select 1/0 as maintained_on, 1 as monitored_on, 1 as cron_on").await;
+    let process = Process::serve(&database.url, &["--no-collector.sla"]);
+    let page = until(process.address(), "the scheduler fails and storage works", |answer| {
+        let text = answer.text();
+        text.contains("failed</td>") && text.matches(">ok</td>").count() >= 10
+    });
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let text = page.text();
+    for name in
+        ["statistics", "stuck", "throughput", "retries", "sla", "dags", "queues", "storage", "scheduler"]
+    {
+        assert!(text.contains(&format!(">{name}</th>")), "{name} is not on the page");
+    }
+    assert!(text.contains("switched off by configuration"));
+    assert!(text.contains("last_maintenance.sql"), "the error names the query: {text}");
+}
+
+#[tokio::test]
+async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
+    let mut database = Database::new(Shape::New).await;
+    // Nobody gets past this lock, so that no round ends before it is gone.
+    database.run("begin; lock table job in access exclusive mode").await;
+    let process = Process::serve(&database.url, &["--collector.timeout=20s"]);
+    let address = process.address();
+    assert_eq!(get(&format!("{address}/-/ready")).status, 503);
+    assert_eq!(get(&format!("{address}/-/healthy")).status, 200);
+    assert_eq!(get(&format!("{address}/metrics")).status, 200);
+    database.run("rollback").await;
+    until(&format!("{address}/-/ready"), "it is ready", |answer| answer.status == 200);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_makes_it_ready_but_not_up() {
+    let process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
+    let address = process.address();
+    until(&format!("{address}/-/ready"), "it has tried", |answer| answer.status == 200);
+    assert_eq!(get(&format!("{address}/-/healthy")).status, 200);
+    let metrics = Metrics::parse(&get(&format!("{address}/metrics")).text());
+    assert_eq!(metrics.value("marie_up", &[]), Some(0.0));
+    assert!(get(address).text().contains("cannot connect to PostgreSQL at 127.0.0.1:1"));
+}
