@@ -31,20 +31,20 @@ struct Known {
     next_census: Option<Instant>,
 }
 
+impl Known {
+    fn good_schema(&self) -> Option<Arc<Schema>> {
+        self.good_until.filter(|end| Instant::now() < *end).and(self.schema.clone())
+    }
+}
+
 impl Catalog {
     /// The schema, read again inside the transaction of `run` where it is too old; the flag says whether it was.
     ///
     /// # Errors
     /// Any failure of the database.
     pub async fn schema(&self, run: &mut Run, config: &Config) -> Result<(Arc<Schema>, bool), Failure> {
-        let (before, good_until) = {
-            let known = self.lock();
-            (known.schema.clone(), known.good_until)
-        };
-        if let Some(schema) = &before
-            && good_until.is_some_and(|end| Instant::now() < end)
-        {
-            return Ok((Arc::clone(schema), false));
+        if let Some(schema) = self.lock().good_schema() {
+            return Ok((schema, false));
         }
         let name = &config.database.schema;
         let read = run.queries(3, async |connection| Schema::read(connection, name).await).await;
@@ -58,7 +58,7 @@ impl Catalog {
                 return Err(failure);
             }
         };
-        if before.is_none_or(|before| before.shape() != schema.shape()) {
+        if known.schema.as_ref().is_none_or(|before| before.shape() != schema.shape()) {
             announce(name.as_str(), &schema);
         }
         known.schema = Some(Arc::clone(&schema));

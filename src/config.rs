@@ -144,6 +144,11 @@ impl CollectorsConfig {
         pause.map_or(WEEK, |pause| pause.min(WEEK))
     }
 
+    /// How long numbers stay published after a success, the interval in force being this.
+    pub fn lifetime(&self, interval: Duration) -> Duration {
+        self.stale_after.max(interval.saturating_mul(3))
+    }
+
     /// Whether the collector of this name runs.
     pub fn is_enabled(&self, collector: &str) -> bool {
         !self.disabled.contains(collector)

@@ -113,3 +113,60 @@ impl Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::collectors::statistics::COLLECTOR;
+
+    /// One job in this state, as the lane's queries would give it.
+    fn job(state: &str) -> Vec<Samples> {
+        let mut samples: Vec<Samples> =
+            COLLECTOR.families.iter().map(|family| Samples::new(family)).collect();
+        samples[0].insert(vec!["extract".to_owned(), state.to_owned()], 1.0).unwrap();
+        samples
+    }
+
+    fn text(snapshot: &Snapshot) -> String {
+        String::from_utf8(snapshot.text().concat()).unwrap()
+    }
+
+    fn states(snapshot: &Snapshot) -> Vec<String> {
+        let text = text(snapshot);
+        let state = |line: &str| Some(line.split_once("state=\"")?.1.split('"').next()?.to_owned());
+        text.lines().filter_map(state).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn both_lanes_parts_of_a_family_are_one_and_each_vanishes_in_its_time() {
+        let snapshot = Snapshot::default();
+        let end = |seconds| Instant::now() + Duration::from_secs(seconds);
+        snapshot.replace(&COLLECTOR, Lane::Slow, job("completed"), end(30)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("active"), end(10)).unwrap();
+        assert_eq!(states(&snapshot), ["active", "completed"]);
+        assert_eq!(text(&snapshot).matches("# TYPE marie_jobs ").count(), 1);
+        assert_eq!(snapshot.series(), [("statistics", 2)]);
+
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(states(&snapshot), ["completed"]);
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("retry"), end(10)).unwrap();
+        assert_eq!(states(&snapshot), ["completed", "retry"]);
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert_eq!(text(&snapshot), "");
+        assert_eq!(snapshot.series(), [("statistics", 0)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_lane_forgets_the_other_keeps() {
+        let snapshot = Snapshot::default();
+        let end = Instant::now() + Duration::from_secs(10);
+        snapshot.replace(&COLLECTOR, Lane::Slow, job("completed"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("active"), end).unwrap();
+        snapshot.forget(&COLLECTOR, Lane::Slow);
+        assert_eq!(states(&snapshot), ["active"]);
+        snapshot.forget(&COLLECTOR, Lane::Fast);
+        assert_eq!(text(&snapshot), "");
+    }
+}

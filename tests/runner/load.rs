@@ -26,16 +26,16 @@ async fn slow_down(database: &mut Database, table: &str, seconds: f64) {
 async fn a_slow_query_stretches_its_collectors_interval_and_no_other() {
     let mut database = Database::new(Shape::New).await;
     slow_down(&mut database, "version", 0.2).await;
-    let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=10%"]);
+    let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=5%"]);
     let interval = "marie_collector_interval_seconds";
     let first =
-        lanes.until("the interval is stretched", |now| now.value(interval, &SCHEDULER) >= Some(2.0)).await;
+        lanes.until("the interval is stretched", |now| now.value(interval, &SCHEDULER) >= Some(4.0)).await;
     let began = Instant::now();
     let runs = |metrics: &crate::metrics::Metrics| successes(metrics, "scheduler");
     let second = lanes.until("the next run of the slow collector", |now| runs(now) > runs(&first)).await;
-    assert!(began.elapsed() > Duration::from_millis(1500), "only {:?} between two runs", began.elapsed());
+    assert!(began.elapsed() > Duration::from_secs(3), "only {:?} between two runs", began.elapsed());
     let pace = successes(&second, "queues") - successes(&first, "queues");
-    assert!(pace >= 5.0, "the queues ran {pace} times meanwhile");
+    assert!(pace >= 4.0, "the queues ran {pace} times meanwhile");
     let busy = second.count("marie_database_busy_seconds_total", &SCHEDULER);
     assert!(busy >= 0.2 * runs(&second), "{busy} s for {} runs", runs(&second));
     lanes.stop().await;

@@ -72,7 +72,7 @@ impl Lanes {
                 ended.expect("a lane does not panic");
             }
             assert!(Instant::now() < deadline, "waited in vain: {what}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 
