@@ -46,6 +46,8 @@ pub struct Collector {
 pub struct Query {
     pub sql: SqlFile,
     pub pace: Pace,
+    /// Whether the configuration asks for it.
+    pub wanted: fn(&Config) -> bool,
     /// Without these the query is left out.
     pub needs: &'static [Need],
     /// Tables and columns that are read where they exist, and what is read instead where not.
@@ -96,8 +98,8 @@ impl Lane {
 /// is put in front of the query as a common table expression, whose name hides the table's.
 #[derive(Debug)]
 pub struct StandIn {
-    /// Used where this is not there.
-    pub instead_of: Need,
+    /// Used where one of these is not there.
+    pub instead_of: &'static [Need],
     /// `name (columns) as (select …)`.
     pub sql: &'static str,
     pub needs: &'static [Need],
@@ -167,7 +169,8 @@ impl Query {
     }
 
     fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {
-        self.stand_ins.iter().filter(|stand_in| schema.lacks(&stand_in.instead_of).is_some())
+        let lacks = |need| schema.lacks(need).is_some();
+        self.stand_ins.iter().filter(move |stand_in| stand_in.instead_of.iter().any(lacks))
     }
 }
 
@@ -200,6 +203,9 @@ impl Collector {
     ) -> Result<Vec<Samples>, Failure> {
         let mut collected: Vec<Samples> = self.families.iter().map(|family| Samples::new(family)).collect();
         for query in self.queries_in(lane, context.schema) {
+            if !(query.wanted)(context.config) {
+                continue;
+            }
             let rows = query.fetch(run, context).await?;
             let samples = samples(self.families, &rows)
                 .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;

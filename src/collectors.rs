@@ -35,6 +35,7 @@ const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: No
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
+    wanted: |_| true,
     needs: &[],
     stand_ins: &[],
     index: Some(BY_STATE),

@@ -185,7 +185,7 @@ impl LaneTask {
             Err((failure, _)) if failure.reason == Reason::Unavailable => self.back_off(&failure, took),
             Err((failure, busy)) => {
                 if failure.reason == Reason::SchemaChanged {
-                    self.exporter.catalog.forget();
+                    self.exporter.catalog.forget_schema();
                 }
                 self.reschedule(index, busy);
                 self.note(index, took, busy, Some(&failure));
@@ -281,8 +281,8 @@ impl Exporter {
         lane: Lane,
         run: &mut Run,
     ) -> Result<Option<Vec<Samples>>, Failure> {
-        let (known, is_new) = self.catalog.get(run, &self.config).await?;
-        let schema = &known.schema;
+        let (schema, is_new) = self.catalog.schema(run, &self.config).await?;
+        let schema = &*schema;
         if is_new {
             self.telemetry.database(self.config.database.schema.as_str(), schema);
             for collector in COLLECTORS {
@@ -292,10 +292,9 @@ impl Exporter {
         if collector.queries_in(lane, schema).next().is_none() {
             return Ok(None);
         }
+        let census = self.catalog.census(run, &self.config, schema, lane).await?;
         let queues = run
-            .query(async |connection| {
-                Queues::read(connection, schema, &known.census, &self.config.queues).await
-            })
+            .query(async |connection| Queues::read(connection, schema, &census, &self.config.queues).await)
             .await?;
         let context = Context { config: &self.config, schema, queues: &queues };
         collector.collect(lane, run, &context).await.map(Some)

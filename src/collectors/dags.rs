@@ -19,6 +19,7 @@ pub static COLLECTOR: Collector = Collector {
         Query { sql: sql!("dags_stalled.sql"), stand_ins: &[DEPENDENCIES_FROM_JSON], ..OVER_DAGS },
         Query {
             sql: sql!("dag_progress.sql"),
+            wanted: |config| config.dags_progress_limit > 0,
             index: Some(Index { table: "job", columns: &["dag_id"], predicate: None }),
             arguments: |context| {
                 let mut arguments = PgArguments::default();

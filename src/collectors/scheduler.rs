@@ -2,7 +2,7 @@
 
 use super::throughput::BY_COMPLETED_ON;
 use super::{UNFINISHED, no_arguments};
-use crate::collector::{Collector, Pace, Query};
+use crate::collector::{Collector, Pace, Query, StandIn};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
 
@@ -11,7 +11,7 @@ pub static COLLECTOR: Collector = Collector {
     about: "The scheduler's newest signs of life",
     families: &[&LAST_ACTIVITY],
     queries: &[
-        Query { sql: sql!("last_start.sql"), ..ANY_JOB },
+        Query { sql: sql!("last_unfinished.sql"), stand_ins: &[NO_LEASES], ..ANY_JOB },
         Query {
             sql: sql!("last_start_finished.sql"),
             needs: &[Need::Index(BY_STARTED_ON)],
@@ -30,16 +30,18 @@ pub static COLLECTOR: Collector = Collector {
             index: Some(Index { table: "job_history", columns: &["history_id"], predicate: None }),
             ..ANY_JOB
         },
-        Query {
-            sql: sql!("last_lease.sql"),
-            needs: &[Need::Column("job", "lease_expires_at"), Need::Column("job", "run_lease_expires_at")],
-            ..ANY_JOB
-        },
         Query { sql: sql!("last_maintenance.sql"), needs: &[Need::Table("version")], index: None, ..ANY_JOB },
     ],
 };
 
 const ANY_JOB: Query = Query { arguments: no_arguments, ..UNFINISHED };
+
+/// Where there are no leases, or only some of them.
+const NO_LEASES: StandIn = StandIn {
+    instead_of: &[Need::Column("job", "lease_expires_at"), Need::Column("job", "run_lease_expires_at")],
+    sql: include_str!("stand_ins/job_without_leases.sql"),
+    needs: &[],
+};
 
 const BY_STARTED_ON: Index = Index { table: "job", columns: &["started_on"], predicate: None };
 

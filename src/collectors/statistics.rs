@@ -45,18 +45,18 @@ pub static COLLECTOR: Collector = Collector {
 
 /// Where jobs cannot be deferred.
 const NO_START_AFTER: StandIn = StandIn {
-    instead_of: Need::Column("job", "start_after"),
+    instead_of: &[Need::Column("job", "start_after")],
     sql: include_str!("stand_ins/job_without_start_after.sql"),
     needs: &[],
 };
 
 /// Where no DAG is known, none is finished.
 const NO_DAGS: StandIn =
-    StandIn { instead_of: Need::Table("dag"), sql: include_str!("stand_ins/dag.sql"), needs: &[] };
+    StandIn { instead_of: &[Need::Table("dag")], sql: include_str!("stand_ins/dag.sql"), needs: &[] };
 
 /// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
 pub(super) const DEPENDENCIES_FROM_JSON: StandIn = StandIn {
-    instead_of: Need::Table("job_dependencies"),
+    instead_of: &[Need::Table("job_dependencies")],
     sql: include_str!("stand_ins/job_dependencies.sql"),
     needs: &[Need::Column("job", "dependencies")],
 };

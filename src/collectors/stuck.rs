@@ -3,7 +3,7 @@
 use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, known_queues};
-use crate::collector::{Collector, Context, Query};
+use crate::collector::{Collector, Context, Query, StandIn};
 use crate::family::{Family, Kind, Together};
 use crate::schema::Need;
 
@@ -14,6 +14,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("stuck.sql"),
+            stand_ins: &[NO_EXPIRY],
             arguments: |context| {
                 let mut arguments = known_queues(context)?;
                 arguments.add(thresholds(context))?;
@@ -22,7 +23,6 @@ pub static COLLECTOR: Collector = Collector {
             },
             ..UNFINISHED
         },
-        Query { sql: sql!("past_expiry.sql"), needs: &[Need::Column("job", "expire_in")], ..UNFINISHED },
         // Before job_attempt came, nobody renewed run leases: every healthy job looked expired after a minute.
         Query {
             sql: sql!("lease_expired.sql"),
@@ -30,6 +30,13 @@ pub static COLLECTOR: Collector = Collector {
             ..UNFINISHED
         },
     ],
+};
+
+/// Where jobs have no time limit.
+const NO_EXPIRY: StandIn = StandIn {
+    instead_of: &[Need::Column("job", "expire_in")],
+    sql: include_str!("stand_ins/job_without_expire_in.sql"),
+    needs: &[],
 };
 
 /// Seconds for each of the known queues, in their order.

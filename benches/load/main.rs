@@ -1,0 +1,41 @@
+//! What monitoring costs the database, and a scrape the exporter: prints figures and ratios of one run, judges
+//! nothing. `cargo bench --bench load` takes about fifteen minutes and 15 GB of temporary disk;
+//! `cargo bench --bench load -- 100000 500000` compares smaller histories.
+//!
+//! The unfinished work is the same in both histories: 10,000 jobs in 2,000 DAGs. The schema is the most
+//! common one (mid: partitioned, the field's indexes).
+
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+
+mod database;
+mod footprint;
+mod queries;
+
+use anyhow::Context;
+use marie_exporter::demo::server::Server;
+
+fn main() -> anyhow::Result<()> {
+    let sizes: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .map(|size| size.parse())
+        .collect::<Result<_, _>>()
+        .context("sizes are numbers of jobs")?;
+    let sizes = if sizes.is_empty() { vec![1_000_000, 5_000_000] } else { sizes };
+    let mut server = Server::start_with(&[
+        ("shared_buffers", "2GB"),
+        ("max_wal_size", "16GB"),
+        ("autovacuum", "off"),
+        ("maintenance_work_mem", "1GB"),
+        ("max_locks_per_transaction", "1024"),
+    ])?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(footprint::measure(&server))?;
+    queries::compare(&runtime, &mut server, &sizes)
+}
+
+/// The middle of several timings.
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
