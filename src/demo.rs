@@ -3,11 +3,67 @@
 //! database), `shape` (the tables), `simulator` (the rows) in this order. Nothing else in the crate
 //! depends on it; packages leave it out with the cargo feature `demo`.
 
+use std::io::Write;
+
+use anyhow::Context;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::watch;
+
+use self::server::Server;
+use self::shape::Shape;
+use self::simulator::Simulator;
+use crate::config::{Config, DatabaseUrl, DemoConfig, Secret};
+use crate::serve::{ends, serve};
+
 pub mod server;
 pub mod shape;
 pub mod simulator;
 
-/// A name as an SQL identifier: any text, also one with quotes in it, names just one object.
-fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// `marie-exporter demo`: a database with a day of past jobs, a scheduler that goes on from there, and the
+/// exporter, until `shutdown` turns true. Nothing is left behind.
+///
+/// # Errors
+/// When no server can be started, or the exporter cannot serve.
+pub async fn run(
+    mut config: Config,
+    demo: DemoConfig,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    say("Starting a throwaway PostgreSQL and writing a day of past jobs ...");
+    let schema = config.database.schema.as_str().to_owned();
+    let (server, url, mut simulator) = tokio::select! {
+        prepared = prepare(&schema, demo.rate) => prepared?,
+        () = ends(&mut shutdown) => return Ok(()),
+    };
+    config.database.url = Some(DatabaseUrl::Given(Secret::from(url.clone())));
+    for address in &config.web.listen_addresses {
+        say(&format!("metrics   http://{address}{}", config.web.telemetry_path));
+        say(&format!("overview  http://{address}/"));
+    }
+    say(&format!("database  {url}"));
+    say(&format!("Five queues, {} jobs a second. Ctrl-C ends it and leaves nothing behind.", demo.rate));
+    let mut ended = shutdown.clone();
+    let simulation = tokio::spawn(async move { simulator.run(ends(&mut ended)).await });
+    let outcome = serve(config, shutdown).await;
+    simulation.abort();
+    drop(server);
+    outcome
+}
+
+async fn prepare(schema: &str, rate: f64) -> anyhow::Result<(Server, String, Simulator)> {
+    let server =
+        tokio::task::spawn_blocking(Server::start).await.context("the server's starter has panicked")??;
+    let url = server.create_database("marie").await.context("cannot make the demo's database")?;
+    let mut connection =
+        PgConnection::connect(&url).await.context("cannot connect to the demo's database")?;
+    Shape::New.install(&mut connection, schema).await.context("cannot make the scheduler's tables")?;
+    connection.close().await.context("cannot close the connection that made the tables")?;
+    let mut simulator = Simulator::new(&url, schema, rate);
+    simulator.past_day().await.context("cannot write the past jobs")?;
+    Ok((server, url, simulator))
+}
+
+/// For the person who started it; a closed pipe is no reason to end.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -43,7 +43,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         #[cfg(feature = "demo")]
-        Command::Demo(..) => anyhow::bail!("not yet"),
+        Command::Demo(config, demo) => {
+            log(&config.log);
+            runtime()?.block_on(async {
+                marie_exporter::demo::run(config, demo, serve::shutdown_signal()?).await
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

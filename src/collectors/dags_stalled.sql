@@ -21,20 +21,22 @@ with unfinished as materialized (
     where j.state in ('created', 'retry', 'active')
     group by j.dag_id
 ),
-verdict as (
-    select
-        case
-            when (select true from job as j where j.dag_id = d.id and j.state = 'failed' limit 1)
-                then 'failed_job'
-            when u.dag_id is null and (select true from job as j where j.dag_id = d.id limit 1) is null
-                then 'no_jobs'
-            else 'no_runnable_job'
-        end as reason
+stalled as materialized (
+    select d.id
     from dag as d
     left join unfinished as u on u.dag_id = d.id
     where d.state not in ('completed', 'failed', 'cancelled')
         and d.state <> 'expired'
         and u.moves is not true
+),
+verdict as (
+    select
+        case (select bool_or(j.state = 'failed') from job as j where j.dag_id = s.id)
+            when true then 'failed_job'
+            when false then 'no_runnable_job'
+            else 'no_jobs'
+        end as reason
+    from stalled as s
 )
 select
     reason,

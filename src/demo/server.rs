@@ -141,7 +141,7 @@ impl Server {
     /// Makes an empty database and returns its URL.
     pub async fn create_database(&self, name: &str) -> Result<String, sqlx::Error> {
         let mut connection = PgConnection::connect(&self.url("postgres")).await?;
-        let create = format!("create database {}", super::quote_identifier(name));
+        let create = format!("create database {}", crate::config::quote_identifier(name));
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await?;
         connection.close().await?;
         Ok(self.url(name))

@@ -52,7 +52,7 @@ impl Shape {
     /// Makes the schema with this shape's tables. The session's search path points to it
     /// afterwards. Runs in the caller's transaction where there is one.
     pub async fn install(self, connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
-        let schema = super::quote_identifier(schema);
+        let schema = crate::config::quote_identifier(schema);
         let prepare = format!("create schema {schema}; set search_path = {schema}, pg_catalog");
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await?;
         for script in self.ddl() {

@@ -173,7 +173,7 @@ async fn open(url: &str, schema: &str) -> Result<PgConnection, sqlx::Error> {
     let options = url.parse::<PgConnectOptions>()?.application_name("marie_scheduler");
     let mut connection = options.disable_statement_logging().connect().await?;
     sqlx::query("select set_config('search_path', $1, false), set_config('jit', 'off', false)")
-        .bind(format!("{}, pg_catalog", super::quote_identifier(schema)))
+        .bind(format!("{}, pg_catalog", crate::config::quote_identifier(schema)))
         .execute(&mut connection)
         .await?;
     // Each queue comes with a twin that never receives a job, as in Marie.

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{SERVER, count};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn new_scheduler(database: &str, rate: f64) -> (PgConnection, Simulator) {
     let url = SERVER.create_database(database).await.unwrap();
