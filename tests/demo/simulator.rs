@@ -1,8 +1,10 @@
 //! The simulated scheduler writes what Marie would: a past with every state in it, and a present in
 //! which jobs finish, fail and are retried in the order of their dependencies.
 
+use std::future::pending;
 use std::time::Duration;
 
+use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::demo::simulator::Simulator;
 use sqlx::{Connection, PgConnection};
@@ -113,6 +115,45 @@ async fn a_running_scheduler_finishes_fails_and_retries_jobs_in_order() {
         where state = 'completed' and retry_count = 0
             and changes < case when started_on is null then 3 else 6 end";
     assert_eq!(count(&mut connection, unusual).await, 0);
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_was_lost_is_taken_back_for_another_attempt() {
+    let (mut connection, mut simulator) = new_scheduler("recovery", 50.0).await;
+    let running = tokio::spawn(async move { simulator.run(pending()).await });
+    let lose = "with lost as (
+            update job set run_owner = 'worker-lost', run_lease_expires_at = now() - interval '1 second'
+            where id in (select id from job where state = 'active' and run_owner is not null
+                and name <> 'gen5_extract' limit 1)
+            returning id)
+        select count(*) from lost";
+    wait_until_at_least(&mut connection, 1, lose).await;
+    let recovered = "select count(*) from job_attempt where recovery_reason = 'RUN_LEASE_EXPIRED'";
+    wait_until_at_least(&mut connection, 1, recovered).await;
+    let again = "select count(*) from job_attempt as lost join job_attempt as other using (job_id)
+        where lost.recovery_at is not null and other.activated_at > lost.recovery_at";
+    wait_until_at_least(&mut connection, 1, again).await;
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_running_scheduler_goes_on_after_an_outage_of_its_database() {
+    let mut server = Server::start().unwrap();
+    let url = server.create_database("outage").await.unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    Shape::New.install(&mut connection, "marie_scheduler").await.unwrap();
+    let mut simulator = Simulator::new(&url, "marie_scheduler", 50.0);
+    let running = tokio::spawn(async move { simulator.run(pending()).await });
+    wait_until_at_least(&mut connection, 1, "select count(*) from job where state = 'completed'").await;
+
+    server.stop().unwrap();
+    server.start_again().unwrap();
+
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let since = "select count(*) from marie_scheduler.job
+        where state = 'completed' and completed_on > pg_postmaster_start_time()";
+    wait_until_at_least(&mut connection, 1, since).await;
+    running.abort();
 }
 
 async fn assert_dags_make_sense(connection: &mut PgConnection) {

@@ -4,6 +4,7 @@
 -- rest meanwhile and the history is written along.
 
 set local session_replication_role = replica;
+set local work_mem = '64MB';
 
 create temporary table past_node on commit drop as
 select
@@ -11,7 +12,7 @@ select
     0.3 - 1.5 * ln(1 - random()) as wait_seconds,
     0.2 - mean_run_seconds * ln(1 - random()) as run_seconds,
     floor(power(random(), 12) * 3)::int as retries
-from pg_temp.blueprint(4600) as blueprint;
+from pg_temp.blueprint(3200) as blueprint;
 
 analyze past_node;
 
@@ -256,4 +257,10 @@ cross join lateral (
 where change.happened_on is not null
 order by change.happened_on;
 
-analyze job, dag, job_dependencies, job_attempt, kv_store_worker;
+-- Only what the scheduler looks for: statistics of wide jsonb columns would take longest of all.
+analyze
+    job (id, name, state, dag_id, start_after, priority, job_level, created_on, started_on, completed_on),
+    job_attempt (run_attempt_id, activated_at, terminal_at, dispatch_confirmed_at),
+    dag (id, state),
+    job_dependencies,
+    kv_store_worker (namespace, key);

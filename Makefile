@@ -1,0 +1,17 @@
+# The two commands of the README. Both install what they start, where they may (Debian, as root), and else
+# say what to install.
+
+.PHONY: demo test bench
+
+demo:
+	scripts/require.sh postgresql
+	cargo run --release --locked -- demo
+
+test:
+	scripts/require.sh postgresql prometheus
+	cargo test --locked
+
+# About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs.
+bench:
+	scripts/require.sh postgresql
+	cargo bench --locked --bench load

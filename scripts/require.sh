@@ -1,0 +1,40 @@
+#!/bin/sh
+# Sees to it that the programs are there which the demo and the tests start: the PostgreSQL server, and for the
+# tests promtool. Installs Debian's packages where it may, and says what to type where not.
+#
+# usage: scripts/require.sh postgresql [prometheus]
+set -eu
+
+present() {
+    case $1 in
+    postgresql)
+        for folder in $(echo "$PATH" | tr : ' ') /usr/lib/postgresql/*/bin /usr/local/bin /usr/local/pgsql/bin \
+            /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin /usr/local/opt/postgresql*/bin; do
+            if [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ]; then return 0; fi
+        done
+        return 1
+        ;;
+    prometheus) command -v promtool >/dev/null ;;
+    esac
+}
+
+missing=
+for package in "$@"; do
+    present "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    echo "installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # one word for each package
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    exit 0
+fi
+
+echo "missing:$missing; install with" >&2
+echo "  Debian, Ubuntu:  sudo apt-get install$missing" >&2
+echo "  Fedora:          sudo dnf install$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/prometheus/golang-github-prometheus/')" >&2
+echo "  macOS:           brew install$missing" >&2
+exit 1

@@ -1,0 +1,108 @@
+//! The catalogue of metrics against Prometheus's conventions and against README: names, labels, help. No
+//! database is needed; `UPDATE=1 cargo test --test contract` rewrites README's table.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use marie_exporter::collector::COLLECTORS;
+use marie_exporter::config::MetricsFormat;
+use marie_exporter::family::Kind;
+use marie_exporter::listing::{families, listing};
+
+/// What Marie's own services export under the same prefix.
+const MARIES_OWN: [&str; 8] = [
+    "marie_receiving_request_seconds",
+    "marie_sending_request_seconds",
+    "marie_process_request_seconds",
+    "marie_number_of_pending_requests",
+    "marie_failed_requests_total",
+    "marie_successful_requests_total",
+    "marie_received_request_bytes",
+    "marie_sent_response_bytes",
+];
+
+#[test]
+fn every_family_has_one_name_and_one_collector() {
+    let names: Vec<&str> = families().iter().map(|family| family.name).collect();
+    let distinct: BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(names.len(), distinct.len());
+    for name in names {
+        assert!(name.starts_with("marie_"), "{name}");
+        let is_ours = !MARIES_OWN.iter().any(|own| name == *own || name.starts_with(&format!("{own}_")));
+        assert!(is_ours, "{name} is what Marie's services export");
+    }
+}
+
+#[test]
+fn only_counters_end_in_total_and_nothing_names_its_type() {
+    for family in families() {
+        assert_eq!(family.name.ends_with("_total"), family.kind == Kind::Counter, "{}", family.name);
+        for suffix in ["_count", "_sum", "_bucket", "_gauge", "_counter"] {
+            assert!(!family.name.ends_with(suffix), "{}", family.name);
+        }
+        assert!(family.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'), "{}", family.name);
+        assert!(!family.name.contains("_age_"), "{}: publish the timestamp, an age freezes", family.name);
+    }
+}
+
+#[test]
+fn no_label_is_one_that_prometheus_sets_or_that_grows_with_jobs() {
+    for family in families() {
+        let labels: BTreeSet<&str> = family.labels.iter().copied().collect();
+        assert_eq!(labels.len(), family.labels.len(), "{}", family.name);
+        for label in &labels {
+            assert!(!["job", "instance", "type", "le", "job_id", "id", "dag"].contains(label), "{}", family.name);
+            // Off unless asked for: see --dags.progress-limit.
+            assert!(*label != "dag_id" || family.name.starts_with("marie_dag_"), "{}", family.name);
+        }
+    }
+}
+
+#[test]
+fn every_help_is_a_sentence_that_a_table_can_hold() {
+    for family in families() {
+        let help = family.help;
+        assert!(help.ends_with('.') && help.len() > 20, "{}: {help}", family.name);
+        assert!(!help.contains(['\n', '|']) && !help.contains("  "), "{}: {help}", family.name);
+    }
+}
+
+#[test]
+fn every_collector_has_a_name_for_a_flag_and_says_what_it_is_about() {
+    for collector in COLLECTORS {
+        assert!(collector.name.chars().all(|letter| letter.is_ascii_lowercase()), "{}", collector.name);
+        assert!(!collector.about.is_empty() && !collector.about.ends_with('.'), "{}", collector.name);
+        assert!(!collector.families.is_empty() && !collector.queries.is_empty(), "{}", collector.name);
+    }
+}
+
+#[test]
+fn readmes_table_is_the_one_that_the_code_prints() {
+    let (begin, end) = ("<!-- metrics: begin -->", "<!-- metrics: end -->");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let (before, rest) = readme.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let table = listing(MetricsFormat::Markdown).unwrap();
+    let expected = format!("{before}{begin}\n{table}{end}{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, expected).unwrap();
+    } else {
+        assert!(readme == expected, "README's table is out of date: UPDATE=1 cargo test --test contract");
+    }
+}
+
+/// The flags of README's table, against those of `--help`.
+#[test]
+fn readme_names_every_flag() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = marie_exporter::config::parse(["marie-exporter", "serve", "--help"].map(Into::into), |_| None, &[])
+        .unwrap_err()
+        .to_string();
+    let mut flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")).peekable();
+    assert!(flags.peek().is_some());
+    for flag in flags {
+        let flag = flag.split([' ', '\n']).next().unwrap();
+        assert!(readme.contains(&format!("`--{flag}`")), "README does not name --{flag}");
+    }
+}
