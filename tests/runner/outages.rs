@@ -66,11 +66,15 @@ async fn numbers_that_cannot_be_refreshed_vanish_and_the_count_of_series_with_th
     let mut lanes = Lanes::start(&url, &["--collector.stale-after=1s"]);
     lanes.until("numbers of both lanes", |now| now.has("marie_jobs") && now.has("marie_table_rows")).await;
     server.stop().unwrap();
-    let series = |now: &crate::metrics::Metrics| now.count("marie_exporter_series", &[]);
-    let metrics =
-        lanes.until("they vanish", |now| !now.has("marie_jobs") && !now.has("marie_table_rows")).await;
-    assert!(!metrics.has("marie_queue_info"));
-    lanes.until("no series is counted", |now| series(now) == 0.0).await;
+    let labels = [("collector", "queues")];
+    let metrics = lanes
+        .until("they vanish", |now| {
+            let series = now.count("marie_exporter_series", &labels);
+            assert_eq!(series > 0.0, now.has("marie_queue_info"), "{series} series are counted");
+            !now.has("marie_jobs") && !now.has("marie_table_rows") && !now.has("marie_queue_info")
+        })
+        .await;
+    assert_eq!(metrics.count("marie_exporter_series", &[]), 0.0);
     lanes.stop().await;
 }
 
