@@ -1,0 +1,10 @@
+//! Every query against real PostgreSQL, on each of the four shapes of Marie's schema, by question: do the
+//! statements fit their declarations, what may be lacking, is the exposition exact, do the numbers agree with
+//! the maintenance page and with the metric contract, which queues are published.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod declared;
+mod lacking;
+mod scheduler;
+mod sql_files;
