@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod dag_progress;
 mod declared;
 mod lacking;
+mod rows;
 mod scheduler;
 mod sql_files;

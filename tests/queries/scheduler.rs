@@ -2,6 +2,7 @@
 //! transaction that a run of the exporter opens, made writable. It ends in a rollback, and `now()` stands
 //! still in it, so that ages are exact.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,6 +29,9 @@ pub(crate) struct Scheduler {
     pub(crate) now: i64,
     run: Run,
 }
+
+/// Values by series: the family's name and its label values.
+pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), f64>;
 
 /// What the exporter knows before it asks.
 pub(crate) struct Seen {
@@ -132,6 +136,28 @@ impl Scheduler {
     ) -> Result<Vec<Samples>, String> {
         let context = Context { config: &self.config, schema: &seen.schema, queues: &seen.queues };
         collector.collect(lane, &mut self.run, &context).await.map_err(|failure| failure.message)
+    }
+
+    /// What a collector gives now, both lanes together.
+    pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
+        let seen = self.look().await;
+        self.series_of(collector, &seen).await
+    }
+
+    pub(crate) async fn series_of(&mut self, collector: &Collector, seen: &Seen) -> Series {
+        let mut collected: Vec<Samples> =
+            collector.families.iter().map(|family| Samples::new(family)).collect();
+        for lane in Lane::ALL {
+            let more = self.collect(lane, collector, seen).await.unwrap();
+            for (mine, more) in collected.iter_mut().zip(more) {
+                mine.absorb(more);
+            }
+        }
+        let series = |samples: &Samples| -> Vec<_> {
+            let family = samples.family.name;
+            samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value)).collect()
+        };
+        collected.iter().flat_map(series).collect()
     }
 }
 
