@@ -4,9 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod agreement;
+mod contract;
 mod dag_progress;
 mod declared;
 mod lacking;
+mod maintenance;
+mod random;
 mod rows;
 mod scheduler;
 mod sql_files;
