@@ -27,7 +27,7 @@ fn first_differences(found: &Series, expected: &Series) -> Vec<String> {
     let differs = |key: &&(&'static str, Vec<String>)| found.get(*key) != expected.get(*key);
     let keys: std::collections::BTreeSet<_> = found.keys().chain(expected.keys()).collect();
     keys.into_iter()
-        .filter(|key| differs(&key))
+        .filter(|key| differs(key))
         .map(|key| format!("{key:?}: found {:?}, expected {:?}", found.get(key), expected.get(key)))
         .take(10)
         .collect()
@@ -35,12 +35,12 @@ fn first_differences(found: &Series, expected: &Series) -> Vec<String> {
 
 async fn compare(
     scheduler: &mut Scheduler,
-    seen: &Seen,
+    looked: &Seen,
     collector: &Collector,
     expected: Series,
     seed: u64,
 ) -> Series {
-    let mut found = scheduler.series_of(collector, seen).await;
+    let mut found = scheduler.series_of(collector, looked).await;
     // Sizes and rows follow from the files, not from the rows of this transaction.
     found.retain(|(family, _), _| !family.starts_with("marie_table_"));
     let differences = first_differences(&found, &expected);

@@ -48,23 +48,30 @@ impl Scheduler {
 
     pub(crate) async fn in_schema(shape: Shape, schema: &str) -> Self {
         let url = DATABASE.get_or_init(async || SERVER.create_database("queries").await.unwrap()).await;
+        let mut scheduler = Self::on(url, shape, schema).await;
+        let search_path = scheduler.search_path();
+        scheduler.with_connection(async |connection| shape.install(connection, schema).await).await;
+        scheduler.execute(&search_path).await;
+        scheduler
+    }
+
+    /// A transaction on a database that has this shape's tables, or will have them.
+    pub(crate) async fn on(url: &str, shape: Shape, schema: &str) -> Self {
         let config = config(url, schema);
         let mut run = Session::new(config.database.clone(), config.collectors.timeout).begin().await.unwrap();
-        let search_path =
-            format!("set local search_path = pg_catalog, {}, pg_temp", config.database.schema.quoted());
-        // Allowed as long as the transaction has not looked at anything.
-        let now = run
-            .query(async |connection| {
-                sqlx::raw_sql("set transaction read write").execute(&mut *connection).await?;
-                shape.install(connection, schema).await?;
-                sqlx::raw_sql(AssertSqlSafe(search_path)).execute(&mut *connection).await?;
-                sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::int8")
-                    .fetch_one(connection)
-                    .await
-            })
-            .await
-            .unwrap();
+        let now = run.query(async |connection| {
+            // Allowed as long as the transaction has not looked at anything.
+            sqlx::raw_sql("set transaction read write").execute(&mut *connection).await?;
+            let now = sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::int8");
+            now.fetch_one(connection).await
+        });
+        let now = now.await.unwrap();
         Scheduler { shape, config, now, run }
+    }
+
+    /// As the exporter sets it for a run; making a shape has changed it.
+    fn search_path(&self) -> String {
+        format!("set local search_path = pg_catalog, {}, pg_temp", self.config.database.schema.quoted())
     }
 
     /// Runs a script of statements.
