@@ -3,7 +3,7 @@
 
 use marie_exporter::collectors::storage::COLLECTOR;
 use marie_exporter::demo::shape::Shape;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use crate::scheduler::{SERVER, Scheduler, Series};
@@ -23,6 +23,8 @@ const LEAVES: &str = "
         sum(pg_relation_size(oid) + pg_relation_size(oid, 'fsm') + pg_relation_size(oid, 'vm'))::float8,
         sum(pg_indexes_size(oid))::float8,
         sum(pg_total_relation_size(reltoastrelid))::float8,
+        sum(n_live_tup)::float8,
+        sum(n_dead_tup)::float8,
         (extract(epoch from min(last_vacuum)))::float8,
         (extract(epoch from min(last_analyze)))::float8
     from pg_class as c
@@ -37,8 +39,13 @@ async fn database(shape: Shape, name: &str) -> (String, PgConnection) {
     (url, connection)
 }
 
-async fn series(url: &str, shape: Shape) -> Series {
-    Scheduler::on(url, shape, "marie_scheduler").await.series(&COLLECTOR).await
+/// What we publish and what the catalog says, seen in one transaction: statistics stand still in it, while
+/// sessions that have written may still be reporting how much.
+async fn ours_and_the_catalogs(url: &str, shape: Shape) -> (Series, PgRow) {
+    let mut scheduler = Scheduler::on(url, shape, "marie_scheduler").await;
+    let series = scheduler.series(&COLLECTOR).await;
+    let leaves = scheduler.fetch(LEAVES).await.remove(0);
+    (series, leaves)
 }
 
 #[tokio::test]
@@ -46,8 +53,7 @@ async fn sizes_and_rows_are_those_of_all_partitions_together() {
     for shape in [Shape::Mid, Shape::New] {
         let (url, mut connection) = database(shape, &format!("storage {}", shape.name())).await;
         sqlx::raw_sql("vacuum analyze").execute(&mut connection).await.unwrap();
-        let series = series(&url, shape).await;
-        let leaves = sqlx::query(LEAVES).fetch_one(&mut connection).await.unwrap();
+        let (series, leaves) = ours_and_the_catalogs(&url, shape).await;
         let size = |part: &str| series[&("marie_table_size_bytes", vec!["job".to_owned(), part.to_owned()])];
         for (column, part) in ["heap", "indexes", "toast"].into_iter().enumerate() {
             let catalog: f64 = leaves.get(column);
@@ -55,9 +61,10 @@ async fn sizes_and_rows_are_those_of_all_partitions_together() {
             assert_eq!(size(part).to_string(), catalog.to_string(), "{part} on {}", shape.name());
         }
         let rows = |kind: &str| series[&("marie_table_rows", vec!["job".to_owned(), kind.to_owned()])];
-        assert_eq!((rows("live").to_string(), rows("dead").to_string()), ("300".to_owned(), "0".to_owned()));
-        let history = series[&("marie_table_rows", vec!["job_history".to_owned(), "live".to_owned()])];
-        assert_eq!(history.to_string(), "300");
+        assert!(rows("live") >= 300.0);
+        for (column, kind) in [(3, "live"), (4, "dead")] {
+            assert_eq!(rows(kind).to_string(), leaves.get::<f64, _>(column).to_string(), "{kind}");
+        }
     }
 }
 
@@ -74,10 +81,9 @@ async fn the_last_vacuum_is_that_of_the_partition_that_has_waited_longest() {
         let vacuum = format!("vacuum analyze {partition}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(vacuum)).execute(&mut connection).await.unwrap();
     }
-    let series = series(&url, Shape::Mid).await;
-    let leaves = sqlx::query(LEAVES).fetch_one(&mut connection).await.unwrap();
+    let (series, leaves) = ours_and_the_catalogs(&url, Shape::Mid).await;
     for (column, family) in
-        [(3, "marie_table_last_vacuum_timestamp_seconds"), (4, "marie_table_last_analyze_timestamp_seconds")]
+        [(5, "marie_table_last_vacuum_timestamp_seconds"), (6, "marie_table_last_analyze_timestamp_seconds")]
     {
         let found = series[&(family, vec!["job".to_owned()])];
         assert_eq!(found.to_string(), leaves.get::<f64, _>(column).to_string(), "{family}");
