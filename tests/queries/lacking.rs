@@ -145,3 +145,18 @@ async fn job_can_be_a_view() {
         survives(&mut scheduler, [view]).await;
     }
 }
+
+#[tokio::test]
+async fn each_column_of_the_lesser_tables_can_be_missing() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape).await;
+        fill(&mut scheduler).await;
+        for table in ["queue", "version", "job_history"] {
+            let columns = scheduler.columns(table).await;
+            let optional = columns.iter().filter(|column| (table, column.as_str()) != ("queue", "name"));
+            let drop = |column| format!("alter table {table} drop column {column} cascade");
+            let changes: Vec<String> = optional.map(drop).collect();
+            survives(&mut scheduler, changes).await;
+        }
+    }
+}
