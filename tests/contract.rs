@@ -40,7 +40,11 @@ fn only_counters_end_in_total_and_nothing_names_its_type() {
         for suffix in ["_count", "_sum", "_bucket", "_gauge", "_counter"] {
             assert!(!family.name.ends_with(suffix), "{}", family.name);
         }
-        assert!(family.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'), "{}", family.name);
+        assert!(
+            family.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'),
+            "{}",
+            family.name
+        );
         assert!(!family.name.contains("_age_"), "{}: publish the timestamp, an age freezes", family.name);
     }
 }
@@ -51,7 +55,11 @@ fn no_label_is_one_that_prometheus_sets_or_that_grows_with_jobs() {
         let labels: BTreeSet<&str> = family.labels.iter().copied().collect();
         assert_eq!(labels.len(), family.labels.len(), "{}", family.name);
         for label in &labels {
-            assert!(!["job", "instance", "type", "le", "job_id", "id", "dag"].contains(label), "{}", family.name);
+            assert!(
+                !["job", "instance", "type", "le", "job_id", "id", "dag"].contains(label),
+                "{}",
+                family.name
+            );
             // Off unless asked for: see --dags.progress-limit.
             assert!(*label != "dag_id" || family.name.starts_with("marie_dag_"), "{}", family.name);
         }
@@ -96,9 +104,10 @@ fn readmes_table_is_the_one_that_the_code_prints() {
 #[test]
 fn readme_names_every_flag() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let help = marie_exporter::config::parse(["marie-exporter", "serve", "--help"].map(Into::into), |_| None, &[])
-        .unwrap_err()
-        .to_string();
+    let help =
+        marie_exporter::config::parse(["marie-exporter", "serve", "--help"].map(Into::into), |_| None, &[])
+            .unwrap_err()
+            .to_string();
     let mut flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")).peekable();
     assert!(flags.peek().is_some());
     for flag in flags {
