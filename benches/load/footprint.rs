@@ -1,4 +1,4 @@
-//! The exporter's own size and speed with 50 and with 200 queues: a round with that many partitions, resident
+//! The exporter's own size and speed with 50, 100 and 200 queues: a round with that many partitions, resident
 //! memory of the binary, time until it is ready, time of a scrape.
 
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ use crate::{database, median, queries};
 const ADDRESS: &str = "127.0.0.1:10199";
 
 pub(crate) async fn measure(server: &Server) -> anyhow::Result<()> {
-    for count in [50, 200] {
+    for count in [50, 100, 200] {
         let name = format!("queues_{count}");
         let queues: Vec<String> = (0..count).map(|number| format!("queue-{number}")).collect();
         let mut connection = database::create(server, &name, &queues).await?;

@@ -66,6 +66,8 @@ pub(crate) fn compare(runtime: &Runtime, server: &mut Server, sizes: &[u64]) -> 
     let mut from = 0;
     for &size in sizes {
         runtime.block_on(database::grow(&mut connection, from, size))?;
+        // Or the restart would replay the log through the cache.
+        runtime.block_on(sqlx::raw_sql("checkpoint").execute(&mut connection))?;
         runtime.block_on(connection.close())?;
         // A restart empties the cache, so that what is in it afterwards is what the round has read.
         server.stop()?;

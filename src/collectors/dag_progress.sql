@@ -31,6 +31,6 @@ select
     planner,
     null,
     null,
-    (sum(jobs) filter (where state not in ('created', 'retry', 'active')) / sum(jobs))::float8
+    (coalesce(sum(jobs) filter (where state not in ('created', 'retry', 'active')), 0) / sum(jobs))::float8
 from member
 group by dag_id, planner

@@ -1,42 +1,48 @@
 -- Unfinished DAGs that nothing will move, by the first reason that holds.
--- Index: one of job that leads with state for the unfinished jobs, the primary keys of job_dependencies and
--- job for the parents of the waiting ones, the partial ones of dag over unfinished DAGs. Only DAGs that
--- nothing moves are looked at one by one, by job (dag_id). Scalar subqueries with a limit are answered row by
--- row: no estimate can turn them into a pass over the history.
+-- Index: one of job that leads with state for the unfinished jobs, the partial ones of dag over unfinished
+-- DAGs, the primary keys of job_dependencies and job for the parents of waiting jobs, and those only where no
+-- job of the DAG is active. Only DAGs that nothing moves are looked at one by one, by job (dag_id). Scalar
+-- subqueries are answered row by row: no estimate can turn them into a pass over the history. Materialized, or
+-- the parents would be looked up before the DAGs are sorted out.
 with unfinished as materialized (
-    select
-        j.dag_id,
-        bool_or(
-            j.state = 'active' or (
-                select true
-                from job_dependencies as e
-                join job as p on p.name = e.depends_on_name and p.id = e.depends_on_id
-                where e.job_name = j.name
-                    and e.job_id = j.id
-                    and p.state in ('created', 'retry', 'active', 'expired', 'cancelled', 'failed')
-                limit 1
-            ) is null
-        ) as moves
+    select j.dag_id, j.name, j.id, j.state = 'active' as active
     from job as j
     where j.state in ('created', 'retry', 'active')
-    group by j.dag_id
 ),
-stalled as materialized (
+quiet as materialized (
     select d.id
     from dag as d
-    left join unfinished as u on u.dag_id = d.id
     where d.state not in ('completed', 'failed', 'cancelled')
         and d.state <> 'expired'
-        and u.moves is not true
+        and d.id not in (select u.dag_id from unfinished as u where u.active and u.dag_id is not null)
+),
+waiting as materialized (
+    select q.id as dag_id, w.name, w.id
+    from quiet as q
+    join unfinished as w on w.dag_id = q.id
+),
+runnable as materialized (
+    select distinct w.dag_id
+    from waiting as w
+    where (
+        select true
+        from job_dependencies as e
+        join job as p on p.name = e.depends_on_name and p.id = e.depends_on_id
+        where e.job_name = w.name
+            and e.job_id = w.id
+            and p.state in ('created', 'retry', 'active', 'expired', 'cancelled', 'failed')
+        limit 1
+    ) is null
 ),
 verdict as (
     select
-        case (select bool_or(j.state = 'failed') from job as j where j.dag_id = s.id)
+        case (select bool_or(j.state = 'failed') from job as j where j.dag_id = q.id)
             when true then 'failed_job'
             when false then 'no_runnable_job'
             else 'no_jobs'
         end as reason
-    from stalled as s
+    from quiet as q
+    where q.id not in (select r.dag_id from runnable as r)
 )
 select
     reason,

@@ -9,7 +9,18 @@ pub static COLLECTOR: Collector = Collector {
     name: "queues",
     about: "Queues and their settings",
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
-    queries: &[Query { sql: sql!("queues.sql"), needs: &[Need::Table("queue")], index: None, ..UNFINISHED }],
+    queries: &[Query {
+        sql: sql!("queues.sql"),
+        needs: &[
+            Need::Column("queue", "policy"),
+            Need::Column("queue", "dead_letter"),
+            Need::Column("queue", "retry_limit"),
+            Need::Column("queue", "retention_minutes"),
+            Need::Column("queue", "expire_seconds"),
+        ],
+        index: None,
+        ..UNFINISHED
+    }],
 };
 
 static QUEUE_INFO: Family = Family {

@@ -26,11 +26,26 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("last_history.sql"),
-            needs: &[Need::Table("job_history")],
+            needs: &[
+                Need::Column("job_history", "history_id"),
+                Need::Column("job_history", "state"),
+                Need::Column("job_history", "started_on"),
+                Need::Column("job_history", "completed_on"),
+                Need::Column("job_history", "history_created_on"),
+            ],
             index: Some(Index { table: "job_history", columns: &["history_id"], predicate: None }),
             ..ANY_JOB
         },
-        Query { sql: sql!("last_maintenance.sql"), needs: &[Need::Table("version")], index: None, ..ANY_JOB },
+        Query {
+            sql: sql!("last_maintenance.sql"),
+            needs: &[
+                Need::Column("version", "maintained_on"),
+                Need::Column("version", "monitored_on"),
+                Need::Column("version", "cron_on"),
+            ],
+            index: None,
+            ..ANY_JOB
+        },
     ],
 };
 

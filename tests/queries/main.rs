@@ -1,0 +1,21 @@
+//! Every query against real PostgreSQL, on each of the four shapes of Marie's schema, by question: do the
+//! statements fit their declarations, what may be lacking, is the exposition exact, do the numbers agree with
+//! the maintenance page and with the metric contract, which queues are published.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod agreement;
+mod contract;
+mod dag_progress;
+mod declared;
+mod exposition;
+mod lacking;
+mod maintenance;
+mod promtool;
+mod published;
+mod random;
+mod rows;
+mod scene;
+mod scheduler;
+mod sql_files;
+mod storage;

@@ -1,0 +1,180 @@
+//! A scheduler's database to ask questions of: one shape's tables in a schema of its own, inside the very
+//! transaction that a run of the exporter opens, made writable. It ends in a rollback, and `now()` stands
+//! still in it, so that ages are exact.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use marie_exporter::collector::{Collector, Context, Lane};
+use marie_exporter::config::{self, Command, Config};
+use marie_exporter::database::{Run, Session};
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::family::Samples;
+use marie_exporter::queues::{QueueCensus, Queues};
+use marie_exporter::schema::Schema;
+use once_cell::sync::Lazy;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Row};
+use tokio::sync::OnceCell;
+
+pub(crate) static SERVER: Lazy<Server> = Lazy::new(|| Server::start().unwrap());
+static DATABASE: OnceCell<String> = OnceCell::const_new();
+
+pub(crate) struct Scheduler {
+    pub(crate) shape: Shape,
+    pub(crate) config: Config,
+    /// Microseconds since 1970 at which this transaction began.
+    pub(crate) now: i64,
+    run: Run,
+}
+
+/// Values by series: the family's name and its label values.
+pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), f64>;
+
+/// What the exporter knows before it asks.
+pub(crate) struct Seen {
+    pub(crate) schema: Schema,
+    pub(crate) queues: Queues,
+}
+
+impl Scheduler {
+    pub(crate) async fn new(shape: Shape) -> Self {
+        static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
+        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
+        Self::in_schema(shape, &format!("{} {number}", shape.name())).await
+    }
+
+    pub(crate) async fn in_schema(shape: Shape, schema: &str) -> Self {
+        let url = DATABASE.get_or_init(async || SERVER.create_database("queries").await.unwrap()).await;
+        let mut scheduler = Self::on(url, shape, schema).await;
+        let search_path = scheduler.search_path();
+        scheduler.with_connection(async |connection| shape.install(connection, schema).await).await;
+        scheduler.execute(&search_path).await;
+        scheduler
+    }
+
+    /// A transaction on a database that has this shape's tables, or will have them.
+    pub(crate) async fn on(url: &str, shape: Shape, schema: &str) -> Self {
+        let config = config(url, schema);
+        let mut run = Session::new(config.database.clone(), config.collectors.timeout).begin().await.unwrap();
+        let now = run.query(async |connection| {
+            // Allowed as long as the transaction has not looked at anything.
+            sqlx::raw_sql("set transaction read write").execute(&mut *connection).await?;
+            let now = sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::int8");
+            now.fetch_one(connection).await
+        });
+        let now = now.await.unwrap();
+        Scheduler { shape, config, now, run }
+    }
+
+    /// As the exporter sets it for a run; making a shape has changed it.
+    fn search_path(&self) -> String {
+        format!("set local search_path = pg_catalog, {}, pg_temp", self.config.database.schema.quoted())
+    }
+
+    /// Runs a script of statements.
+    pub(crate) async fn execute(&mut self, script: &str) {
+        let statement = AssertSqlSafe(script.to_owned());
+        let done =
+            self.run.query(async |connection| sqlx::raw_sql(statement).execute(connection).await).await;
+        done.unwrap_or_else(|failure| panic!("{failure}\n{script}"));
+    }
+
+    /// Runs one query without parameters.
+    pub(crate) async fn fetch(&mut self, query: &str) -> Vec<PgRow> {
+        let statement = AssertSqlSafe(query.to_owned());
+        let rows = self
+            .run
+            .query(async |connection| sqlx::query(statement).persistent(false).fetch_all(connection).await)
+            .await;
+        rows.unwrap_or_else(|failure| panic!("{failure}\n{query}"))
+    }
+
+    /// The texts in the first column of a query's rows.
+    pub(crate) async fn texts(&mut self, query: &str) -> Vec<String> {
+        self.fetch(query).await.iter().map(|row| row.get(0)).collect()
+    }
+
+    pub(crate) async fn with_connection<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> T {
+        self.run.query(work).await.unwrap()
+    }
+
+    pub(crate) async fn savepoint(&mut self) {
+        self.execute("savepoint here").await;
+    }
+
+    /// Undoes everything since [`Scheduler::savepoint`], and forgets statements planned on it.
+    pub(crate) async fn roll_back(&mut self) {
+        self.execute("rollback to savepoint here").await;
+        self.with_connection(async |connection| connection.clear_cached_statements().await).await;
+    }
+
+    pub(crate) async fn schema(&mut self) -> Schema {
+        let name = self.config.database.schema.clone();
+        self.with_connection(async |connection| Schema::read(connection, &name).await).await
+    }
+
+    pub(crate) async fn queues(&mut self, schema: &Schema) -> Queues {
+        let selection = self.config.queues.clone();
+        self.with_connection(async |connection| {
+            let census = QueueCensus::read(connection, schema).await?;
+            Queues::read(connection, schema, &census, &selection).await
+        })
+        .await
+    }
+
+    pub(crate) async fn look(&mut self) -> Seen {
+        let schema = self.schema().await;
+        let queues = self.queues(&schema).await;
+        Seen { schema, queues }
+    }
+
+    /// What one collector's queries of one lane give now.
+    pub(crate) async fn collect(
+        &mut self,
+        lane: Lane,
+        collector: &Collector,
+        seen: &Seen,
+    ) -> Result<Vec<Samples>, String> {
+        let context = Context { config: &self.config, schema: &seen.schema, queues: &seen.queues };
+        collector.collect(lane, &mut self.run, &context).await.map_err(|failure| failure.message)
+    }
+
+    /// What a collector gives now, both lanes together.
+    pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
+        let seen = self.look().await;
+        self.series_of(collector, &seen).await
+    }
+
+    pub(crate) async fn series_of(&mut self, collector: &Collector, seen: &Seen) -> Series {
+        let mut collected: Vec<Samples> =
+            collector.families.iter().map(|family| Samples::new(family)).collect();
+        for lane in Lane::ALL {
+            let more = self.collect(lane, collector, seen).await.unwrap();
+            for (mine, more) in collected.iter_mut().zip(more) {
+                mine.absorb(more);
+            }
+        }
+        let series = |samples: &Samples| -> Vec<_> {
+            let family = samples.family.name;
+            samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value)).collect()
+        };
+        collected.iter().flat_map(series).collect()
+    }
+}
+
+/// The configuration of an operator who sets nothing but the database.
+pub(crate) fn config(url: &str, schema: &str) -> Config {
+    let arguments = ["marie-exporter", "serve", "--database-url", url, "--database.schema", schema];
+    // DDL on a busy machine may take longer than a query is allowed to by default.
+    let arguments = arguments.iter().chain(&["--collector.timeout", "2m"]).map(OsString::from);
+    match config::parse(arguments, |_| None, &[]) {
+        Ok(Command::Serve(config)) => config,
+        other => panic!("serve was asked for: {other:?}"),
+    }
+}

@@ -1,0 +1,69 @@
+//! The collectors' SQL as text: what a database of the right shape would not notice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every file of SQL under `folder`, with its text.
+fn sql_files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                sql_files(&path)
+            } else if path.extension().is_some_and(|extension| extension == "sql") {
+                let text = fs::read_to_string(&path).unwrap();
+                vec![(path, text)]
+            } else {
+                Vec::new()
+            }
+        })
+        .collect()
+}
+
+fn collectors() -> Vec<(PathBuf, String)> {
+    let files = sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/collectors"));
+    assert!(files.len() > 20, "the collectors' SQL lies elsewhere");
+    files
+}
+
+/// The text without its comments, in lower case.
+fn statement(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code));
+    lines.collect::<Vec<_>>().join("\n").to_lowercase()
+}
+
+#[test]
+fn each_file_says_first_what_it_asks() {
+    for (path, text) in collectors() {
+        assert!(text.starts_with("-- "), "{} opens with no comment", path.display());
+    }
+}
+
+#[test]
+fn no_statement_names_a_state_that_some_shapes_lack() {
+    for (path, text) in collectors() {
+        assert!(
+            !statement(&text).contains("skipped"),
+            "{}: an error where the enum lacks it",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn no_statement_depends_on_the_order_of_columns() {
+    for (path, text) in collectors() {
+        let words: Vec<String> = statement(&text).split_whitespace().map(str::to_owned).collect();
+        let stars = words.windows(2).any(|pair| pair[0] == "select" && pair[1].starts_with('*'));
+        assert!(!stars && !statement(&text).contains(".*"), "{} selects every column", path.display());
+    }
+}
+
+#[test]
+fn no_statement_looks_at_a_clock_that_moves_within_a_run() {
+    for (path, text) in collectors() {
+        for clock in ["clock_timestamp", "statement_timestamp", "timeofday"] {
+            assert!(!statement(&text).contains(clock), "{} uses {clock}", path.display());
+        }
+    }
+}
