@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::collector::{COLLECTORS, Collector, Context, Lane, Query};
+use crate::collector::{Collector, Context, Lane, Query};
+use crate::collectors::COLLECTORS;
 use crate::config::Config;
 use crate::database::{Failure, Run, Session};
 use crate::queues::{QueueCensus, Queues};

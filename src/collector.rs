@@ -6,29 +6,14 @@
 
 use std::borrow::Cow;
 
-use once_cell::sync::Lazy;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, Column, Row, SqlStr};
 
-use crate::collectors;
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
 use crate::family::{Family, Samples};
-use crate::queues::Queues;
+use crate::queues::{self, Queues};
 use crate::schema::{Index, Lack, Need, Schema};
-
-/// Every collector, in the order of the metric table. The only list of them.
-pub static COLLECTORS: &[&Collector] = &[
-    &collectors::statistics::COLLECTOR,
-    &collectors::stuck::COLLECTOR,
-    &collectors::throughput::COLLECTOR,
-    &collectors::retries::COLLECTOR,
-    &collectors::sla::COLLECTOR,
-    &collectors::dags::COLLECTOR,
-    &collectors::queues::COLLECTOR,
-    &collectors::storage::COLLECTOR,
-    &collectors::scheduler::COLLECTOR,
-];
 
 /// A named set of queries that can be switched off together.
 #[derive(Debug)]
@@ -199,7 +184,7 @@ impl Collector {
 
     /// Whether it has to know the queues; a lock on their table is no business of the others.
     pub fn is_by_queue(&self) -> bool {
-        self.families.iter().any(|family| family.labels.contains(&collectors::QUEUE))
+        self.families.iter().any(|family| family.labels.contains(&queues::LABEL))
     }
 
     /// Whether there is a schema in which one of its queries runs in that lane.
@@ -277,13 +262,13 @@ fn samples(families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>,
 }
 
 /// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
-fn publishable(samples: Samples, queues: &Queues) -> Samples {
+fn publishable(samples: Samples, known: &Queues) -> Samples {
     let family = samples.family;
-    let Some(place) = family.labels.iter().position(|label| *label == collectors::QUEUE) else {
+    let Some(place) = family.labels.iter().position(|label| *label == queues::LABEL) else {
         return samples;
     };
     samples.relabelled(|mut labels| {
-        let label = queues.label(&labels[place])?;
+        let label = known.label(&labels[place])?;
         if label != labels[place] && family.together == crate::family::Together::Never {
             return None;
         }
@@ -291,7 +276,3 @@ fn publishable(samples: Samples, queues: &Queues) -> Samples {
         Some(labels)
     })
 }
-
-/// The families of all collectors, in the order of the metric table.
-pub static FAMILIES: Lazy<Vec<&'static Family>> =
-    Lazy::new(|| COLLECTORS.iter().flat_map(|collector| collector.families).copied().collect());

@@ -22,11 +22,22 @@ use sqlx::Arguments;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 
-use crate::collector::{Context, Pace, Query, SqlFile};
+use crate::collector::{Collector, Context, Pace, Query, SqlFile};
+use crate::queues::LABEL as QUEUE;
 use crate::schema::{Index, Need};
 
-/// The label that holds `job.name`.
-pub const QUEUE: &str = "queue";
+/// Every collector, in the order of the metric table. The only list of them.
+pub static COLLECTORS: &[&Collector] = &[
+    &statistics::COLLECTOR,
+    &stuck::COLLECTOR,
+    &throughput::COLLECTOR,
+    &retries::COLLECTOR,
+    &sla::COLLECTOR,
+    &dags::COLLECTOR,
+    &queues::COLLECTOR,
+    &storage::COLLECTOR,
+    &scheduler::COLLECTOR,
+];
 
 /// Serves everything that looks at unfinished jobs only.
 const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };

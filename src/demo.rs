@@ -13,7 +13,8 @@ use self::server::Server;
 use self::shape::Shape;
 use self::simulator::Simulator;
 use crate::config::{Config, DatabaseUrl, DemoConfig, Secret};
-use crate::serve::{ends, serve};
+use crate::serve::serve;
+use crate::shutdown::ends;
 
 pub mod server;
 pub mod shape;

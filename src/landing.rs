@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::collector::{COLLECTORS, Lane};
+use crate::collector::Lane;
+use crate::collectors::COLLECTORS;
 use crate::runner::Exporter;
 use crate::status::{Latest, Standing};
 

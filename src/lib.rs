@@ -4,8 +4,8 @@
 //! and how; [`schema`], [`queues`] and [`catalog`] find out what that database has; a [`family`] is a metric,
 //! a [`collector`] is queries that fill families, and [`collectors`] are the nine there are; the [`runner`]
 //! runs them on an interval and leaves their text in the [`snapshot`], their fate in [`status`] and
-//! [`telemetry`]; the [`server`] and its [`landing`] page show all that. [`check`] and [`listing`] are the
-//! commands beside `serve`.
+//! [`telemetry`]; the [`server`] and its [`landing`] page show all that. [`serve`] puts
+//! them together until [`shutdown`]; [`check`] and [`listing`] are the commands beside it.
 
 pub mod catalog;
 pub mod check;
@@ -23,6 +23,7 @@ pub mod runner;
 pub mod schema;
 pub mod serve;
 pub mod server;
+pub mod shutdown;
 pub mod snapshot;
 pub mod status;
 pub mod telemetry;

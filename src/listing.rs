@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::collector::COLLECTORS;
+use crate::collectors::COLLECTORS;
 use crate::config::MetricsFormat;
 use crate::family::{Family, Kind};
 use crate::telemetry;

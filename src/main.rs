@@ -5,9 +5,9 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use marie_exporter::collector::COLLECTORS;
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
-use marie_exporter::{check, listing, serve};
+use marie_exporter::{check, listing, serve, shutdown};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -27,7 +27,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(config) => {
             log(&config.log);
-            block_on(async { serve::serve(config, serve::shutdown_signal()?).await })??;
+            block_on(async { serve::serve(config, shutdown::signalled()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(config, format) => {
@@ -45,7 +45,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "demo")]
         Command::Demo(config, demo) => {
             log(&config.log);
-            block_on(async { marie_exporter::demo::run(config, demo, serve::shutdown_signal()?).await })??;
+            block_on(async { marie_exporter::demo::run(config, demo, shutdown::signalled()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -9,6 +9,9 @@ use sqlx::{PgConnection, Row};
 use crate::config::QueuesConfig;
 use crate::schema::{Need, Schema};
 
+/// The label that holds `job.name`.
+pub const LABEL: &str = "queue";
+
 /// Stands for all the queues beyond the limit.
 pub const OTHER: &str = "other";
 

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use self::lane::LaneTask;
 use crate::catalog::Catalog;
-use crate::collector::{COLLECTORS, Collector, Context, Lane};
+use crate::collector::{Collector, Context, Lane};
+use crate::collectors::COLLECTORS;
 use crate::config::Config;
 use crate::database::{Failure, Run};
 use crate::family::Samples;

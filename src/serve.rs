@@ -34,28 +34,3 @@ pub async fn serve(config: Config, shutdown: watch::Receiver<bool>) -> anyhow::R
     }
     Ok(())
 }
-
-/// Turns true when the process is told to end, by SIGTERM or SIGINT.
-///
-/// # Errors
-/// When the signals cannot be listened for.
-pub fn shutdown_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let (end, shutdown) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: ending"),
-            _ = interrupt.recv() => info!("SIGINT: ending"),
-        }
-        end.send_replace(true);
-    });
-    Ok(shutdown)
-}
-
-/// Waits until the process is told to end.
-pub(crate) async fn ends(shutdown: &mut watch::Receiver<bool>) {
-    // An error means that whoever would tell us is gone, which ends us as well.
-    let _ = shutdown.wait_for(|ends| *ends).await;
-}

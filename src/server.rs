@@ -27,7 +27,7 @@ use tracing::{debug, warn};
 
 use crate::landing;
 use crate::runner::Exporter;
-use crate::serve::ends;
+use crate::shutdown::ends;
 
 /// More scrapers than anybody has, and well below the usual limit of open files, which is 1024.
 const CONNECTIONS: usize = 512;

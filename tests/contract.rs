@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use marie_exporter::collector::COLLECTORS;
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::MetricsFormat;
 use marie_exporter::family::Kind;
 use marie_exporter::listing::{families, listing};

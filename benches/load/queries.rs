@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use marie_exporter::collector::{COLLECTORS, Context, Lane};
+use marie_exporter::collector::{Context, Lane};
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::database::Session;
 use marie_exporter::demo::server::Server;

@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::Exporter;
-use crate::collector::{COLLECTORS, Collector, Lane};
+use crate::collector::{Collector, Lane};
+use crate::collectors::COLLECTORS;
 use crate::database::{Failure, Reason, Session};
 use crate::family::Samples;
-use crate::serve::ends;
+use crate::shutdown::ends;
 
 /// The first pause after the database was not reached; it doubles up to the fast interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::Exporter;
 use super::lane::{LaneTask, share};
-use crate::collector::{COLLECTORS, Lane};
+use crate::collector::Lane;
+use crate::collectors::COLLECTORS;
 use crate::config::{self, Command};
 use crate::database::{Failure, Reason};
 

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use marie_exporter::collector::{COLLECTORS, Collector, Query};
+use marie_exporter::collector::{Collector, Query};
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Column, Executor, Statement, TypeInfo};
 

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use marie_exporter::collector::{COLLECTORS, Collector, Lane};
+use marie_exporter::collector::{Collector, Lane};
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::snapshot::Snapshot;
 use tokio::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use marie_exporter::collector::COLLECTORS;
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 
 use crate::exposition::text;

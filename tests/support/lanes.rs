@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use marie_exporter::collector::{COLLECTORS, Lane};
+use marie_exporter::collector::Lane;
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::runner::Exporter;
 use tokio::sync::watch;

@@ -1,0 +1,30 @@
+//! How the process is told to end: a flag that turns true, which every task of it watches.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::info;
+
+/// Turns true when the process is told to end, by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the signals cannot be listened for.
+pub fn signalled() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let (end, shutdown) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: ending"),
+            _ = interrupt.recv() => info!("SIGINT: ending"),
+        }
+        end.send_replace(true);
+    });
+    Ok(shutdown)
+}
+
+/// Waits until the process is told to end.
+pub(crate) async fn ends(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that whoever would tell us is gone, which ends us as well.
+    let _ = shutdown.wait_for(|ends| *ends).await;
+}
