@@ -93,6 +93,11 @@ impl Catalog {
         Ok(Arc::clone(&self.lock().census))
     }
 
+    /// The schema as it was last read, however long ago.
+    pub fn last_schema(&self) -> Option<Arc<Schema>> {
+        self.lock().schema.clone()
+    }
+
     /// Has the next run read the schema again: it is not what we took it for.
     pub fn doubt_schema(&self) {
         self.lock().good_until = None;

@@ -33,6 +33,8 @@ pub fn page(exporter: &Exporter) -> Html<String> {
                         a href="/-/healthy" { "Health" }
                         a href="/-/ready" { "Readiness" }
                     }
+                    h2 { "Database" }
+                    p { (database(exporter)) }
                     h2 { "Collectors" }
                     table {
                         thead {
@@ -41,18 +43,32 @@ pub fn page(exporter: &Exporter) -> Html<String> {
                                 th.number { "Interval" } th.number { "Duration" } th { "Last error" }
                             }
                         }
-                        tbody { @for collector in COLLECTORS { (rows(exporter, collector.name, collector.about)) } }
+                        @for collector in COLLECTORS { (rows(exporter, collector.name, collector.about)) }
                     }
                 }
                 footer {
                     "Version " (env!("CARGO_PKG_VERSION")) ", revision " (env!("GIT_REVISION"))
-                    ", rustc " (env!("RUSTC_VERSION"))
-                    ". Schema " code { (exporter.config.database.schema.as_str()) } "."
+                    ", rustc " (env!("RUSTC_VERSION")) "."
                 }
             }
         }
     };
     Html(page.into_string())
+}
+
+/// Whether it was reached, and what was found there.
+fn database(exporter: &Exporter) -> Markup {
+    html! {
+        @if exporter.telemetry.is_up() { span.good { "Reached" } } @else { span.bad { "Not reached" } }
+        ", schema " code { (exporter.config.database.schema.as_str()) }
+        @match exporter.schema() {
+            None => ", not looked at yet.",
+            Some(schema) => {
+                " (shape: " (schema.shape()) ") on PostgreSQL " (schema.server_version)
+                @if schema.in_recovery { ", a standby" } "."
+            }
+        }
+    }
 }
 
 /// A row for each lane that the collector has run in, or one that says why there is none.
@@ -62,17 +78,19 @@ fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
         Some(Standing::Disabled { what, .. }) => what,
         Some(Standing::Enabled) | None => "has not run yet".to_owned(),
     };
+    let heading = html! {
+        th scope="rowgroup" rowspan=(latest.len().max(1)) { (name) small { (about) } }
+    };
     html! {
-        @if latest.is_empty() {
-            tr {
-                th scope="row" title=(about) { (name) }
-                td {} td.off colspan="6" { (why_not) }
+        tbody {
+            @if latest.is_empty() {
+                tr { (heading) td {} td.off colspan="5" { (why_not) } }
             }
-        }
-        @for (lane, latest) in &latest {
-            tr {
-                th scope="row" title=(about) { (name) }
-                (cells(*lane, latest))
+            @for (place, (lane, latest)) in latest.iter().enumerate() {
+                tr {
+                    @if place == 0 { (heading) }
+                    (cells(*lane, latest))
+                }
             }
         }
     }

@@ -93,6 +93,11 @@ impl Exporter {
         Ok(text)
     }
 
+    /// What the database had when it was last looked at.
+    pub fn schema(&self) -> Option<Arc<Schema>> {
+        self.catalog.last_schema()
+    }
+
     /// Runs the collectors of `lane` until `shutdown` turns true.
     pub async fn run(self: Arc<Self>, lane: Lane, shutdown: watch::Receiver<bool>) {
         LaneTask::new(self, lane).run(shutdown).await;

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::core::Collector as Registered;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
-    TextEncoder,
+    CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::collector::{Collector, Lane};
@@ -134,7 +134,7 @@ static SERIES: Family =
 /// The values of [`FAMILIES`] and the standard `process_*` metrics.
 pub struct Telemetry {
     registry: Registry,
-    up: Gauge,
+    up: IntGauge,
     database_info: GaugeVec,
     clock_offset: Gauge,
     busy: CounterVec,
@@ -160,7 +160,7 @@ impl Telemetry {
             |family: &Family| registered(&registry, IntCounterVec::new(options(family), family.labels)?);
         let histogram = HistogramOpts::new(DURATION.name, DURATION.help).buckets(DURATIONS.to_vec());
         let telemetry = Telemetry {
-            up: registered(&registry, Gauge::with_opts(options(&UP))?)?,
+            up: registered(&registry, IntGauge::with_opts(options(&UP))?)?,
             database_info: gauge(&DATABASE_INFO)?,
             clock_offset: registered(&registry, Gauge::with_opts(options(&CLOCK_OFFSET))?)?,
             busy: registered(&registry, CounterVec::new(options(&BUSY), BUSY.labels)?)?,
@@ -185,7 +185,12 @@ impl Telemetry {
 
     /// The outcome of the latest attempt to reach the database; nothing else sets `marie_up`.
     pub fn reached(&self, reached: bool) {
-        self.up.set(if reached { 1.0 } else { 0.0 });
+        self.up.set(i64::from(reached));
+    }
+
+    /// Whether the latest attempt reached the database.
+    pub fn is_up(&self) -> bool {
+        self.up.get() == 1
     }
 
     pub fn database(&self, name: &str, schema: &Schema) {
