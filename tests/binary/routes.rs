@@ -74,7 +74,7 @@ async fn the_landing_page_shows_each_collector_its_state_and_its_error() {
     for name in
         ["statistics", "stuck", "throughput", "retries", "sla", "dags", "queues", "storage", "scheduler"]
     {
-        assert!(text.contains(&format!(">{name}</th>")), "{name} is not on the page");
+        assert!(text.contains(&format!(">{name}<small>")), "{name} is not on the page");
     }
     assert!(text.contains("switched off by configuration"));
     assert!(text.contains("last_maintenance.sql"), "the error names the query: {text}");
