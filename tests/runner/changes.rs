@@ -41,14 +41,34 @@ async fn an_optional_table_dropped_and_made_again_disables_its_collector_meanwhi
 
 #[tokio::test]
 async fn a_column_renamed_mid_run_is_a_changed_schema_and_recovers_when_it_is_back() {
-    // A column that no declaration names, or the collector would be off once the catalog is read again.
     let (mut database, mut lanes) = running(Shape::New).await;
+    // No declaration names this column: only the run itself can tell that it is gone.
     database.run("alter table dag rename column started_on to begun_on").await;
-    lanes.until_fails("dags", "schema_changed").await;
-    let metrics = lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    let reason = ("reason", "schema_changed");
+    lanes.until("the run fails", |now| now.count("marie_collector_failures_total", &[reason]) > 0.0).await;
+    let metrics = lanes.until_fresh(&["queues", "stuck", "scheduler"]).await;
     assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
     database.run("alter table dag rename column begun_on to started_on").await;
-    lanes.until_fresh(&["dags"]).await;
+    lanes.until_fresh(&["dags", "statistics"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_needed_column_renamed_mid_run_disables_its_collector_meanwhile() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue rename column policy to politics").await;
+    let gone = disabled("queues", "missing_table");
+    lanes
+        .until("queues is disabled", |now| now.value("marie_collector_disabled_info", &gone) == Some(1.0))
+        .await;
+    lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    let failures = |now: &crate::metrics::Metrics| {
+        now.count("marie_collector_failures_total", &[])
+            - now.count("marie_collector_failures_total", &[("reason", "schema_changed")])
+    };
+    assert_eq!(failures(&lanes.metrics()), 0.0);
+    database.run("alter table queue rename column politics to policy").await;
+    lanes.until_fresh(&["queues"]).await;
     lanes.stop().await;
 }
 

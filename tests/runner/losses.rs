@@ -31,8 +31,11 @@ async fn a_session_ended_while_its_query_runs_costs_one_run() {
     while terminate(&mut database, "state = 'active' and query like '%from version as v%'").await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    lanes.until_fails("scheduler", "unavailable").await;
+    let lost = [("collector", "scheduler"), ("lane", "fast"), ("reason", "unavailable")];
+    let failures = |now: &crate::metrics::Metrics| now.count("marie_collector_failures_total", &lost);
+    lanes.until("the run has failed", |now| failures(now) > 0.0).await;
     let metrics = lanes.until_fresh(&["scheduler", "stuck"]).await;
+    assert_eq!(failures(&metrics), 1.0);
     assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
     lanes.stop().await;
 }

@@ -72,7 +72,7 @@ impl Lanes {
             if let Some(ended) = self.tasks.try_join_next() {
                 ended.expect("a lane does not panic");
             }
-            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            assert!(Instant::now() < deadline, "waited in vain: {what}: {}", self.failures());
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
@@ -97,6 +97,14 @@ impl Lanes {
                 && now.value("marie_collector_success", &labels[..2]) == Some(0.0)
         })
         .await
+    }
+
+    /// Which collectors failed in their last run, and why, for a person who looks at a failed test.
+    fn failures(&self) -> String {
+        let latest = COLLECTORS.iter().flat_map(|collector| {
+            self.exporter.status.latest(collector.name).into_iter().map(|latest| (collector.name, latest))
+        });
+        format!("{:#?}", latest.collect::<Vec<_>>())
     }
 
     pub(crate) async fn stop(mut self) {
