@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::collector::{Collector, Context, Lane, Query};
+use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
 use crate::config::Config;
 use crate::database::{Failure, Run, Session};
@@ -177,14 +177,14 @@ async fn examine(
     schema: &Schema,
     collector: &'static Collector,
 ) -> Result<CollectorReport, Failure> {
-    let enabled = !config.collectors.disabled.contains(collector.name);
+    let enabled = config.collectors.is_enabled(collector.name);
     let mut queries = Vec::new();
     for query in collector.queries {
         let outcome = match query.lack(schema) {
             Some(Lack::Missing(what)) => Outcome::NotHere { lacks: what },
             Some(Lack::Permission(what)) => Outcome::Forbidden { lacks: what },
             None => match time(config, session, schema, query).await {
-                Ok(took) => Outcome::Ran { lane: lane(query.lane(schema)), seconds: took.as_secs_f64() },
+                Ok(took) => Outcome::Ran { lane: query.lane(schema).label(), seconds: took.as_secs_f64() },
                 Err(failure) if failure.reason == crate::database::Reason::Unavailable => {
                     return Err(failure);
                 }
@@ -195,10 +195,6 @@ async fn examine(
         queries.push(QueryReport { file: query.sql.name, outcome, indexed });
     }
     Ok(CollectorReport { name: collector.name, enabled, queries })
-}
-
-fn lane(lane: Lane) -> &'static str {
-    lane.label()
 }
 
 /// How long the query takes here.

@@ -173,13 +173,20 @@ impl Query {
 }
 
 impl Collector {
+    /// The queries that the configuration asks for.
+    pub fn wanted_queries<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'static Query> + 'a {
+        self.queries.iter().filter(|query| (query.wanted)(config))
+    }
+
     /// The queries that run here in `lane`.
     pub fn queries_in<'a>(
         &'a self,
         lane: Lane,
+        config: &'a Config,
         schema: &'a Schema,
     ) -> impl Iterator<Item = &'static Query> + 'a {
-        self.queries.iter().filter(move |query| query.lack(schema).is_none() && query.lane(schema) == lane)
+        let runs_here = move |query: &&Query| query.lack(schema).is_none() && query.lane(schema) == lane;
+        self.wanted_queries(config).filter(runs_here)
     }
 
     /// Whether it has to know the queues; a lock on their table is no business of the others.
@@ -193,8 +200,8 @@ impl Collector {
     }
 
     /// Why not one of its queries can run here, if so.
-    pub fn lack(&self, schema: &Schema) -> Option<Lack> {
-        let lacks: Option<Vec<Lack>> = self.queries.iter().map(|query| query.lack(schema)).collect();
+    pub fn lack(&self, config: &Config, schema: &Schema) -> Option<Lack> {
+        let lacks: Option<Vec<Lack>> = self.wanted_queries(config).map(|query| query.lack(schema)).collect();
         // A missing grant is what the operator can mend, so it is named first.
         lacks.and_then(|lacks| lacks.into_iter().max())
     }
@@ -210,10 +217,7 @@ impl Collector {
         context: &Context<'_>,
     ) -> Result<Vec<Samples>, Failure> {
         let mut collected: Vec<Samples> = self.families.iter().map(|family| Samples::new(family)).collect();
-        for query in self.queries_in(lane, context.schema) {
-            if !(query.wanted)(context.config) {
-                continue;
-            }
+        for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
             let samples = samples(self.families, &rows)
                 .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;

@@ -52,14 +52,10 @@ impl Exporter {
         Ok(exporter)
     }
 
-    fn is_enabled(&self, collector: &Collector) -> bool {
-        !self.config.collectors.disabled.contains(collector.name)
-    }
-
     /// Notes whether a collector runs; `schema` where it is known by now.
     fn note_standing(&self, collector: &'static Collector, schema: Option<&Schema>) {
-        let standing = if self.is_enabled(collector) {
-            match schema.and_then(|schema| collector.lack(schema)) {
+        let standing = if self.config.collectors.is_enabled(collector.name) {
+            match schema.and_then(|schema| collector.lack(&self.config, schema)) {
                 None => Standing::Enabled,
                 Some(Lack::Missing(what)) => {
                     Standing::Disabled { reason: "missing_table", what: format!("no {what}") }
@@ -117,7 +113,7 @@ impl Exporter {
                 self.note_standing(collector, Some(&schema));
             }
         }
-        if collector.queries_in(lane, &schema).next().is_none() {
+        if collector.queries_in(lane, &self.config, &schema).next().is_none() {
             return Ok(None);
         }
         let census = self.catalog.census(run, &self.config, &schema, lane).await?;

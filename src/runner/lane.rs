@@ -72,7 +72,7 @@ impl LaneTask {
         let started = Instant::now();
         let turns = COLLECTORS
             .iter()
-            .filter(|collector| exporter.is_enabled(collector) && collector.may_run_in(lane))
+            .filter(|collector| config.collectors.is_enabled(collector.name) && collector.may_run_in(lane))
             .map(|collector| Turn {
                 collector,
                 due: started,
