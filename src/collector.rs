@@ -105,7 +105,7 @@ impl Query {
         let mut replaced = replaced.filter_map(|need| schema.lacks(need));
         let stand_ins = self.stand_ins_here(schema).flat_map(|stand_in| stand_in.needs);
         let lack = self.needs.iter().chain(stand_ins).find_map(|need| schema.lacks(need));
-        lack.or_else(|| replaced.find(|lack| matches!(lack, Lack::Permission(_))))
+        lack.or_else(|| replaced.find(Lack::is_permission))
     }
 
     /// The lane that it runs in here.

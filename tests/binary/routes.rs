@@ -81,6 +81,32 @@ async fn the_landing_page_shows_each_collector_its_state_and_its_error() {
 }
 
 #[tokio::test]
+async fn a_query_left_out_of_its_collector_is_on_the_page_and_a_denied_one_is_logged_once() {
+    let mut database = Database::new(Shape::Mid).await;
+    database
+        .run(
+            "create role half_blind login;
+             grant usage on schema marie_scheduler to half_blind;
+             grant select on all tables in schema marie_scheduler to half_blind;
+             revoke select on dag from half_blind",
+        )
+        .await;
+    let process = Process::serve(&database.url.replace("postgres@", "half_blind@"), &[]);
+    let denied = "waiting.sql: table dag may not be read";
+    let page = until(process.address(), "a query is left out", |answer| answer.text().contains(denied));
+    let missing = "lease_expired.sql: no table job_attempt";
+    assert!(page.text().contains(missing), "a shape's own gap is told as well: {}", page.text());
+    // Once this is on the page, the schema has been read again, the first denial still in it.
+    database.run("revoke select on queue from half_blind").await;
+    let other = "table queue may not be read";
+    until(process.address(), "a collector is off", |answer| answer.text().contains(other));
+    let (_, _, log) = process.end("TERM");
+    for (told, times) in [(denied, 1), (other, 1), (missing, 0)] {
+        assert_eq!(log.matches(told).count(), times, "{told:?} in {log}");
+    }
+}
+
+#[tokio::test]
 async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
     let mut database = Database::new(Shape::New).await;
     // Nobody gets past this lock, so that no round ends before it is gone.
