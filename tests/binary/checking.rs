@@ -51,15 +51,9 @@ async fn all_is_well_on_every_shape() {
 #[tokio::test]
 async fn a_missing_right_or_table_is_named_and_ends_it_with_1() {
     let mut database = Database::new(Shape::New).await;
-    database
-        .run(
-            "create role without_dag login;
-             grant usage on schema marie_scheduler to without_dag;
-             grant select on all tables in schema marie_scheduler to without_dag;
-             revoke select on dag from without_dag",
-        )
-        .await;
-    let (code, told) = check(&database.url.replace("postgres@", "without_dag@"), &[]);
+    let url = database.reader("without_dag").await;
+    database.run("revoke select on dag from without_dag").await;
+    let (code, told) = check(&url, &[]);
     assert_eq!(code, Some(1));
     assert!(told.contains("DENIED  dags.sql") && told.contains("DENIED  waiting.sql"), "{told}");
     assert!(told.contains("role      without_dag, can only read"), "{told}");
@@ -131,17 +125,14 @@ async fn an_index_that_is_missing_is_advised_with_the_lane_that_it_is_missing_in
 async fn an_index_is_advised_for_a_query_that_does_not_end_for_want_of_it() {
     let mut database = Database::new(Shape::Mid).await;
     database.run(NO_INDEXES).await;
+    let url = database.reader("waiter").await;
     // Whoever looks at a job waits for a minute, as with millions of them.
     database
         .run(
-            "create role waiter login;
-             grant usage on schema marie_scheduler to waiter;
-             grant select on all tables in schema marie_scheduler to waiter;
-             alter table job enable row level security;
+            "alter table job enable row level security;
              create policy slow on job using ((select true from pg_sleep(60)))",
         )
         .await;
-    let url = database.url.replace("postgres@", "waiter@");
     let (code, report) = check_json(&url, &["--collector.timeout=200ms"]);
     assert_eq!(code, Some(1), "{report}");
     let by_state = report["advice"].as_array().unwrap().iter().find(|advice| {
