@@ -1,5 +1,5 @@
-//! What both lanes know of the database and read again once a minute at least: its schema, by whichever lane finds it
-//! too old, and the queues found in `job`, by the slow lane, for that can cost a pass over the history.
+//! What both lanes know of the database: its schema, read again once a minute by whichever lane finds it too old,
+//! and the census of the queues found in `job`, which one of the lanes takes when it is due.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,9 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::collector::Lane;
 use crate::config::Config;
-use crate::database::{Failure, Run};
+use crate::database::{Failure, Reason, Run};
 use crate::queues::QueueCensus;
 use crate::schema::{Need, Schema};
 
@@ -66,31 +65,35 @@ impl Catalog {
         Ok((schema, true))
     }
 
-    /// The queues found in `job` as they are known; the slow lane takes the census anew where it is due.
+    /// Whether the census should be taken again.
+    pub fn is_census_due(&self) -> bool {
+        self.lock().next_census.is_none_or(|due| due <= Instant::now())
+    }
+
+    /// Takes the census. Where no index leads with the queue's name this is a pass over the history, and keeps
+    /// to the load budget like any collector.
     ///
     /// # Errors
-    /// Any failure of the connection. That the census itself fails is no reason to have no numbers: the one
-    /// before is kept.
-    pub async fn census(
-        &self,
-        run: &mut Run,
-        config: &Config,
-        schema: &Schema,
-        lane: Lane,
-    ) -> Result<Arc<QueueCensus>, Failure> {
-        let began = Instant::now();
-        let is_due = self.lock().next_census.is_none_or(|due| due <= began);
-        if lane == Lane::Slow && is_due && schema.lacks(&Need::Column("job", "name")).is_none() {
-            let census = census(run, schema).await?;
-            // Where no index leads with name every job was read; then it keeps to the budget like any collector.
-            let pause = maximum_age(config).max(config.collectors.pause_after(began.elapsed()));
-            let mut known = self.lock();
-            known.next_census = Some(began + pause);
-            if let Some(census) = census {
-                known.census = Arc::new(census);
-            }
+    /// Any failure of the database; the census before is kept.
+    pub async fn take_census(&self, run: &mut Run, config: &Config, schema: &Schema) -> Result<(), Failure> {
+        if schema.lacks(&Need::Column("job", "name")).is_some() {
+            return Ok(());
         }
-        Ok(Arc::clone(&self.lock().census))
+        let before = run.busy();
+        let census = run.queries(2, async |connection| QueueCensus::read(connection, schema).await).await;
+        let pause = maximum_age(config).max(config.collectors.pause_after(run.busy().saturating_sub(before)));
+        let mut known = self.lock();
+        // A lost connection says nothing of the census, and whoever finds it again takes it at once.
+        if !matches!(&census, Err(failure) if failure.reason == Reason::Unavailable) {
+            known.next_census = Some(Instant::now() + pause);
+        }
+        known.census = Arc::new(census?);
+        Ok(())
+    }
+
+    /// The queues found in `job`, none before the first census.
+    pub fn census(&self) -> Arc<QueueCensus> {
+        Arc::clone(&self.lock().census)
     }
 
     /// The schema as it was last read, however long ago.
@@ -118,21 +121,4 @@ fn announce(name: &str, schema: &Schema) {
     for state in schema.unknown_states() {
         warn!(state, "a job state that this exporter does not know: its jobs count as finished");
     }
-}
-
-/// In a savepoint, so that a time-out does not end the run.
-async fn census(run: &mut Run, schema: &Schema) -> Result<Option<QueueCensus>, Failure> {
-    run.queries(4, async |connection| {
-        sqlx::raw_sql("SAVEPOINT census").execute(&mut *connection).await?;
-        match QueueCensus::read(connection, schema).await {
-            Ok(census) => Ok(Some(census)),
-            Err(error @ sqlx::Error::Database(_)) => {
-                warn!(error = %Failure::from(error), "the names of the queues in job could not be read");
-                sqlx::raw_sql("ROLLBACK TO SAVEPOINT census").execute(connection).await?;
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    })
-    .await
 }

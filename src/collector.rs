@@ -90,6 +90,15 @@ pub struct StandIn {
     pub needs: &'static [Need],
 }
 
+/// What one query gave.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its file.
+    pub query: &'static str,
+    /// One for each family of its collector, in their order; those that it does not serve are empty.
+    pub samples: Vec<Samples>,
+}
+
 /// What a run knows besides the database.
 pub struct Context<'a> {
     pub config: &'a Config,
@@ -206,7 +215,8 @@ impl Collector {
         lacks.and_then(|lacks| lacks.into_iter().max())
     }
 
-    /// Runs its queries of one lane inside the transaction of `run`.
+    /// Runs its queries of one lane inside the transaction of `run`. The answers up to a failure are good:
+    /// a query that takes too long takes none with it but those behind.
     ///
     /// # Errors
     /// The first failure; a value that cannot be decoded is one, never a zero.
@@ -215,17 +225,34 @@ impl Collector {
         lane: Lane,
         run: &mut Run,
         context: &Context<'_>,
-    ) -> Result<Vec<Samples>, Failure> {
-        let mut collected: Vec<Samples> = self.families.iter().map(|family| Samples::new(family)).collect();
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), Failure> {
+        let mut queues = context.queues.clone();
         for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
             let samples = samples(self.families, &rows)
                 .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
-            for (mine, more) in collected.iter_mut().zip(samples) {
-                mine.absorb(publishable(more, context.queues));
+            let samples = samples.into_iter().map(|samples| publishable(samples, &mut queues)).collect();
+            answers.push(Answer { query: query.sql.name, samples });
+        }
+        Ok(())
+    }
+}
+
+impl Answer {
+    /// The samples of all answers to one collector's queries, by family.
+    pub fn merged<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Vec<Samples> {
+        let mut merged: Vec<Samples> = Vec::new();
+        for answer in answers {
+            if merged.is_empty() {
+                merged.clone_from(&answer.samples);
+            } else {
+                for (mine, more) in merged.iter_mut().zip(&answer.samples) {
+                    mine.absorb(more.clone());
+                }
             }
         }
-        Ok(collected)
+        merged
     }
 }
 
@@ -266,13 +293,16 @@ fn samples(families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>,
 }
 
 /// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
-fn publishable(samples: Samples, known: &Queues) -> Samples {
+fn publishable(samples: Samples, queues: &mut Queues) -> Samples {
     let family = samples.family;
     let Some(place) = family.labels.iter().position(|label| *label == queues::LABEL) else {
         return samples;
     };
+    for (labels, _) in samples.iter() {
+        queues.admit(&labels[place]);
+    }
     samples.relabelled(|mut labels| {
-        let label = known.label(&labels[place])?;
+        let label = queues.label(&labels[place])?;
         if label != labels[place] && family.together == crate::family::Together::Never {
             return None;
         }

@@ -71,7 +71,8 @@ impl Queues {
         Ok(Queues::new(names, &census.busiest, selection))
     }
 
-    fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
+    /// Of these names; `busiest` tells which keep their own series where there are too many.
+    pub fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
         let known: Vec<String> = names.into_iter().filter(|name| selection.admits(name)).collect();
         let published = if known.len() <= selection.limit {
             known.iter().cloned().collect()
@@ -95,17 +96,22 @@ impl Queues {
         &self.known
     }
 
+    /// Publishes a queue that came up since the census under its name while there is room.
+    pub fn admit(&mut self, name: &str) {
+        let has_room = self.published.len() < self.selection.limit;
+        if has_room && !self.published.contains(name) && self.selection.admits(name) {
+            self.published.insert(name.to_owned());
+        }
+    }
+
     /// The label for a queue: its name, `other`, or none where it is not selected.
     pub fn label(&self, name: &str) -> Option<String> {
         if self.published.contains(name) {
             Some(name.to_owned())
-        } else if !self.selection.admits(name) {
-            None
-        } else if self.published.len() < self.selection.limit {
-            // A name that came up since the census.
-            Some(name.to_owned())
-        } else {
+        } else if self.selection.admits(name) {
             Some(OTHER.to_owned())
+        } else {
+            None
         }
     }
 }

@@ -7,6 +7,7 @@
 mod lane;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::sync::Arc;
 
@@ -15,12 +16,11 @@ use tracing::warn;
 
 use self::lane::LaneTask;
 use crate::catalog::Catalog;
-use crate::collector::{Collector, Context, Lane};
+use crate::collector::{Answer, Collector, Context, Lane};
 use crate::collectors::COLLECTORS;
 use crate::config::Config;
 use crate::database::{Failure, Run};
-use crate::family::Samples;
-use crate::queues::{QueueCensus, Queues};
+use crate::queues::Queues;
 use crate::schema::Schema;
 use crate::snapshot::Snapshot;
 use crate::standing::Standing;
@@ -90,13 +90,8 @@ impl Exporter {
         LaneTask::new(self, lane).run(shutdown).await;
     }
 
-    /// What is known of the database, for a collector that has a query in this lane here.
-    async fn look(
-        &self,
-        collector: &'static Collector,
-        lane: Lane,
-        run: &mut Run,
-    ) -> Result<Option<Known>, Failure> {
+    /// The database's schema, and word of it to all who show it where it has been read anew.
+    async fn look(&self, run: &mut Run) -> Result<Arc<Schema>, Failure> {
         let (schema, is_new) = self.catalog.schema(run, &self.config).await?;
         if is_new {
             self.telemetry.database(self.config.database.schema.as_str(), &schema);
@@ -104,34 +99,32 @@ impl Exporter {
                 self.note_standing(collector, Some(&schema));
             }
         }
-        if collector.queries_in(lane, &self.config, &schema).next().is_none() {
-            return Ok(None);
-        }
-        let census = self.catalog.census(run, &self.config, &schema, lane).await?;
-        Ok(Some(Known { schema, census }))
+        Ok(schema)
     }
 
-    /// The samples of a collector's queries in one lane.
+    /// The census for all collectors, which come to know the schema by it.
+    async fn take_census(&self, run: &mut Run) -> Result<(), Failure> {
+        let schema = self.look(run).await?;
+        self.catalog.take_census(run, &self.config, &schema).await
+    }
+
+    /// Runs a collector's queries of one lane; what came before a failure is in `answers`.
     async fn collect(
         &self,
         collector: &'static Collector,
         lane: Lane,
-        Known { schema, census }: &Known,
+        schema: &Schema,
         run: &mut Run,
-    ) -> Result<Vec<Samples>, Failure> {
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), Failure> {
         let queues = if collector.is_by_queue() {
-            run.query(async |connection| Queues::read(connection, schema, census, &self.config.queues).await)
+            let census = self.catalog.census();
+            run.query(async |connection| Queues::read(connection, schema, &census, &self.config.queues).await)
                 .await?
         } else {
             Queues::default()
         };
         let context = Context { config: &self.config, schema, queues: &queues };
-        collector.collect(lane, run, &context).await
+        collector.collect(lane, run, &context, answers).await
     }
-}
-
-/// What a collector's queries are chosen by.
-struct Known {
-    schema: Arc<Schema>,
-    census: Arc<QueueCensus>,
 }

@@ -2,116 +2,145 @@
 //! family, never waits for a run, and never sees samples that have outlived their time.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
-use crate::collector::{Collector, Lane};
+use crate::collector::{Answer, Collector, Lane};
 use crate::family::{Samples, encode};
 use crate::queues::OTHER;
 
 /// Planners with series of their own; the rest is summed as `other`. Clients name planners.
 const PLANNERS: usize = 50;
 
-/// One slot for each collector. The lock is held to copy or to replace a slot's bytes, never across a query,
-/// so a plain one does.
+/// Text is made of the answers under the first lock and put in place under the second, so that a scrape,
+/// which takes only the second, waits for no more than a few pointers. In this order where both are held.
 #[derive(Debug, Default)]
-pub struct Snapshot(RwLock<BTreeMap<&'static str, Slot>>);
+pub struct Snapshot {
+    answers: Mutex<BTreeMap<&'static str, Answers>>,
+    published: RwLock<BTreeMap<&'static str, Published>>,
+}
 
+/// What a collector's queries gave last, by query: one that changes lanes replaces its answer, whichever
+/// lane gave it.
+type Answers = BTreeMap<&'static str, Held>;
+
+#[derive(Debug)]
+struct Held {
+    answer: Answer,
+    /// The lane that it ran in.
+    lane: Lane,
+    /// When it ceases to be true.
+    expires: Instant,
+}
+
+/// What a scrape gets of a collector.
 #[derive(Debug, Default)]
-struct Slot {
-    /// What each lane's queries gave last, and when it ceases to be true.
-    parts: BTreeMap<Lane, (Vec<Samples>, Instant)>,
+struct Published {
     text: Bytes,
     series: usize,
-    /// When the first of the parts ceases to be true.
+    /// When the first of the answers in it ceases to be true.
     expires: Option<Instant>,
 }
 
 impl Snapshot {
-    /// Replaces what one lane contributes to a collector; it is published until `expires`.
+    /// Takes the answers of a whole run in place of those of the lane's run before; they are published until
+    /// `expires`.
     ///
     /// # Errors
-    /// When the samples cannot be encoded; the collector then publishes what it did before.
+    /// When the samples cannot be encoded; the collector then publishes nothing.
     pub fn replace(
         &self,
         collector: &Collector,
         lane: Lane,
-        samples: Vec<Samples>,
+        answers: Vec<Answer>,
         expires: Instant,
     ) -> prometheus::Result<()> {
-        let mut slots = self.write();
-        let slot = slots.entry(collector.name).or_default();
-        slot.parts.insert(lane, (samples, expires));
-        slot.render(collector.name, Instant::now())
+        self.change(collector.name, |held| {
+            held.retain(|_, held| held.lane != lane);
+            hold(held, answers, lane, expires);
+        })
+    }
+
+    /// Takes the answers of a run that failed later: what it did not come to stays until its time is up.
+    ///
+    /// # Errors
+    /// As of [`Snapshot::replace`].
+    pub fn update(
+        &self,
+        collector: &Collector,
+        lane: Lane,
+        answers: Vec<Answer>,
+        expires: Instant,
+    ) -> prometheus::Result<()> {
+        self.change(collector.name, |held| hold(held, answers, lane, expires))
     }
 
     /// Takes away what one lane contributed: the collector is off, or its queries run in the other lane now.
     pub fn forget(&self, collector: &Collector, lane: Lane) {
-        let mut slots = self.write();
-        if let Some(slot) = slots.get_mut(collector.name)
-            && slot.parts.remove(&lane).is_some()
-        {
-            slot.render_or_clear(collector.name, Instant::now());
-        }
+        // Less of what could be encoded before can be encoded too.
+        let _ = self.change(collector.name, |held| held.retain(|_, held| held.lane != lane));
     }
 
     /// The text of all collectors as it is true now.
     pub fn text(&self) -> Vec<Bytes> {
         let now = Instant::now();
-        let is_fresh = |slot: &Slot| slot.expires.is_none_or(|expires| now < expires);
-        let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if slots.values().all(is_fresh) {
-            return slots.values().map(|slot| slot.text.clone()).collect();
+        let stale: Vec<&'static str> = {
+            let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+            let is_stale = |published: &Published| published.expires.is_some_and(|expires| expires <= now);
+            published.iter().filter(|(_, published)| is_stale(published)).map(|(name, _)| *name).collect()
+        };
+        for name in stale {
+            let _ = self.change(name, |_| {});
         }
-        drop(slots);
-        let mut slots = self.write();
-        for (name, slot) in slots.iter_mut().filter(|(_, slot)| !is_fresh(slot)) {
-            slot.render_or_clear(name, now);
-        }
-        slots.values().map(|slot| slot.text.clone()).collect()
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        published.values().map(|published| published.text.clone()).collect()
     }
 
     /// How many series each collector publishes.
     pub fn series(&self) -> Vec<(&'static str, usize)> {
-        let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        slots.iter().map(|(name, slot)| (*name, slot.series)).collect()
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        published.iter().map(|(name, published)| (*name, published.series)).collect()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<&'static str, Slot>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    /// Changes a collector's answers and publishes what is true of them now.
+    fn change(&self, collector: &'static str, change: impl FnOnce(&mut Answers)) -> prometheus::Result<()> {
+        let mut answers = self.answers();
+        let held = answers.entry(collector).or_default();
+        change(held);
+        let now = Instant::now();
+        held.retain(|_, held| now < held.expires);
+        let rendered = render(collector, held);
+        let (published, outcome) = match rendered {
+            Ok(published) => (published, Ok(())),
+            Err(error) => (Published::default(), Err(error)),
+        };
+        self.published.write().unwrap_or_else(PoisonError::into_inner).insert(collector, published);
+        outcome
+    }
+
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<&'static str, Answers>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Slot {
-    fn render(&mut self, collector: &str, now: Instant) -> prometheus::Result<()> {
-        self.parts.retain(|_, (_, expires)| now < *expires);
-        let mut families: Vec<Samples> = Vec::new();
-        for (samples, _) in self.parts.values() {
-            if families.is_empty() {
-                families.clone_from(samples);
-            } else {
-                for (mine, more) in families.iter_mut().zip(samples) {
-                    mine.absorb(more.clone());
-                }
-            }
-        }
-        let families: Vec<Samples> =
-            families.into_iter().map(|samples| samples.busiest("planner", PLANNERS, OTHER)).collect();
-        let origin =
-            format!("Collector {collector}, refreshed on an interval (marie_collector_interval_seconds).");
-        self.text = encode(&families, &origin)?.into();
-        self.series = families.iter().map(Samples::len).sum();
-        self.expires = self.parts.values().map(|(_, expires)| *expires).min();
-        Ok(())
-    }
+fn hold(held: &mut Answers, answers: Vec<Answer>, lane: Lane, expires: Instant) {
+    held.extend(answers.into_iter().map(|answer| (answer.query, Held { answer, lane, expires })));
+}
 
-    fn render_or_clear(&mut self, collector: &str, now: Instant) {
-        if self.render(collector, now).is_err() {
-            *self = Slot::default();
-        }
-    }
+fn render(collector: &str, held: &Answers) -> prometheus::Result<Published> {
+    let families: Vec<Samples> = Answer::merged(held.values().map(|held| &held.answer))
+        .into_iter()
+        .map(|samples| samples.busiest("planner", PLANNERS, OTHER))
+        .collect();
+    let origin =
+        format!("Collector {collector}, refreshed on an interval (marie_collector_interval_seconds).");
+    Ok(Published {
+        text: encode(&families, &origin)?.into(),
+        series: families.iter().map(Samples::len).sum(),
+        expires: held.values().map(|held| held.expires).min(),
+    })
 }
 
 #[cfg(test)]
@@ -121,12 +150,12 @@ mod tests {
     use super::*;
     use crate::collectors::statistics::COLLECTOR;
 
-    /// One job in this state, as the lane's queries would give it.
-    fn job(state: &str) -> Vec<Samples> {
+    /// One job in this state, as a query would give it.
+    fn job(query: &'static str, state: &str) -> Vec<Answer> {
         let mut samples: Vec<Samples> =
             COLLECTOR.families.iter().map(|family| Samples::new(family)).collect();
         samples[0].insert(vec!["extract".to_owned(), state.to_owned()], 1.0).unwrap();
-        samples
+        vec![Answer { query, samples }]
     }
 
     fn text(snapshot: &Snapshot) -> String {
@@ -143,15 +172,15 @@ mod tests {
     async fn both_lanes_parts_of_a_family_are_one_and_each_vanishes_in_its_time() {
         let snapshot = Snapshot::default();
         let end = |seconds| Instant::now() + Duration::from_secs(seconds);
-        snapshot.replace(&COLLECTOR, Lane::Slow, job("completed"), end(30)).unwrap();
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("active"), end(10)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end(30)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end(10)).unwrap();
         assert_eq!(states(&snapshot), ["active", "completed"]);
         assert_eq!(text(&snapshot).matches("# TYPE marie_jobs ").count(), 1);
         assert_eq!(snapshot.series(), [("statistics", 2)]);
 
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(states(&snapshot), ["completed"]);
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("retry"), end(10)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), end(10)).unwrap();
         assert_eq!(states(&snapshot), ["completed", "retry"]);
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(text(&snapshot), "");
@@ -162,11 +191,37 @@ mod tests {
     async fn what_one_lane_forgets_the_other_keeps() {
         let snapshot = Snapshot::default();
         let end = Instant::now() + Duration::from_secs(10);
-        snapshot.replace(&COLLECTOR, Lane::Slow, job("completed"), end).unwrap();
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("active"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end).unwrap();
         snapshot.forget(&COLLECTOR, Lane::Slow);
         assert_eq!(states(&snapshot), ["active"]);
         snapshot.forget(&COLLECTOR, Lane::Fast);
         assert_eq!(text(&snapshot), "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_changes_lanes_is_not_counted_twice() {
+        let snapshot = Snapshot::default();
+        let end = Instant::now() + Duration::from_secs(10);
+        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("finished.sql", "completed"), end).unwrap();
+        assert!(text(&snapshot).contains("state=\"completed\"} 1\n"), "{}", text(&snapshot));
+        // What the lane that it left forgets is not its answer any more.
+        snapshot.forget(&COLLECTOR, Lane::Slow);
+        assert_eq!(states(&snapshot), ["completed"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_failed_run_did_not_come_to_stays_for_its_time() {
+        let snapshot = Snapshot::default();
+        let end = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let both = || job("statistics.sql", "active").into_iter().chain(job("waiting.sql", "retry"));
+        snapshot.replace(&COLLECTOR, Lane::Fast, both().collect(), end(10)).unwrap();
+        snapshot.update(&COLLECTOR, Lane::Fast, job("statistics.sql", "created"), end(20)).unwrap();
+        assert_eq!(states(&snapshot), ["created", "retry"]);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(states(&snapshot), ["created"]);
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("waiting.sql", "retry"), end(10)).unwrap();
+        assert_eq!(states(&snapshot), ["retry"], "a whole run says everything");
     }
 }

@@ -13,6 +13,7 @@ use prometheus::{
 };
 
 use crate::collector::{Collector, Lane};
+use crate::collectors::COLLECTORS;
 use crate::database::Reason;
 use crate::family::{Family, Kind, Together};
 use crate::schema::Schema;
@@ -180,7 +181,22 @@ impl Telemetry {
             .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("GIT_REVISION"), env!("RUSTC_VERSION")])
             .set(1.0);
         registry.register(Box::new(ProcessCollector::for_self()))?;
+        telemetry.start_at_zero();
         Ok(telemetry)
+    }
+
+    /// Counters that are there before what they count, so that `increase()` sees a first failure.
+    fn start_at_zero(&self) {
+        for (collector, lane) in COLLECTORS.iter().flat_map(|one| Lane::ALL.map(|lane| (one, lane))) {
+            if !collector.may_run_in(lane) {
+                continue;
+            }
+            self.runs.with_label_values(&[collector.name, lane.label()]);
+            self.busy.with_label_values(&[collector.name, lane.label()]);
+            for reason in Reason::ALL {
+                self.failures.with_label_values(&[collector.name, lane.label(), reason.label()]);
+            }
+        }
     }
 
     /// The outcome of the latest attempt to reach the database; nothing else sets `marie_up`.
@@ -215,7 +231,7 @@ impl Telemetry {
         }
     }
 
-    /// Counts a run. Counters of all reasons are there from the first, so that `increase()` sees a first failure.
+    /// Counts a run.
     pub fn ran(
         &self,
         collector: &Collector,
@@ -225,9 +241,8 @@ impl Telemetry {
         failure: Option<Reason>,
     ) {
         let labels = [collector.name, lane.label()];
-        for reason in Reason::ALL {
-            let failed = u64::from(failure == Some(reason));
-            self.failures.with_label_values(&[collector.name, lane.label(), reason.label()]).inc_by(failed);
+        if let Some(reason) = failure {
+            self.failures.with_label_values(&[collector.name, lane.label(), reason.label()]).inc();
         }
         self.runs.with_label_values(&labels).inc();
         self.busy.with_label_values(&labels).inc_by(busy.as_secs_f64());

@@ -138,7 +138,8 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
             let queues = run
                 .query(async |connection| Queues::read(connection, &schema, &census, &config.queues).await)
                 .await?;
-            collector.collect(lane, &mut run, &Context { config, schema: &schema, queues: &queues }).await?;
+            let context = Context { config, schema: &schema, queues: &queues };
+            collector.collect(lane, &mut run, &context, &mut Vec::new()).await?;
             session.finish(run, None).await;
             seconds.push(started.elapsed().as_secs_f64());
         }

@@ -1,6 +1,6 @@
 -- Unfinished DAGs by planner and state (free text; every state but completed, failed and cancelled), and
--- since when the oldest active one runs. A planner that has unfinished DAGs has a row for created and
--- active, though it be 0.
+-- since when the oldest active one runs. A planner that has unfinished DAGs has a row for each of the four
+-- usual states, though it be 0.
 -- Index: the partial ones over unfinished DAGs. Without them every DAG is read.
 with unfinished as (
     select coalesce(planner, 'unknown')::text as planner, state::text as state, started_on
@@ -15,7 +15,7 @@ select
 from (
     select distinct planner, s.state
     from unfinished
-    cross join unnest(array['created', 'active']) as s (state)
+    cross join unnest(array['created', 'active', 'completed', 'failed']) as s (state)
 ) as series
 full join unfinished as u using (planner, state)
 group by planner, state

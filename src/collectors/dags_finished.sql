@@ -1,5 +1,5 @@
--- Finished DAGs by planner and state, and those without a state. A planner has a row for completed and
--- failed, though it be 0.
+-- Finished DAGs by planner and state, and those without a state. A planner has a row for each of the four
+-- usual states, though it be 0.
 -- Index: (planner, state), read from end to end. Without it every DAG is read; cost follows the history
 -- either way.
 with finished as (
@@ -14,7 +14,7 @@ select
 from (
     select distinct planner, s.state
     from finished
-    cross join unnest(array['completed', 'failed']) as s (state)
+    cross join unnest(array['created', 'active', 'completed', 'failed']) as s (state)
 ) as series
 full join finished as f using (planner, state)
 group by planner, state

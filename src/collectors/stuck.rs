@@ -3,7 +3,7 @@
 use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, known_queues};
-use crate::collector::{Collector, Context, Query, StandIn};
+use crate::collector::{Collector, Query, StandIn};
 use crate::family::{Family, Kind, Together};
 use crate::schema::Need;
 
@@ -16,9 +16,17 @@ pub static COLLECTOR: Collector = Collector {
             sql: sql!("stuck.sql"),
             stand_ins: &[NO_EXPIRY],
             arguments: |context| {
+                let config = context.config;
+                // All that the file names, for a queue may come up that is not known yet.
+                let (queues, thresholds): (Vec<_>, Vec<_>) = config
+                    .stuck_after_by_queue
+                    .iter()
+                    .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
+                    .unzip();
                 let mut arguments = known_queues(context)?;
-                arguments.add(thresholds(context))?;
-                arguments.add(context.config.stuck_after.as_secs_f64())?;
+                arguments.add(queues)?;
+                arguments.add(thresholds)?;
+                arguments.add(config.stuck_after.as_secs_f64())?;
                 Ok(arguments)
             },
             ..UNFINISHED
@@ -38,14 +46,6 @@ const NO_EXPIRY: StandIn = StandIn {
     sql: include_str!("stand_ins/job_without_expire_in.sql"),
     needs: &[],
 };
-
-/// Seconds for each of the known queues, in their order.
-fn thresholds(context: &Context<'_>) -> Vec<f64> {
-    let config = context.config;
-    let threshold =
-        |queue| config.stuck_after_by_queue.get(queue).unwrap_or(&config.stuck_after).as_secs_f64();
-    context.queues.known().iter().map(threshold).collect()
-}
 
 static JOBS_STUCK: Family = Family {
     name: "marie_jobs_stuck",

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::Exporter;
-use crate::collector::{Collector, Lane};
+use super::turn::{Turn, share};
+use crate::collector::{Answer, Collector, Lane};
 use crate::collectors::COLLECTORS;
-use crate::database::{Failure, Reason, Session};
-use crate::family::Samples;
+use crate::database::{Failure, Reason, Run, Session};
 use crate::shutdown::ends;
 
 /// The first pause after the database was not reached; it doubles up to the fast interval.
@@ -23,31 +23,21 @@ pub(super) struct LaneTask {
     pub(super) exporter: Arc<Exporter>,
     pub(super) lane: Lane,
     session: Session,
+    /// Whether the census of queues is this lane's.
+    takes_census: bool,
     pub(super) turns: Vec<Turn>,
     /// Attempts to reach the database that failed in a row.
     pub(super) misses: u32,
     pub(super) started: Instant,
 }
 
-/// A collector's place in the lane's round.
-pub(super) struct Turn {
-    pub(super) collector: &'static Collector,
-    pub(super) due: Instant,
-    /// The pause that the load budget demands after a run.
-    demanded: Duration,
-    /// The interval in force.
-    interval: Duration,
-    /// Whether it has a query in this lane here, as far as known.
-    is_here: bool,
-    last_failure: Option<Reason>,
-}
-
 /// What came of a turn.
 enum Outcome {
-    Collected(Vec<Samples>, Cost),
+    Collected(Vec<Answer>, Cost),
     /// It has no query in this lane here.
     NotHere,
-    Failed(Failure, Cost),
+    /// The answers are of the queries before the one that failed.
+    Failed(Vec<Answer>, Failure, Cost),
     /// The database was not even reached.
     NotReached(Failure),
 }
@@ -57,33 +47,30 @@ enum Outcome {
 struct Cost {
     /// In all.
     busy: Duration,
-    /// With the collector's own queries. What reading the catalog took is no reason to run the collector that
-    /// came upon an old one less often: all of them use it.
+    /// With the collector's own queries. Schema and census are for all of them, and no reason to run the one
+    /// less often whose turn it was when they were due.
     own: Duration,
 }
 
 impl LaneTask {
     pub(super) fn new(exporter: Arc<Exporter>, lane: Lane) -> Self {
         let config = &exporter.config;
-        let interval = match lane {
-            Lane::Fast => config.collectors.interval,
-            Lane::Slow => config.collectors.slow_interval,
-        };
+        let interval = configured_interval(&exporter, lane);
         let started = Instant::now();
         let turns = COLLECTORS
             .iter()
             .filter(|collector| config.collectors.is_enabled(collector.name) && collector.may_run_in(lane))
-            .map(|collector| Turn {
-                collector,
-                due: started,
-                demanded: Duration::ZERO,
-                interval,
-                is_here: true,
-                last_failure: None,
-            })
+            .map(|collector| Turn::new(collector, started, interval))
             .collect();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
-        LaneTask { lane, session, turns, misses: 0, started, exporter }
+        // It can be a pass over the history, for which the fast lane waits only where nobody else is.
+        let is_alone = || {
+            !COLLECTORS.iter().any(|collector| {
+                config.collectors.is_enabled(collector.name) && collector.may_run_in(Lane::Slow)
+            })
+        };
+        let takes_census = lane == Lane::Slow || is_alone();
+        LaneTask { lane, session, takes_census, turns, misses: 0, started, exporter }
     }
 
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
@@ -132,88 +119,113 @@ impl LaneTask {
                 self.exporter.status.forget(collector.name, self.lane);
                 self.reschedule(index, Some(Duration::ZERO));
             }
-            Outcome::Collected(samples, cost) => {
+            Outcome::Collected(answers, cost) => {
                 let interval = self.reschedule(index, Some(cost.own));
-                let lifetime = self.exporter.config.collectors.lifetime(interval);
-                let replaced =
-                    self.exporter.snapshot.replace(collector, self.lane, samples, Instant::now() + lifetime);
+                let expires = self.expiry(interval);
+                let replaced = self.exporter.snapshot.replace(collector, self.lane, answers, expires);
                 let failure = replaced.err().map(|error| Failure::new(Reason::Other, error.to_string()));
                 self.note(index, took, cost.busy, failure.as_ref());
             }
-            Outcome::Failed(failure, cost) => {
+            Outcome::Failed(answers, failure, cost) => {
                 if failure.reason == Reason::SchemaChanged {
                     self.exporter.catalog.doubt_schema();
                 }
-                // To wait for a lock costs the database nothing.
-                let own = (failure.reason != Reason::Lock).then_some(cost.own);
-                self.reschedule(index, own);
-                let lost_before = self.turns[index].last_failure == Some(Reason::Unavailable);
-                if failure.reason == Reason::Unavailable && !lost_before {
+                let is_first = self.turns[index].last_failure != Some(failure.reason);
+                let own = match failure.reason {
+                    // To wait for a lock costs the database nothing.
+                    Reason::Lock => None,
+                    // A moment's trouble must not silence the collector for a thousand seconds, the price of
+                    // ten at one percent. The second in a row pays it.
+                    Reason::Timeout if is_first => None,
+                    _ => Some(cost.own),
+                };
+                let interval = self.reschedule(index, own);
+                let expires = self.expiry(interval);
+                if failure.reason == Reason::Unavailable && is_first {
                     // A connection is most likely lost to a restart, after which nobody should wait for a
                     // slow interval. If it is this query that ends it, the next time shows that.
                     let soon = Instant::now() + self.exporter.config.collectors.interval;
                     self.turns[index].due = self.turns[index].due.min(soon);
                 }
+                // That an answer cannot be encoded is the lesser news.
+                let _ = self.exporter.snapshot.update(collector, self.lane, answers, expires);
                 self.note(index, took, cost.busy, Some(&failure));
             }
             Outcome::NotReached(failure) => self.back_off(&failure, took),
         }
     }
 
-    /// One transaction.
+    /// One transaction, and one before it where the census is due.
     async fn attempt(&mut self, collector: &'static Collector) -> Outcome {
-        let begun = self.session.begin().await;
-        self.exporter.telemetry.reached(begun.is_ok());
-        let mut run = match begun {
-            Ok(run) => run,
+        let (census, mut run) = match self.begin_after_census().await {
+            Ok(begun) => begun,
             Err(failure) => return Outcome::NotReached(failure),
         };
-        self.misses = 0;
-        let known = self.exporter.look(collector, self.lane, &mut run).await;
+        let schema = self.exporter.look(&mut run).await;
         let looked = run.busy();
-        let outcome = match known {
-            Ok(None) => {
+        let config = &self.exporter.config;
+        let mut answers = Vec::new();
+        let outcome = match schema {
+            Ok(schema) if collector.queries_in(self.lane, config, &schema).next().is_none() => {
                 self.session.finish(run, None).await;
                 return Outcome::NotHere;
             }
-            Ok(Some(known)) => self.exporter.collect(collector, self.lane, &known, &mut run).await,
+            Ok(schema) => self.exporter.collect(collector, self.lane, &schema, &mut run, &mut answers).await,
             Err(failure) => Err(failure),
         };
-        let cost = Cost { busy: run.busy(), own: run.busy().saturating_sub(looked) };
-        if outcome.as_ref().is_err_and(|failure| failure.reason == Reason::Unavailable) {
-            self.exporter.telemetry.reached(false);
-        }
-        self.session.finish(run, outcome.as_ref().err()).await;
+        let cost = Cost { busy: census + run.busy(), own: run.busy().saturating_sub(looked) };
+        self.finish(run, outcome.as_ref().err()).await;
         match outcome {
-            Ok(samples) => Outcome::Collected(samples, cost),
-            Err(failure) => Outcome::Failed(failure, cost),
+            Ok(()) => Outcome::Collected(answers, cost),
+            Err(failure) => Outcome::Failed(answers, failure, cost),
         }
     }
 
+    /// Opens a turn's transaction; where the census is due it is taken before, in a short one of its own. Says
+    /// how long that kept the database busy.
+    async fn begin_after_census(&mut self) -> Result<(Duration, Run), Failure> {
+        if !self.takes_census || !self.exporter.catalog.is_census_due() {
+            return Ok((Duration::ZERO, self.begin().await?));
+        }
+        let mut run = self.begin().await?;
+        let taken = self.exporter.take_census(&mut run).await;
+        let busy = run.busy();
+        self.finish(run, taken.as_ref().err()).await;
+        if let Err(failure) = taken {
+            // Without it there are still the rows of the table queue, and the queues that turn up in answers.
+            warn!(error = %failure, "the names of the queues in job could not be read");
+        }
+        Ok((busy, self.begin().await?))
+    }
+
+    async fn begin(&mut self) -> Result<Run, Failure> {
+        let begun = self.session.begin().await;
+        self.exporter.telemetry.reached(begun.is_ok());
+        if begun.is_ok() {
+            self.misses = 0;
+        }
+        begun
+    }
+
+    async fn finish(&mut self, run: Run, failure: Option<&Failure>) {
+        if failure.is_some_and(|failure| failure.reason == Reason::Unavailable) {
+            self.exporter.telemetry.reached(false);
+        }
+        self.session.finish(run, failure).await;
+    }
+
+    /// Until when answers that are had now are published.
+    fn expiry(&self, interval: Duration) -> Instant {
+        Instant::now() + self.exporter.config.collectors.lifetime(interval)
+    }
+
     /// Sets a collector's next turn and says what its interval is now; `cost` where the run told it.
-    ///
-    /// Turns keep to a grid, shifted from collector to collector, so that they are spread over the interval
-    /// from the second round on and again after an outage. Where the budget demands a longer pause, that
-    /// pause is all there is.
     pub(super) fn reschedule(&mut self, index: usize, cost: Option<Duration>) -> Duration {
         let collectors = &self.exporter.config.collectors;
-        let configured = match self.lane {
-            Lane::Fast => collectors.interval,
-            Lane::Slow => collectors.slow_interval,
-        };
-        let offset = configured.mul_f64(share(index + 1, self.turns.len()));
-        let turn = &mut self.turns[index];
-        if let Some(cost) = cost {
-            turn.demanded = collectors.pause_after(cost);
-        }
-        let earliest = Instant::now() + turn.demanded;
-        turn.interval = configured.max(turn.demanded);
-        turn.due = if turn.demanded > configured {
-            earliest
-        } else {
-            next_on_grid(self.started + offset, configured, earliest)
-        };
-        turn.interval
+        let configured = configured_interval(&self.exporter, self.lane);
+        let origin = self.started + configured.mul_f64(share(index + 1, self.turns.len()));
+        let demanded = cost.map(|cost| collectors.pause_after(cost));
+        self.turns[index].reschedule(demanded, configured, origin)
     }
 
     /// The database is away: every collector that is due has failed, and the lane pauses as a whole.
@@ -252,16 +264,10 @@ impl LaneTask {
     }
 }
 
-/// The first time on the grid `origin + n × interval` after `earliest`.
-fn next_on_grid(origin: Instant, interval: Duration, earliest: Instant) -> Instant {
-    if earliest < origin {
-        return origin;
+fn configured_interval(exporter: &Exporter, lane: Lane) -> Duration {
+    let collectors = &exporter.config.collectors;
+    match lane {
+        Lane::Fast => collectors.interval,
+        Lane::Slow => collectors.slow_interval,
     }
-    let rounds = ((earliest - origin).as_secs_f64() / interval.as_secs_f64()).floor();
-    origin + interval.mul_f64(rounds + 1.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "collectors are counted in dozens")]
-pub(super) fn share(part: usize, whole: usize) -> f64 {
-    part as f64 / whole as f64
 }

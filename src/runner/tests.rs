@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Exporter;
-use super::lane::{LaneTask, share};
+use super::lane::LaneTask;
+use super::turn::share;
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
 use crate::config::{self, Command};

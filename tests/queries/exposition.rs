@@ -19,8 +19,8 @@ pub(crate) async fn text(scheduler: &mut Scheduler, collectors: &[&Collector]) -
     let expires = Instant::now() + Duration::from_hours(1);
     for collector in collectors {
         for lane in Lane::ALL {
-            let samples = scheduler.collect(lane, collector, &seen).await.unwrap();
-            snapshot.replace(collector, lane, samples, expires).unwrap();
+            let answers = scheduler.collect(lane, collector, &seen).await.unwrap();
+            snapshot.replace(collector, lane, answers, expires).unwrap();
         }
     }
     let bytes: Vec<u8> = snapshot.text().iter().flat_map(|text| text.to_vec()).collect();

@@ -1,11 +1,13 @@
 //! Which queues are published, and what becomes of those beyond the limit.
 
+use std::time::Duration;
+
 use marie_exporter::collectors::{queues, retries, statistics, stuck};
 use marie_exporter::demo::shape::Shape;
 use regex::Regex;
 
 use crate::rows::{Dag, HOUR, Job, MINUTE};
-use crate::scheduler::{Scheduler, Series};
+use crate::scheduler::{Scheduler, Seen, Series};
 
 const WITH_QUEUES: [Shape; 3] = [Shape::Old, Shape::Mid, Shape::New];
 
@@ -123,6 +125,35 @@ async fn a_queue_without_a_row_is_published_while_it_holds_a_job() {
         scheduler.execute("delete from job where name = 'one'").await;
         let jobs = scheduler.series(&statistics::COLLECTOR).await;
         assert_eq!(queues_of(&jobs), ["five", "four", "three", "two"]);
+    }
+}
+
+#[tokio::test]
+async fn the_limit_holds_though_no_queue_is_known() {
+    for shape in Shape::ALL {
+        let mut scheduler = scheduler(shape).await;
+        scheduler.config.queues.limit = 2;
+        let seen = Seen { schema: scheduler.schema().await, queues: scheduler.no_queues() };
+        let stuck = scheduler.series_of(&stuck::COLLECTOR, &seen).await;
+        assert_eq!(of(&stuck, "marie_jobs_stuck"), pairs(&[("five", "4"), ("four", "4"), ("other", "6")]));
+    }
+}
+
+#[tokio::test]
+async fn a_threshold_of_its_own_holds_for_a_queue_that_is_not_known_yet() {
+    for shape in Shape::ALL {
+        let mut scheduler = scheduler(shape).await;
+        let thresholds = [("four", 24), ("misspelt", 12)];
+        scheduler.config.stuck_after_by_queue =
+            thresholds.map(|(queue, hours)| (queue.to_owned(), Duration::from_secs(hours * 3600))).into();
+        let seen = Seen { schema: scheduler.schema().await, queues: scheduler.no_queues() };
+        let stuck = scheduler.series_of(&stuck::COLLECTOR, &seen).await;
+        assert_eq!(
+            of(&stuck, "marie_jobs_stuck"),
+            pairs(&[("five", "4"), ("four", "0"), ("one", "1"), ("three", "3"), ("two", "2")])
+        );
+        let threshold = ("marie_stuck_threshold_seconds", vec!["four".to_owned()]);
+        assert_eq!(stuck[&threshold].to_string(), "86400");
     }
 }
 

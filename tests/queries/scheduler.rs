@@ -2,11 +2,11 @@
 //! transaction that a run of the exporter opens, made writable. It ends in a rollback, and `now()` stands
 //! still in it, so that ages are exact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use marie_exporter::collector::{Collector, Context, Lane};
+use marie_exporter::collector::{Answer, Collector, Context, Lane};
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::database::{Run, Session};
 use marie_exporter::demo::server::Server;
@@ -128,6 +128,11 @@ impl Scheduler {
         .await
     }
 
+    /// As before the first census, where there is no table of queues.
+    pub(crate) fn no_queues(&self) -> Queues {
+        Queues::new(BTreeSet::new(), &[], &self.config.queues)
+    }
+
     pub(crate) async fn look(&mut self) -> Seen {
         let schema = self.schema().await;
         let queues = self.queues(&schema).await;
@@ -140,9 +145,14 @@ impl Scheduler {
         lane: Lane,
         collector: &Collector,
         seen: &Seen,
-    ) -> Result<Vec<Samples>, String> {
+    ) -> Result<Vec<Answer>, String> {
         let context = Context { config: &self.config, schema: &seen.schema, queues: &seen.queues };
-        collector.collect(lane, &mut self.run, &context).await.map_err(|failure| failure.message)
+        let mut answers = Vec::new();
+        collector
+            .collect(lane, &mut self.run, &context, &mut answers)
+            .await
+            .map_err(|failure| failure.message)?;
+        Ok(answers)
     }
 
     /// What a collector gives now, both lanes together.
@@ -152,19 +162,15 @@ impl Scheduler {
     }
 
     pub(crate) async fn series_of(&mut self, collector: &Collector, seen: &Seen) -> Series {
-        let mut collected: Vec<Samples> =
-            collector.families.iter().map(|family| Samples::new(family)).collect();
+        let mut answers = Vec::new();
         for lane in Lane::ALL {
-            let more = self.collect(lane, collector, seen).await.unwrap();
-            for (mine, more) in collected.iter_mut().zip(more) {
-                mine.absorb(more);
-            }
+            answers.extend(self.collect(lane, collector, seen).await.unwrap());
         }
         let series = |samples: &Samples| -> Vec<_> {
             let family = samples.family.name;
             samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value)).collect()
         };
-        collected.iter().flat_map(series).collect()
+        Answer::merged(&answers).iter().flat_map(series).collect()
     }
 }
 

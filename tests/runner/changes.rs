@@ -4,6 +4,7 @@ use marie_exporter::demo::shape::Shape;
 
 use crate::databases::Database;
 use crate::lanes::Lanes;
+use crate::metrics::Metrics;
 
 async fn running(shape: Shape) -> (Database, Lanes) {
     let database = Database::new(shape).await;
@@ -62,13 +63,42 @@ async fn a_needed_column_renamed_mid_run_disables_its_collector_meanwhile() {
         .until("queues is disabled", |now| now.value("marie_collector_disabled_info", &gone) == Some(1.0))
         .await;
     lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
-    let failures = |now: &crate::metrics::Metrics| {
+    let failures = |now: &Metrics| {
         now.count("marie_collector_failures_total", &[])
             - now.count("marie_collector_failures_total", &[("reason", "schema_changed")])
     };
     assert_eq!(failures(&lanes.metrics()), 0.0);
     database.run("alter table queue rename column politics to policy").await;
     lanes.until_fresh(&["queues"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn an_index_that_comes_and_goes_moves_its_query_and_nothing_is_counted_twice() {
+    let mut database = Database::new(Shape::Mid).await;
+    database
+        .run(
+            "insert into job (id, name, state, dag_id, completed_on)
+             select gen_random_uuid(), 'extract', 'completed', md5('dag')::uuid, now() - interval '1 minute'
+             from generate_series(1, 2)",
+        )
+        .await;
+    let mut lanes = Lanes::start(&database.url, &[]);
+    let completed = |now: &Metrics| {
+        let completed = now.value("marie_jobs_completed_last_day", &[("queue", "extract")]);
+        assert!(completed.is_none_or(|completed| completed == 2.0), "two jobs count as {completed:?}");
+        completed.is_some()
+    };
+    let runs_in = |now: &Metrics, lane: &str| {
+        let labels = [("collector", "throughput"), ("lane", lane)];
+        now.value("marie_collector_success", &labels) == Some(1.0)
+    };
+    lanes.until("it is counted in the slow lane", |now| completed(now) && runs_in(now, "slow")).await;
+    database.run("create index by_completion on job (completed_on)").await;
+    lanes.until("it is counted in the fast lane", |now| completed(now) && runs_in(now, "fast")).await;
+    database.run("drop index by_completion").await;
+    lanes.until("the fast lane has left it", |now| !(completed(now) && runs_in(now, "fast"))).await;
+    lanes.until("it is counted in the slow lane again", |now| completed(now) && runs_in(now, "slow")).await;
     lanes.stop().await;
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use marie_exporter::collector::Lane;
+use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 
 use crate::databases::Database;
@@ -53,15 +55,59 @@ async fn a_query_beyond_its_time_fails_with_timeout_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn queues_that_take_long_to_find_are_found_and_stretch_no_collectors_interval() {
+async fn a_first_timeout_asks_for_no_pause_and_a_second_in_a_row_does() {
     let mut database = Database::new(Shape::New).await;
-    // Only its finished job tells of this queue.
+    slow_down(&mut database, "version", 30.0).await;
+    let flags = ["--collector.timeout=300ms", "--collector.load-budget=0.1%", "--collector.interval=2s"];
+    let mut lanes = Lanes::start(&database.url, &flags);
+    let metrics = lanes.until_fails("scheduler", "timeout").await;
+    let interval = "marie_collector_interval_seconds";
+    assert_eq!(metrics.value(interval, &SCHEDULER), Some(2.0));
+    lanes.until("the budget is asked for", |now| now.value(interval, &SCHEDULER) >= Some(300.0)).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_query_beyond_its_time_takes_none_with_it_that_came_before() {
+    let mut database = Database::new(Shape::New).await;
+    database
+        .run("insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid)")
+        .await;
+    // Whether a waiting job is ready is asked of dag, how many wait is not.
+    slow_down(&mut database, "dag", 30.0).await;
+    let mut lanes = Lanes::start(&database.url, &["--collector.timeout=300ms"]);
+    let metrics = lanes.until_fails("statistics", "timeout").await;
+    assert!(metrics.has("marie_jobs"));
+    assert!(!metrics.has("marie_jobs_ready"));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn queues_are_found_though_every_collector_of_the_slow_lane_is_off() {
+    let mut database = Database::new(Shape::New).await;
+    add_orphan(&mut database).await;
+    let off = COLLECTORS.iter().filter(|collector| collector.may_run_in(Lane::Slow));
+    let flags: Vec<String> = off.map(|collector| format!("--no-collector.{}", collector.name)).collect();
+    let mut lanes = Lanes::start(&database.url, &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let threshold = "marie_stuck_threshold_seconds";
+    lanes.until("the queue is found", |now| now.value(threshold, &[("queue", "orphan")]).is_some()).await;
+    lanes.stop().await;
+}
+
+/// A queue that has no row, and of which only its finished job tells.
+async fn add_orphan(database: &mut Database) {
     database
         .run(
             "insert into job (id, name, state, dag_id)
              values (gen_random_uuid(), 'orphan', 'completed', md5('dag')::uuid)",
         )
         .await;
+}
+
+#[tokio::test]
+async fn queues_that_take_long_to_find_are_found_and_stretch_no_collectors_interval() {
+    let mut database = Database::new(Shape::New).await;
+    add_orphan(&mut database).await;
     // Both statements that find the names are within their time, together they are not.
     slow_down(&mut database, "job", 2.7).await;
     let mut flags = vec!["--collector.timeout=3s"];

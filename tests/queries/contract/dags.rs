@@ -15,8 +15,7 @@ impl World {
         for dag in &self.dags {
             let planner = dag.planner.as_deref().unwrap_or("unknown").to_owned();
             let state = dag.state.as_deref().unwrap_or("unknown").to_owned();
-            let is_over = ["completed", "failed", "cancelled", "unknown"].contains(&state.as_str());
-            for state in if is_over { ["completed", "failed"] } else { ["created", "active"] } {
+            for state in ["created", "active", "completed", "failed"] {
                 series.entry(("marie_dags", vec![planner.clone(), state.to_owned()])).or_default();
             }
             *series.entry(("marie_dags", vec![planner, state])).or_default() += 1.0;
