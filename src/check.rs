@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::collector::{Collector, Context, Lane, Query};
+use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
-use crate::config::Config;
-use crate::database::{Failure, Run, Session};
+use crate::config::{Config, quote_identifier};
+use crate::database::{Failure, Reason, Run, Session};
 use crate::queues::{QueueCensus, Queues};
 use crate::schema::{Lack, Schema};
 
@@ -24,6 +24,8 @@ pub struct Report {
     pub error: Option<String>,
     pub database: Option<Database>,
     pub collectors: Vec<CollectorReport>,
+    /// SQL that gives the role the rights it lacks, if any.
+    pub grants: Option<String>,
     /// SQL that makes missing indexes.
     pub advice: Vec<Advice>,
 }
@@ -73,7 +75,12 @@ pub enum Outcome {
     Forbidden {
         lacks: String,
     },
+    /// The configuration does not ask for it.
+    NotWanted,
     Failed {
+        lane: &'static str,
+        /// As in `marie_collector_failures_total`.
+        reason: &'static str,
         error: String,
     },
 }
@@ -82,8 +89,10 @@ pub enum Outcome {
 #[derive(Debug, Serialize)]
 pub struct Advice {
     pub file: &'static str,
-    /// What the query takes without it.
-    pub seconds: f64,
+    /// Where the query runs without it.
+    pub lane: &'static str,
+    /// What it takes there; none where it did not end in time.
+    pub seconds: Option<f64>,
     pub sql: String,
 }
 
@@ -106,7 +115,8 @@ impl Report {
 
 /// Looks at the database once, on one connection.
 pub async fn check(config: &Config) -> Report {
-    let mut report = Report { error: None, database: None, collectors: Vec::new(), advice: Vec::new() };
+    let mut report =
+        Report { error: None, database: None, collectors: Vec::new(), grants: None, advice: Vec::new() };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     if let Err(failure) = look(config, &mut session, &mut report).await {
         report.error = Some(failure.message);
@@ -126,6 +136,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         })
         .await?;
     let database: String = role.try_get("database")?;
+    let role_name: String = role.try_get("role")?;
     report.database = Some(Database {
         role_sql: advice::least_privilege(&schema, &config.database.schema, &database),
         name: database,
@@ -133,7 +144,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         in_recovery: schema.in_recovery,
         schema: schema_name.to_owned(),
         shape: schema.shape(),
-        role: role.try_get("role")?,
+        role: role_name.clone(),
         superuser: role.try_get("superuser")?,
         writable: role.try_get("writable")?,
     });
@@ -143,17 +154,18 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     for collector in COLLECTORS {
         let found = examine(config, session, &schema, collector).await?;
         for (query, found) in collector.queries.iter().zip(&found.queries) {
-            if let (Outcome::Ran { seconds, .. }, Some(false), Some(index)) =
-                (&found.outcome, found.indexed, query.index)
-            {
-                let sql = advice::create_index(&index, &config.database.schema, &partitions);
-                report.advice.push(Advice { file: found.file, seconds: *seconds, sql });
-            }
+            report.advice.extend(advice::index(query, found, &config.database.schema, &partitions));
         }
         report.collectors.push(found);
     }
+    let mut queries = report.collectors.iter().flat_map(|collector| &collector.queries);
+    if queries.any(|query| matches!(query.outcome, Outcome::Forbidden { .. })) {
+        let role = quote_identifier(&role_name);
+        report.grants = Some(advice::grants(&schema, &config.database.schema, &role));
+    }
     // One index can serve several queries; it is told once, for the query that suffers most.
-    report.advice.sort_by(|one, other| one.sql.cmp(&other.sql).then(other.seconds.total_cmp(&one.seconds)));
+    let cost = |advice: &Advice| advice.seconds.unwrap_or(f64::INFINITY);
+    report.advice.sort_by(|one, other| one.sql.cmp(&other.sql).then(cost(other).total_cmp(&cost(one))));
     report.advice.dedup_by(|later, kept| later.sql == kept.sql);
     Ok(())
 }
@@ -177,28 +189,39 @@ async fn examine(
     schema: &Schema,
     collector: &'static Collector,
 ) -> Result<CollectorReport, Failure> {
-    let enabled = !config.collectors.disabled.contains(collector.name);
+    let enabled = config.collectors.is_enabled(collector.name);
     let mut queries = Vec::new();
     for query in collector.queries {
-        let outcome = match query.lack(schema) {
-            Some(Lack::Missing(what)) => Outcome::NotHere { lacks: what },
-            Some(Lack::Permission(what)) => Outcome::Forbidden { lacks: what },
-            None => match time(config, session, schema, query).await {
-                Ok(took) => Outcome::Ran { lane: lane(query.lane(schema)), seconds: took.as_secs_f64() },
-                Err(failure) if failure.reason == crate::database::Reason::Unavailable => {
-                    return Err(failure);
-                }
-                Err(failure) => Outcome::Failed { error: failure.message },
-            },
-        };
+        let outcome = attempt(config, session, schema, query).await?;
         let indexed = query.index.map(|index| schema.has_index(&index));
         queries.push(QueryReport { file: query.sql.name, outcome, indexed });
     }
     Ok(CollectorReport { name: collector.name, enabled, queries })
 }
 
-fn lane(lane: Lane) -> &'static str {
-    lane.label()
+/// Fails only where the database is gone: then the other queries would tell nothing either.
+async fn attempt(
+    config: &Config,
+    session: &mut Session,
+    schema: &Schema,
+    query: &'static Query,
+) -> Result<Outcome, Failure> {
+    if !(query.wanted)(config) {
+        return Ok(Outcome::NotWanted);
+    }
+    match query.lack(schema) {
+        Some(Lack::Missing(lacks)) => return Ok(Outcome::NotHere { lacks }),
+        Some(Lack::Permission(lacks)) => return Ok(Outcome::Forbidden { lacks }),
+        None => {}
+    }
+    let lane = query.lane(schema).label();
+    match time(config, session, schema, query).await {
+        Ok(took) => Ok(Outcome::Ran { lane, seconds: took.as_secs_f64() }),
+        Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
+        Err(Failure { reason, message: error }) => {
+            Ok(Outcome::Failed { lane, reason: reason.label(), error })
+        }
+    }
 }
 
 /// How long the query takes here.

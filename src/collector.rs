@@ -114,7 +114,7 @@ impl Query {
         let mut replaced = replaced.filter_map(|need| schema.lacks(need));
         let stand_ins = self.stand_ins_here(schema).flat_map(|stand_in| stand_in.needs);
         let lack = self.needs.iter().chain(stand_ins).find_map(|need| schema.lacks(need));
-        lack.or_else(|| replaced.find(|lack| matches!(lack, Lack::Permission(_))))
+        lack.or_else(|| replaced.find(Lack::is_permission))
     }
 
     /// The lane that it runs in here.
@@ -182,13 +182,20 @@ impl Query {
 }
 
 impl Collector {
+    /// The queries that the configuration asks for.
+    pub fn wanted_queries<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'static Query> + 'a {
+        self.queries.iter().filter(|query| (query.wanted)(config))
+    }
+
     /// The queries that run here in `lane`.
     pub fn queries_in<'a>(
         &'a self,
         lane: Lane,
+        config: &'a Config,
         schema: &'a Schema,
     ) -> impl Iterator<Item = &'static Query> + 'a {
-        self.queries.iter().filter(move |query| query.lack(schema).is_none() && query.lane(schema) == lane)
+        let runs_here = move |query: &&Query| query.lack(schema).is_none() && query.lane(schema) == lane;
+        self.wanted_queries(config).filter(runs_here)
     }
 
     /// Whether it has to know the queues; a lock on their table is no business of the others.
@@ -202,8 +209,8 @@ impl Collector {
     }
 
     /// Why not one of its queries can run here, if so.
-    pub fn lack(&self, schema: &Schema) -> Option<Lack> {
-        let lacks: Option<Vec<Lack>> = self.queries.iter().map(|query| query.lack(schema)).collect();
+    pub fn lack(&self, config: &Config, schema: &Schema) -> Option<Lack> {
+        let lacks: Option<Vec<Lack>> = self.wanted_queries(config).map(|query| query.lack(schema)).collect();
         // A missing grant is what the operator can mend, so it is named first.
         lacks.and_then(|lacks| lacks.into_iter().max())
     }
@@ -221,10 +228,7 @@ impl Collector {
         answers: &mut Vec<Answer>,
     ) -> Result<(), Failure> {
         let mut queues = context.queues.clone();
-        for query in self.queries_in(lane, context.schema) {
-            if !(query.wanted)(context.config) {
-                continue;
-            }
+        for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
             let samples = samples(self.families, &rows)
                 .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;

@@ -57,7 +57,7 @@ pub struct Config {
     #[arg(skip)]
     pub stuck_after_by_queue: BTreeMap<String, Duration>,
 
-    /// An unfinished job or DAG whose SLA ends within this time is due soon
+    /// An unfinished job whose SLA ends within this time is due soon
     #[arg(long = "sla.due-soon", help_heading = "Thresholds", value_name = "DURATION",
           default_value = "15m", value_parser = values::duration(Duration::ZERO, YEAR))]
     pub sla_due_soon: Duration,
@@ -125,7 +125,8 @@ pub struct CollectorsConfig {
     pub timeout: Duration,
 
     // From above 0 to 1, not in percent.
-    /// Share of time that one collector may keep the database busy; its interval grows to hold it
+    /// Share of time that one collector may keep the database busy in a lane; its interval there grows
+    /// to hold it
     #[arg(long = "collector.load-budget", value_name = "SHARE", default_value = "1%",
           value_parser = values::ratio)]
     pub load_budget: f64,

@@ -10,7 +10,9 @@ use maud::{DOCTYPE, Markup, html};
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
 use crate::runner::Exporter;
-use crate::status::{Latest, Standing};
+use crate::schema::Lack;
+use crate::standing::Standing;
+use crate::status::Latest;
 
 pub fn page(exporter: &Exporter) -> Html<String> {
     let page = html! {
@@ -71,31 +73,49 @@ fn database(exporter: &Exporter) -> Markup {
     }
 }
 
-/// A row for each lane that the collector has run in, or one that says why there is none.
+/// A row for each lane that the collector has run in, or one that says why there is none; then one for each
+/// query that is left out here.
 fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
-    let latest = exporter.status.latest(name);
-    let why_not = match exporter.status.standing(name) {
-        Some(Standing::Disabled { what, .. }) => what,
-        Some(Standing::Enabled) | None => "has not run yet".to_owned(),
-    };
-    let heading = html! {
-        th scope="rowgroup" rowspan=(latest.len().max(1)) { (name) small { (about) } }
-    };
+    let mut rows: Vec<Markup> =
+        exporter.status.latest(name).iter().map(|(lane, latest)| cells(*lane, latest)).collect();
+    let standing = exporter.status.standing(name);
+    match &standing {
+        Some(Standing::SwitchedOff) => rows.push(note("off", "off", "switched off by configuration")),
+        Some(Standing::Lacking(lack)) => rows.push(note(class(lack), "off", &lack.to_string())),
+        Some(Standing::Enabled { .. }) | None if rows.is_empty() => {
+            rows.push(note("off", "pending", "has not run yet"));
+        }
+        Some(Standing::Enabled { .. }) | None => {}
+    }
+    if let Some(Standing::Enabled { left_out }) = &standing {
+        let left_out = left_out.iter();
+        rows.extend(left_out.map(|query| note(class(&query.lack), "left out", &query.to_string())));
+    }
     html! {
         tbody {
-            @if latest.is_empty() {
-                tr { (heading) td {} td.off colspan="5" { (why_not) } }
-            }
-            @for (place, (lane, latest)) in latest.iter().enumerate() {
+            @for (place, row) in rows.iter().enumerate() {
                 tr {
-                    @if place == 0 { (heading) }
-                    (cells(*lane, latest))
+                    @if place == 0 {
+                        th scope="rowgroup" rowspan=(rows.len()) { (name) small { (about) } }
+                    }
+                    (row)
                 }
             }
         }
     }
 }
 
+/// A right that is lacking is the operator's to give; a table that is not there is a shape of the schema.
+fn class(lack: &Lack) -> &'static str {
+    if lack.is_permission() { "bad" } else { "off" }
+}
+
+/// The cells of something that does not run.
+fn note(class: &str, state: &str, why: &str) -> Markup {
+    html! { td {} td class=(class) { (state) } td.off colspan="4" { (why) } }
+}
+
+/// The cells of a collector's latest run in a lane.
 fn cells(lane: Lane, latest: &Latest) -> Markup {
     html! {
         td { (lane.label()) }

@@ -3,9 +3,9 @@
 //! In reading order, which is also the way that data flows: a [`config`] says which [`database`] to look at
 //! and how; [`schema`], [`queues`] and [`catalog`] find out what that database has; a [`family`] is a metric,
 //! a [`collector`] is queries that fill families, and [`collectors`] are the nine there are; the [`runner`]
-//! runs them on an interval and leaves their text in the [`snapshot`], their fate in [`status`] and
-//! [`telemetry`]; the [`server`] and its [`landing`] page show all that. [`serve`] puts
-//! them together until [`shutdown`]; [`check`] and [`listing`] are the commands beside it.
+//! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
+//! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that.
+//! [`serve`] puts them together until [`shutdown`]; [`check`] and [`listing`] are the commands beside it.
 
 pub mod catalog;
 pub mod check;
@@ -25,5 +25,6 @@ pub mod serve;
 pub mod server;
 pub mod shutdown;
 pub mod snapshot;
+pub mod standing;
 pub mod status;
 pub mod telemetry;

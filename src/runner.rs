@@ -12,6 +12,7 @@ mod turn;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tracing::warn;
 
 use self::lane::LaneTask;
 use crate::catalog::Catalog;
@@ -20,9 +21,10 @@ use crate::collectors::COLLECTORS;
 use crate::config::Config;
 use crate::database::{Failure, Run};
 use crate::queues::Queues;
-use crate::schema::{Lack, Schema};
+use crate::schema::Schema;
 use crate::snapshot::Snapshot;
-use crate::status::{Standing, Status};
+use crate::standing::Standing;
+use crate::status::Status;
 use crate::telemetry::Telemetry;
 
 /// What the lanes write and the server reads.
@@ -52,31 +54,16 @@ impl Exporter {
         Ok(exporter)
     }
 
-    fn is_enabled(&self, collector: &Collector) -> bool {
-        !self.config.collectors.disabled.contains(collector.name)
-    }
-
-    /// Notes whether a collector runs; `schema` where it is known by now.
+    /// Notes whether a collector runs; `schema` where it is known by now. Each denial is logged once.
     fn note_standing(&self, collector: &'static Collector, schema: Option<&Schema>) {
-        let standing = if self.is_enabled(collector) {
-            match schema.and_then(|schema| collector.lack(schema)) {
-                None => Standing::Enabled,
-                Some(Lack::Missing(what)) => {
-                    Standing::Disabled { reason: "missing_table", what: format!("no {what}") }
-                }
-                Some(Lack::Permission(what)) => {
-                    Standing::Disabled { reason: "permission", what: format!("{what} may not be read") }
-                }
-            }
-        } else {
-            Standing::Disabled { reason: "disabled", what: "switched off by configuration".to_owned() }
-        };
-        let reason = match &standing {
-            Standing::Enabled => None,
-            Standing::Disabled { reason, .. } => Some(*reason),
-        };
-        self.telemetry.enabled(collector, reason);
-        self.status.stands(collector.name, standing);
+        let standing = Standing::of(collector, &self.config, schema);
+        self.telemetry.enabled(collector, standing.reason());
+        let denials = standing.denials();
+        let before = self.status.stands(collector.name, standing);
+        let before = before.map(|standing| standing.denials()).unwrap_or_default();
+        for denied in denials.iter().filter(|denied| !before.contains(denied)) {
+            warn!(collector = collector.name, denied, "left out; marie-exporter check prints the GRANT");
+        }
     }
 
     /// What `/metrics` says now: the exporter's own metrics, then those of each collector.

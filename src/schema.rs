@@ -3,6 +3,7 @@
 //! whether what a query needs is there and whether an index serves it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::sync::Lazy;
@@ -41,6 +42,28 @@ pub enum Lack {
     Missing(String),
     /// It is there, and our role may not read it.
     Permission(String),
+}
+
+impl Lack {
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Lack::Missing(_) => "missing_table",
+            Lack::Permission(_) => "permission",
+        }
+    }
+
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Lack::Permission(_))
+    }
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lack::Missing(what) => write!(to, "no {what}"),
+            Lack::Permission(what) => write!(to, "{what} may not be read"),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -128,13 +151,13 @@ impl Schema {
                 Some(found) if found.columns.values().any(|readable| *readable) => None,
                 Some(_) => Some(Lack::Permission(format!("table {table}"))),
             },
-            Need::Column(table, column) => {
+            Need::Column(table, column) => self.lacks(&Need::Table(table)).or_else(|| {
                 match self.tables.get(*table).and_then(|found| found.columns.get(*column)) {
                     None => Some(Lack::Missing(format!("column {table}.{column}"))),
                     Some(true) => None,
                     Some(false) => Some(Lack::Permission(format!("column {table}.{column}"))),
                 }
-            }
+            }),
             Need::Index(index) if self.has_index(index) => None,
             Need::Index(index) => {
                 Some(Lack::Missing(format!("index on {} ({})", index.table, index.columns.join(", "))))

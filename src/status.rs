@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use crate::collector::Lane;
+use crate::standing::Standing;
 
 /// How long after its own promise a lane counts as stuck.
 const GRACE: Duration = Duration::from_mins(1);
@@ -22,17 +23,6 @@ pub struct Latest {
     pub error: Option<String>,
 }
 
-/// Whether a collector runs, as far as known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    Enabled,
-    /// Reason as in `marie_collector_disabled_info`, and what exactly is missing.
-    Disabled {
-        reason: &'static str,
-        what: String,
-    },
-}
-
 #[derive(Debug, Default)]
 pub struct Status(Mutex<Inner>);
 
@@ -45,8 +35,9 @@ struct Inner {
 }
 
 impl Status {
-    pub fn stands(&self, collector: &'static str, standing: Standing) {
-        self.lock().standing.insert(collector, standing);
+    /// Notes how a collector stands; returns how it stood before.
+    pub fn stands(&self, collector: &'static str, standing: Standing) -> Option<Standing> {
+        self.lock().standing.insert(collector, standing)
     }
 
     pub fn standing(&self, collector: &str) -> Option<Standing> {

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use databases::Database;
 use marie_exporter::demo::shape::Shape;
-use metrics::Metrics;
 use process::Process;
 use sqlx::Row;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,8 +41,7 @@ impl Exporter {
         let database = Database::new(Shape::New).await;
         let process =
             Process::serve(&database.url, &["--collector.interval=1h", "--collector.slow-interval=1h"]);
-        let ready = format!("{}/-/ready", process.address());
-        scrape::until(&ready, "it is ready", |answer| answer.status == 200);
+        scrape::until_ready(process.address());
         Exporter { database, process }
     }
 
@@ -55,6 +53,15 @@ impl Exporter {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
         stream.write_all(text).await.unwrap();
         stream
+    }
+
+    /// So many clients that have sent half of what they want to send.
+    async fn half_open(&self, clients: usize) -> Vec<TcpStream> {
+        let mut streams = Vec::new();
+        for _ in 0..clients {
+            streams.push(self.connect(HALF_A_HEAD).await);
+        }
+        streams
     }
 
     async fn scrape(&self) -> (String, Duration) {
@@ -75,10 +82,7 @@ async fn read(mut stream: TcpStream) -> String {
 async fn two_hundred_half_open_connections_delay_nobody_and_are_closed() {
     let _sockets = SOCKETS.acquire_many(200).await.unwrap();
     let exporter = Exporter::resting().await;
-    let mut half_open = Vec::new();
-    for _ in 0..200 {
-        half_open.push(exporter.connect(HALF_A_HEAD).await);
-    }
+    let half_open = exporter.half_open(200).await;
     let began = Instant::now();
     for _ in 0..3 {
         let (answer, took) = exporter.scrape().await;
@@ -96,10 +100,7 @@ async fn two_hundred_half_open_connections_delay_nobody_and_are_closed() {
 async fn more_connections_than_there_are_places_wait_and_are_served() {
     let _sockets = SOCKETS.acquire_many(610).await.unwrap();
     let exporter = Exporter::resting().await;
-    let mut half_open = Vec::new();
-    for _ in 0..600 {
-        half_open.push(exporter.connect(HALF_A_HEAD).await);
-    }
+    let _half_open = exporter.half_open(600).await;
     let (answer, took) = exporter.scrape().await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(took > Duration::from_secs(5), "nobody had to wait: {took:?}");
@@ -133,7 +134,7 @@ async fn a_thousand_scrapers_are_served_and_add_no_query() {
     let after = sqlx::query(latest).fetch_one(&mut exporter.database.admin).await.unwrap();
     assert_eq!(before.get::<Option<String>, _>(0), after.get::<Option<String>, _>(0));
     assert_eq!(after.get::<i64, _>(1), 2);
-    let metrics = Metrics::parse(&scrape::get(&format!("{}/metrics", exporter.process.address())).text());
+    let metrics = scrape::metrics(exporter.process.address());
     assert_eq!(metrics.count("marie_collector_runs_total", &[("collector", "stuck")]), 1.0);
 }
 

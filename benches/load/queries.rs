@@ -125,7 +125,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
     session.finish(run, None).await;
     let mut times: Vec<(&str, Vec<f64>)> = COLLECTORS
         .iter()
-        .filter(|collector| collector.queries_in(lane, &schema).next().is_some())
+        .filter(|collector| collector.queries_in(lane, config, &schema).next().is_some())
         .map(|collector| (collector.name, Vec::new()))
         .collect();
     for _ in 0..7 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CollectorReport, Database, Outcome, Report};
+use super::{Advice, CollectorReport, Database, Outcome, Report};
 
 impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,20 +12,15 @@ impl fmt::Display for Report {
         for collector in &self.collectors {
             collector.fmt(to)?;
         }
+        if let Some(grants) = &self.grants {
+            writeln!(to, "\nThe role may not read all that the exporter needs; with this it may:\n")?;
+            writeln!(to, "{}", indented(grants))?;
+        }
         if !self.advice.is_empty() {
-            writeln!(
-                to,
-                "\nThese queries have no index that serves them and read every row instead, in the slow lane:"
-            )?;
+            writeln!(to, "\nThese queries have no index that serves them and read every row instead:")?;
         }
         for advice in &self.advice {
-            let commands = indented(&advice.sql);
-            writeln!(
-                to,
-                "\n  {} takes {} now; this index would serve it:\n{commands}",
-                advice.file,
-                milliseconds(advice.seconds)
-            )?;
+            advice.fmt(to)?;
         }
         match (&self.error, self.exit_code()) {
             (Some(error), _) => writeln!(to, "{error}"),
@@ -59,6 +54,17 @@ impl fmt::Display for Database {
     }
 }
 
+impl fmt::Display for Advice {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Advice { file, lane, seconds, sql } = self;
+        match seconds {
+            Some(seconds) => write!(to, "\n  {file} takes {} in the {lane} lane", milliseconds(*seconds))?,
+            None => write!(to, "\n  {file} does not end in time in the {lane} lane")?,
+        }
+        writeln!(to, "; this index would serve it:\n{}", indented(sql))
+    }
+}
+
 impl fmt::Display for CollectorReport {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.enabled { "" } else { " (switched off)" };
@@ -80,7 +86,10 @@ impl fmt::Display for CollectorReport {
                 Outcome::Forbidden { lacks } => {
                     writeln!(to, "  DENIED  {file:<26} may not be read: {lacks}")?;
                 }
-                Outcome::Failed { error } => writeln!(to, "  FAILED  {error}")?,
+                Outcome::NotWanted => {
+                    writeln!(to, "  -       {file:<26} not asked for by the configuration")?;
+                }
+                Outcome::Failed { error, .. } => writeln!(to, "  FAILED  {error}")?,
             }
         }
         Ok(())

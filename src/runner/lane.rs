@@ -59,15 +59,15 @@ impl LaneTask {
         let started = Instant::now();
         let turns = COLLECTORS
             .iter()
-            .filter(|collector| exporter.is_enabled(collector) && collector.may_run_in(lane))
+            .filter(|collector| config.collectors.is_enabled(collector.name) && collector.may_run_in(lane))
             .map(|collector| Turn::new(collector, started, interval))
             .collect();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
         // It can be a pass over the history, for which the fast lane waits only where nobody else is.
         let is_alone = || {
-            !COLLECTORS
-                .iter()
-                .any(|collector| exporter.is_enabled(collector) && collector.may_run_in(Lane::Slow))
+            !COLLECTORS.iter().any(|collector| {
+                config.collectors.is_enabled(collector.name) && collector.may_run_in(Lane::Slow)
+            })
         };
         let takes_census = lane == Lane::Slow || is_alone();
         LaneTask { lane, session, takes_census, turns, misses: 0, started, exporter }
@@ -163,9 +163,10 @@ impl LaneTask {
         };
         let schema = self.exporter.look(&mut run).await;
         let looked = run.busy();
+        let config = &self.exporter.config;
         let mut answers = Vec::new();
         let outcome = match schema {
-            Ok(schema) if collector.queries_in(self.lane, &schema).next().is_none() => {
+            Ok(schema) if collector.queries_in(self.lane, config, &schema).next().is_none() => {
                 self.session.finish(run, None).await;
                 return Outcome::NotHere;
             }

@@ -10,7 +10,7 @@ use sqlx::Row;
 
 use crate::databases::Database;
 use crate::process::{Process, command, send};
-use crate::scrape::{get, until};
+use crate::scrape::{get, until, until_ready};
 
 fn ends_well(process: Process, signal: &str) {
     let (status, took, log) = process.end(signal);
@@ -26,7 +26,7 @@ async fn both_signals_end_it_at_once_and_close_its_sessions() {
     for signal in ["TERM", "INT"] {
         let process =
             Process::serve(&database.url, &["--collector.interval=1h", "--collector.slow-interval=1h"]);
-        until(&format!("{}/-/ready", process.address()), "ready", |answer| answer.status == 200);
+        until_ready(process.address());
         ends_well(process, signal);
         let ours = "select count(*) from pg_stat_activity
                     where datname = current_database() and application_name = 'marie-exporter'";
@@ -65,7 +65,7 @@ async fn it_ends_while_the_servers_own_process_is_stopped() {
     let mut database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &[]);
     let address = process.address().to_owned();
-    until(&format!("{address}/-/ready"), "ready", |answer| answer.status == 200);
+    until_ready(&address);
     let ours = "select pid from pg_stat_activity
                 where datname = current_database() and application_name = 'marie-exporter'";
     let rows = sqlx::query(ours).fetch_all(&mut database.admin).await.unwrap();
@@ -91,7 +91,7 @@ async fn it_ends_while_clients_are_connected() {
     let _idle = TcpStream::connect(&address).unwrap();
     let mut half = TcpStream::connect(&address).unwrap();
     half.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n").unwrap();
-    until(&format!("{}/-/ready", process.address()), "ready", |answer| answer.status == 200);
+    until_ready(process.address());
     ends_well(process, "INT");
 }
 

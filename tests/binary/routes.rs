@@ -7,7 +7,7 @@ use marie_exporter::demo::shape::Shape;
 use crate::databases::Database;
 use crate::metrics::Metrics;
 use crate::process::Process;
-use crate::scrape::{get, get_encoded, head, post, until};
+use crate::scrape::{get, get_encoded, head, metrics, post, until, until_ready};
 
 #[tokio::test]
 async fn metrics_are_text_compressed_only_for_those_who_ask() {
@@ -81,6 +81,26 @@ async fn the_landing_page_shows_each_collector_its_state_and_its_error() {
 }
 
 #[tokio::test]
+async fn a_query_left_out_of_its_collector_is_on_the_page_and_a_denied_one_is_logged_once() {
+    let mut database = Database::new(Shape::Mid).await;
+    let url = database.reader("half_blind").await;
+    database.run("revoke select on dag from half_blind").await;
+    let process = Process::serve(&url, &[]);
+    let denied = "waiting.sql: table dag may not be read";
+    let page = until(process.address(), "a query is left out", |answer| answer.text().contains(denied));
+    let missing = "lease_expired.sql: no table job_attempt";
+    assert!(page.text().contains(missing), "a shape's own gap is told as well: {}", page.text());
+    // Once this is on the page, the schema has been read again, the first denial still in it.
+    database.run("revoke select on queue from half_blind").await;
+    let other = "table queue may not be read";
+    until(process.address(), "a collector is off", |answer| answer.text().contains(other));
+    let (_, _, log) = process.end("TERM");
+    for (told, times) in [(denied, 1), (other, 1), (missing, 0)] {
+        assert_eq!(log.matches(told).count(), times, "{told:?} in {log}");
+    }
+}
+
+#[tokio::test]
 async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
     let mut database = Database::new(Shape::New).await;
     // Nobody gets past this lock, so that no round ends before it is gone.
@@ -91,16 +111,16 @@ async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
     assert_eq!(get(&format!("{address}/-/healthy")).status, 200);
     assert_eq!(get(&format!("{address}/metrics")).status, 200);
     database.run("rollback").await;
-    until(&format!("{address}/-/ready"), "it is ready", |answer| answer.status == 200);
+    until_ready(address);
 }
 
 #[tokio::test]
 async fn a_database_that_is_away_makes_it_ready_but_not_up() {
     let process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
     let address = process.address();
-    until(&format!("{address}/-/ready"), "it has tried", |answer| answer.status == 200);
+    until_ready(address);
     assert_eq!(get(&format!("{address}/-/healthy")).status, 200);
-    let metrics = Metrics::parse(&get(&format!("{address}/metrics")).text());
+    let metrics = metrics(address);
     assert_eq!(metrics.value("marie_up", &[]), Some(0.0));
     assert!(get(address).text().contains("cannot connect to PostgreSQL at 127.0.0.1:1"));
 }

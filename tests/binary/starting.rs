@@ -5,9 +5,8 @@ use std::net::TcpListener;
 use marie_exporter::demo::shape::Shape;
 
 use crate::databases::Database;
-use crate::metrics::Metrics;
 use crate::process::{Process, command, output, text};
-use crate::scrape::{get, until};
+use crate::scrape::{metrics, until, until_ready};
 
 const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
 
@@ -70,9 +69,8 @@ async fn it_serves_on_two_addresses_and_takes_what_the_environment_says() {
 async fn a_collector_that_is_switched_off_runs_nowhere() {
     let database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &["--no-collector.stuck", "--no-collector.storage"]);
-    let ready = format!("{}/-/ready", process.address());
-    until(&ready, "it is ready", |answer| answer.status == 200);
-    let metrics = Metrics::parse(&get(&format!("{}/metrics", process.address())).text());
+    until_ready(process.address());
+    let metrics = metrics(process.address());
     for name in ["stuck", "storage"] {
         let label = ("collector", name);
         assert_eq!(metrics.value("marie_collector_enabled", &[label]), Some(0.0));
@@ -93,7 +91,7 @@ async fn it_outlives_whoever_reads_its_log() {
     let url = server.create_database("marie").await.unwrap();
     let mut process = Process::serve(&url, &[]);
     let address = process.address().to_owned();
-    until(&format!("{address}/-/ready"), "it is ready", |answer| answer.status == 200);
+    until_ready(&address);
     process.stop_reading();
     // Each of these is logged.
     server.stop().unwrap();

@@ -1,5 +1,6 @@
 //! The progress of single DAGs is the maintenance page's, whatever its DAG is made of.
 
+use marie_exporter::collector::Lane;
 use marie_exporter::collectors::dags::COLLECTOR;
 use marie_exporter::demo::shape::Shape;
 use sqlx::Row;
@@ -99,7 +100,14 @@ async fn progress_and_jobs_of_a_dag_are_those_of_the_maintenance_page() {
 #[tokio::test]
 async fn no_dag_has_series_of_its_own_unless_asked_for() {
     let mut scheduler = scheduler_with(Shape::New, &[&["active"]]).await;
-    scheduler.config.dags_progress_limit = 0;
-    let series = scheduler.series(&COLLECTOR).await;
-    assert!(series.keys().all(|(name, _)| !name.starts_with("marie_dag_")), "{series:?}");
+    let schema = scheduler.schema().await;
+    for (limit, is_asked) in [(0, false), (1, true)] {
+        scheduler.config.dags_progress_limit = limit;
+        let queries: Vec<_> = COLLECTOR.queries_in(Lane::Fast, &scheduler.config, &schema).collect();
+        let is_listed = queries.iter().any(|query| query.sql.name == "dag_progress.sql");
+        assert_eq!(is_listed, is_asked, "limit {limit}");
+        let series = scheduler.series(&COLLECTOR).await;
+        let has_its_own = series.keys().any(|(name, _)| name.starts_with("marie_dag_"));
+        assert_eq!(has_its_own, is_asked, "limit {limit}: {series:?}");
+    }
 }

@@ -11,6 +11,7 @@ mod declared;
 mod exposition;
 mod lacking;
 mod maintenance;
+mod parents;
 mod promtool;
 mod published;
 mod random;

@@ -128,15 +128,9 @@ async fn a_queue_deleted_with_its_jobs_vanishes() {
 
 /// A role that may read everything but what is taken away from it.
 async fn limited(database: &mut Database, role: &str, but: &str) -> String {
-    database
-        .run(&format!(
-            "create role {role} login;
-             grant usage on schema marie_scheduler to {role};
-             grant select on all tables in schema marie_scheduler to {role};
-             revoke {but} from {role}"
-        ))
-        .await;
-    database.url.replace("postgres@", &format!("{role}@"))
+    let url = database.reader(role).await;
+    database.run(&format!("revoke {but} from {role}")).await;
+    url
 }
 
 #[tokio::test]

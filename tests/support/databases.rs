@@ -28,6 +28,17 @@ impl Database {
         run(&mut self.admin, sql).await;
     }
 
+    /// Makes a role that may read all of the scheduler's tables and do no more; returns its URL.
+    pub(crate) async fn reader(&mut self, role: &str) -> String {
+        self.run(&format!(
+            "create role {role} login;
+             grant usage on schema marie_scheduler to {role};
+             grant select on all tables in schema marie_scheduler to {role}"
+        ))
+        .await;
+        self.url.replace("postgres@", &format!("{role}@"))
+    }
+
     /// A second session like the first.
     pub(crate) async fn session(&self) -> PgConnection {
         let mut session = PgConnection::connect(&self.url).await.expect("the database takes connections");

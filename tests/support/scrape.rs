@@ -6,6 +6,8 @@ use once_cell::sync::Lazy;
 use ureq::Agent;
 use ureq::http::Response;
 
+use crate::metrics::Metrics;
+
 static AGENT: Lazy<Agent> = Lazy::new(|| {
     Agent::config_builder()
         .http_status_as_error(false)
@@ -51,6 +53,16 @@ pub(crate) fn head(url: &str) -> Answer {
 
 pub(crate) fn post(url: &str) -> Answer {
     answer(AGENT.post(url).send("queue=extract"))
+}
+
+/// What the exporter at this address publishes now.
+pub(crate) fn metrics(address: &str) -> Metrics {
+    Metrics::parse(&get(&format!("{address}/metrics")).text())
+}
+
+/// Waits until the exporter at this address has been round once.
+pub(crate) fn until_ready(address: &str) {
+    until(&format!("{address}/-/ready"), "it is ready", |answer| answer.status == 200);
 }
 
 /// Asks again and again until the answer fulfils the condition.
