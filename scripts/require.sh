@@ -28,8 +28,9 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     echo "installing$missing"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
+    # Another apt may be at work on a machine that has just started.
     # shellcheck disable=SC2086 # one word for each package
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends $missing >/dev/null
     exit 0
 fi
 
