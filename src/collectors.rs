@@ -37,6 +37,7 @@ pub static COLLECTORS: &[&Collector] = &[
     &queues::COLLECTOR,
     &storage::COLLECTOR,
     &scheduler::COLLECTOR,
+    &crate::events::COLLECTOR,
 ];
 
 /// Serves everything that looks at unfinished jobs only.

@@ -23,10 +23,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use regex::Regex;
 
@@ -68,6 +68,8 @@ pub struct Config {
 
     #[command(flatten)]
     pub queues: QueuesConfig,
+    #[command(flatten)]
+    pub events: EventsConfig,
 }
 
 /// Where and how HTTP is served.
@@ -179,6 +181,44 @@ impl QueuesConfig {
     pub fn admits(&self, queue: &str) -> bool {
         self.include.as_ref().is_none_or(|regex| regex.is_match(queue))
             && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(queue))
+    }
+}
+
+/// How events are counted.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Events")]
+pub struct EventsConfig {
+    /// Keep what the events collector has counted in this file, so that a restart goes on from there
+    #[arg(long = "state-file", value_name = "FILE",
+          value_parser = PathBufValueParser::new().try_map(values::file))]
+    pub state_file: Option<PathBuf>,
+
+    /// Upper bounds of the buckets of marie_job_wait_seconds
+    #[arg(long = "events.buckets.wait", value_name = "DURATIONS",
+          default_value = DEFAULT_BUCKETS, value_parser = values::buckets)]
+    pub wait: Buckets,
+
+    /// Upper bounds of the buckets of marie_job_run_seconds and marie_job_turnaround_seconds
+    #[arg(long = "events.buckets.run", value_name = "DURATIONS",
+          default_value = DEFAULT_BUCKETS, value_parser = values::buckets)]
+    pub run: Buckets,
+
+    /// Upper bounds of the buckets of marie_dag_run_seconds
+    #[arg(long = "events.buckets.dag", value_name = "DURATIONS",
+          default_value = DEFAULT_BUCKETS, value_parser = values::buckets)]
+    pub dag: Buckets,
+}
+
+const DEFAULT_BUCKETS: &str = "100ms,300ms,1s,3s,10s,30s,1m,2m,5m,10m,30m,1h,2h,4h,12h,1d";
+
+/// Upper bounds of a histogram's buckets, ascending.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Buckets(pub Vec<Duration>);
+
+impl std::fmt::Debug for Buckets {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // In one line, where the rest of the configuration is written in many.
+        write!(to, "{:?}", self.0)
     }
 }
 

@@ -30,17 +30,20 @@ pub enum Reason {
     Permission,
     SchemaChanged,
     Unavailable,
+    /// Events of the history are gone or cannot be told from those counted.
+    HistoryLost,
     Other,
 }
 
 impl Reason {
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 8] = [
         Reason::Timeout,
         Reason::Lock,
         Reason::Conflict,
         Reason::Permission,
         Reason::SchemaChanged,
         Reason::Unavailable,
+        Reason::HistoryLost,
         Reason::Other,
     ];
 
@@ -52,6 +55,7 @@ impl Reason {
             Reason::Permission => "permission",
             Reason::SchemaChanged => "schema_changed",
             Reason::Unavailable => "unavailable",
+            Reason::HistoryLost => "history_lost",
             Reason::Other => "other",
         }
     }
@@ -92,7 +96,10 @@ impl Failure {
 
     /// Whether the connection can still be used after it.
     fn leaves_connection_usable(&self) -> bool {
-        matches!(self.reason, Reason::Timeout | Reason::Lock | Reason::Conflict | Reason::Permission)
+        matches!(
+            self.reason,
+            Reason::Timeout | Reason::Lock | Reason::Conflict | Reason::Permission | Reason::HistoryLost
+        )
     }
 }
 

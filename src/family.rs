@@ -8,7 +8,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 use serde::Serialize;
 
@@ -53,11 +53,45 @@ impl Together {
     }
 }
 
+/// What a histogram has observed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// Upper bounds, ascending, in the family's unit; the one at infinity is understood.
+    pub bounds: Vec<f64>,
+    /// Observations up to each bound and above the one before, and last those above all.
+    pub counts: Vec<u64>,
+    pub sum: f64,
+}
+
+/// What a sample holds: a distribution if its family is a histogram, else a number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Number(f64),
+    Distribution(Distribution),
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Value::Number(number)
+    }
+}
+
+impl Value {
+    /// The number, or how many observations there are.
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 observations")]
+    pub fn number(&self) -> f64 {
+        match self {
+            Value::Number(number) => *number,
+            Value::Distribution(distribution) => distribution.counts.iter().sum::<u64>() as f64,
+        }
+    }
+}
+
 /// The samples of one family, by label values in the order of [`Family::labels`].
 #[derive(Debug, Clone)]
 pub struct Samples {
     pub family: &'static Family,
-    values: BTreeMap<Vec<String>, f64>,
+    values: BTreeMap<Vec<String>, Value>,
 }
 
 /// Two rows of one query gave the same series: the query's grouping does not fit the family's labels.
@@ -74,10 +108,10 @@ impl Samples {
     }
 
     /// Adds a sample that no other may share its labels with.
-    pub fn insert(&mut self, labels: Vec<String>, value: f64) -> Result<(), DuplicateSample> {
+    pub fn insert(&mut self, labels: Vec<String>, value: impl Into<Value>) -> Result<(), DuplicateSample> {
         match self.values.entry(labels) {
             Entry::Vacant(entry) => {
-                entry.insert(value);
+                entry.insert(value.into());
                 Ok(())
             }
             Entry::Occupied(entry) => {
@@ -112,7 +146,7 @@ impl Samples {
         let Some(place) = self.family.labels.iter().position(|name| *name == label) else { return self };
         let mut sums: BTreeMap<String, f64> = BTreeMap::new();
         for (labels, value) in &self.values {
-            *sums.entry(labels[place].clone()).or_default() += value;
+            *sums.entry(labels[place].clone()).or_default() += value.number();
         }
         if sums.len() <= limit {
             return self;
@@ -128,21 +162,36 @@ impl Samples {
         })
     }
 
-    fn fold(&mut self, labels: Vec<String>, value: f64) {
+    fn fold(&mut self, labels: Vec<String>, value: Value) {
         let together = self.family.together;
-        self.values.entry(labels).and_modify(|sum| *sum = together.fold(*sum, value)).or_insert(value);
+        match self.values.entry(labels) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(mut entry) => match (entry.get_mut(), value) {
+                (Value::Number(sum), Value::Number(more)) => *sum = together.fold(*sum, more),
+                // Histograms are counted in process, where each series is one from the start.
+                (held, value) => *held = value,
+            },
+        }
     }
 
-    pub fn len(&self) -> usize {
-        self.values.len()
+    /// How many series Prometheus makes of them.
+    pub fn series(&self) -> usize {
+        let series = |value: &Value| match value {
+            Value::Number(_) => 1,
+            // A bucket each, the sum and the count.
+            Value::Distribution(distribution) => distribution.counts.len() + 2,
+        };
+        self.values.values().map(series).sum()
     }
 
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&[String], f64)> {
-        self.values.iter().map(|(labels, value)| (labels.as_slice(), *value))
+    pub fn iter(&self) -> impl Iterator<Item = (&[String], &Value)> {
+        self.values.iter().map(|(labels, value)| (labels.as_slice(), value))
     }
 }
 
@@ -176,14 +225,18 @@ fn prototype(samples: &Samples, origin: &str) -> MetricFamily {
                 pair
             });
             let mut metric = Metric::from_label(pairs.collect());
-            if family.kind == Kind::Counter {
-                let mut counter = Counter::default();
-                counter.set_value(value);
-                metric.set_counter(counter);
-            } else {
-                let mut gauge = Gauge::default();
-                gauge.set_value(value);
-                metric.set_gauge(gauge);
+            match value {
+                Value::Distribution(distribution) => metric.set_histogram(histogram(distribution)),
+                Value::Number(value) if family.kind == Kind::Counter => {
+                    let mut counter = Counter::default();
+                    counter.set_value(*value);
+                    metric.set_counter(counter);
+                }
+                Value::Number(value) => {
+                    let mut gauge = Gauge::default();
+                    gauge.set_value(*value);
+                    metric.set_gauge(gauge);
+                }
             }
             metric
         })
@@ -191,13 +244,30 @@ fn prototype(samples: &Samples, origin: &str) -> MetricFamily {
     let mut prototype = MetricFamily::default();
     prototype.set_name(family.name.to_owned());
     prototype.set_help(format!("{} {origin}", family.help));
-    prototype.set_field_type(if family.kind == Kind::Counter {
-        MetricType::COUNTER
-    } else {
-        MetricType::GAUGE
+    prototype.set_field_type(match family.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Histogram => MetricType::HISTOGRAM,
+        Kind::Gauge => MetricType::GAUGE,
     });
     prototype.set_metric(metrics);
     prototype
+}
+
+fn histogram(distribution: &Distribution) -> Histogram {
+    let mut histogram = Histogram::default();
+    let mut cumulative = 0;
+    let mut buckets = Vec::new();
+    for (bound, count) in distribution.bounds.iter().zip(&distribution.counts) {
+        cumulative += count;
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(*bound);
+        bucket.set_cumulative_count(cumulative);
+        buckets.push(bucket);
+    }
+    histogram.set_bucket(buckets);
+    histogram.set_sample_count(distribution.counts.iter().sum());
+    histogram.set_sample_sum(distribution.sum);
+    histogram
 }
 
 #[cfg(test)]
@@ -221,7 +291,7 @@ mod tests {
         let mut samples = Samples::new(&FAMILY);
         samples.insert(labels("extract", "er"), 1.0).unwrap();
         samples.insert(labels("extracter", ""), 2.0).unwrap();
-        assert_eq!(samples.len(), 2);
+        assert_eq!(samples.series(), 2);
     }
 
     #[test]
@@ -265,7 +335,34 @@ mod tests {
             labels[0] = "other".to_owned();
             Some(labels)
         });
-        let values: Vec<f64> = folded.iter().map(|(_, value)| value).collect();
+        let values: Vec<f64> = folded.iter().map(|(_, value)| value.number()).collect();
         assert_eq!(values, [3.0]);
+    }
+
+    #[test]
+    fn a_histogram_is_written_with_cumulative_buckets_sum_and_count() {
+        static HISTOGRAM: Family = Family {
+            name: "marie_test_seconds",
+            kind: Kind::Histogram,
+            labels: &["queue"],
+            help: "Waits.",
+            together: Together::Sum,
+        };
+        let mut samples = Samples::new(&HISTOGRAM);
+        let distribution = Distribution { bounds: vec![0.1, 5.0], counts: vec![2, 0, 1], sum: 7.25 };
+        samples.insert(vec!["a".to_owned()], Value::Distribution(distribution)).unwrap();
+        assert_eq!(samples.series(), 5);
+        let text = String::from_utf8(encode(&[samples], "").unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            lines,
+            [
+                "marie_test_seconds_bucket{queue=\"a\",le=\"0.1\"} 2",
+                "marie_test_seconds_bucket{queue=\"a\",le=\"5\"} 2",
+                "marie_test_seconds_bucket{queue=\"a\",le=\"+Inf\"} 3",
+                "marie_test_seconds_sum{queue=\"a\"} 7.25",
+                "marie_test_seconds_count{queue=\"a\"} 3",
+            ]
+        );
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! In reading order, which is also the way that data flows: a [`config`] says which [`database`] to look at
 //! and how; [`schema`], [`queues`] and [`catalog`] find out what that database has; a [`family`] is a metric,
-//! a [`collector`] is queries that fill families, and [`collectors`] are the nine there are; the [`runner`]
+//! a [`collector`] is queries that fill families, and [`collectors`] are those there are, the last
+//! of which counts [`events`]; the [`runner`]
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that.
 //! [`serve`] puts them together until [`shutdown`]; [`check`] and [`listing`] are the commands beside it.
@@ -15,6 +16,7 @@ pub mod config;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod events;
 pub mod family;
 pub mod landing;
 pub mod listing;

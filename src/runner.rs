@@ -11,7 +11,8 @@ mod turn;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use anyhow::Context as _;
+use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use self::lane::LaneTask;
@@ -20,6 +21,7 @@ use crate::collector::{Answer, Collector, Context, Lane};
 use crate::collectors::COLLECTORS;
 use crate::config::Config;
 use crate::database::{Failure, Run};
+use crate::events::{self, Feed};
 use crate::queues::Queues;
 use crate::schema::Schema;
 use crate::snapshot::Snapshot;
@@ -34,17 +36,20 @@ pub struct Exporter {
     pub status: Status,
     pub telemetry: Telemetry,
     catalog: Catalog,
+    /// Only the fast lane takes it.
+    events: Mutex<Feed>,
 }
 
 impl Exporter {
     /// # Errors
-    /// When a metric is declared wrongly.
-    pub fn new(config: Config) -> prometheus::Result<Self> {
+    /// When a metric is declared wrongly, or the state file cannot be used.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
         let exporter = Exporter {
+            events: Mutex::new(Feed::new(&config)?),
             config,
             snapshot: Snapshot::default(),
             status: Status::default(),
-            telemetry: Telemetry::new()?,
+            telemetry: Telemetry::new().context("a metric is declared wrongly")?,
             catalog: Catalog::default(),
         };
         exporter.telemetry.reached(false);
@@ -125,6 +130,12 @@ impl Exporter {
             Queues::default()
         };
         let context = Context { config: &self.config, schema, queues: &queues };
+        if collector.name == events::COLLECTOR.name {
+            // Counted from run to run, not read off.
+            let was_scraped = self.snapshot.was_scraped(collector);
+            answers.push(self.events.lock().await.poll(run, &context, was_scraped).await?);
+            return Ok(());
+        }
         collector.collect(lane, run, &context, answers).await
     }
 }

@@ -18,7 +18,7 @@ use crate::server;
 /// When an address cannot be listened on, or a task ended that never should.
 pub async fn serve(config: Config, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listeners = server::listen(&config.web.listen_addresses).await?;
-    let exporter = Arc::new(Exporter::new(config).context("a metric is declared wrongly")?);
+    let exporter = Arc::new(Exporter::new(config)?);
     let mut tasks = JoinSet::new();
     let room = server::room();
     for listener in listeners {

@@ -2,13 +2,14 @@
 //! family, never waits for a run, and never sees samples that have outlived their time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
 use crate::collector::{Answer, Collector, Lane};
-use crate::family::{Samples, encode};
+use crate::family::{Kind, Samples, encode};
 use crate::queues::OTHER;
 
 /// Planners with series of their own; the rest is summed as `other`. Clients name planners.
@@ -42,6 +43,8 @@ struct Published {
     series: usize,
     /// When the first of the answers in it ceases to be true.
     expires: Option<Instant>,
+    /// Whether a scrape has got it.
+    was_scraped: AtomicBool,
 }
 
 impl Snapshot {
@@ -95,7 +98,17 @@ impl Snapshot {
             let _ = self.change(name, |_| {});
         }
         let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
-        published.values().map(|published| published.text.clone()).collect()
+        let copy = |published: &Published| {
+            published.was_scraped.store(true, Ordering::Relaxed);
+            published.text.clone()
+        };
+        published.values().map(copy).collect()
+    }
+
+    /// Whether a scrape has got what the collector published last.
+    pub fn was_scraped(&self, collector: &Collector) -> bool {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        published.get(collector.name).is_some_and(|published| published.was_scraped.load(Ordering::Relaxed))
     }
 
     /// How many series each collector publishes.
@@ -132,14 +145,19 @@ fn hold(held: &mut Answers, answers: Vec<Answer>, lane: Lane, expires: Instant) 
 fn render(collector: &str, held: &Answers) -> prometheus::Result<Published> {
     let families: Vec<Samples> = Answer::merged(held.values().map(|held| &held.answer))
         .into_iter()
-        .map(|samples| samples.busiest("planner", PLANNERS, OTHER))
+        .map(|samples| match samples.family.kind {
+            Kind::Gauge => samples.busiest("planner", PLANNERS, OTHER),
+            // What was counted under a label stays there, or it would seem to have been reset.
+            Kind::Counter | Kind::Histogram => samples,
+        })
         .collect();
     let origin =
         format!("Collector {collector}, refreshed on an interval (marie_collector_interval_seconds).");
     Ok(Published {
         text: encode(&families, &origin)?.into(),
-        series: families.iter().map(Samples::len).sum(),
+        series: families.iter().map(Samples::series).sum(),
         expires: held.values().map(|held| held.expires).min(),
+        was_scraped: AtomicBool::new(false),
     })
 }
 

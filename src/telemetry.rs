@@ -107,7 +107,7 @@ static FAILURES: Family = family(
     Kind::Counter,
     &["collector", "lane", "reason"],
     "Failed runs by reason: timeout, lock, conflict (with recovery on a standby), permission, schema_changed, \
-     unavailable, other.",
+     unavailable, history_lost (events cannot be counted), other.",
 );
 static DURATION: Family = family(
     "marie_collector_duration_seconds",

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::Buckets;
+
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -32,6 +34,20 @@ pub(super) fn duration(
             return Err(format!("must be from {least} to {most}"));
         }
         Ok(duration)
+    }
+}
+
+/// A histogram's bounds, as in `100ms,1s,5m`.
+pub(super) fn buckets(text: &str) -> Result<Buckets, String> {
+    let bound = duration(Duration::from_micros(1), YEAR);
+    let bounds = text
+        .split(',')
+        .map(|text| bound(text).map_err(|reason| format!("{:?}: {reason}", text.trim())))
+        .collect::<Result<Vec<_>, _>>()?;
+    if bounds.windows(2).all(|pair| pair[0] < pair[1]) {
+        Ok(Buckets(bounds))
+    } else {
+        Err("each bound must be above the one before".to_owned())
     }
 }
 

@@ -44,7 +44,7 @@ async fn all_is_well_on_every_shape() {
         assert_eq!(report["error"], Value::Null);
         assert_eq!(report["grants"], Value::Null);
         assert_eq!(report["database"]["shape"], shape.name());
-        assert_eq!(report["collectors"].as_array().map(Vec::len), Some(9));
+        assert_eq!(report["collectors"].as_array().map(Vec::len), Some(10));
     }
 }
 

@@ -168,7 +168,7 @@ impl Scheduler {
         }
         let series = |samples: &Samples| -> Vec<_> {
             let family = samples.family.name;
-            samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value)).collect()
+            samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value.number())).collect()
         };
         Answer::merged(&answers).iter().flat_map(series).collect()
     }

@@ -21,7 +21,9 @@ fn sql_files(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 fn collectors() -> Vec<(PathBuf, String)> {
-    let files = sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/collectors"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<_> =
+        ["collectors", "events"].iter().flat_map(|folder| sql_files(&source.join(folder))).collect();
     assert!(files.len() > 20, "the collectors' SQL lies elsewhere");
     files
 }

@@ -70,6 +70,16 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
              in 0..=4294967295",
         ),
         (
+            "events.buckets.run: 1s,500ms",
+            "invalid value \"1s,500ms\" for events.buckets.run (m.yml, line 1): each bound must \
+             be above the one before",
+        ),
+        (
+            "events.buckets.wait: 1s,2",
+            "invalid value \"1s,2\" for events.buckets.wait (m.yml, line 1): \"2\": a duration \
+             needs its unit, as in 2s",
+        ),
+        (
             "queues.limit: 0",
             "invalid value \"0\" for queues.limit (m.yml, line 1): 0 is not in \
              1..=100000",
@@ -115,8 +125,9 @@ fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
              collector.interval, collector.load-budget, collector.slow-interval, \
              collector.stale-after, collector.statistics, collector.stuck, \
              collector.timeout, dags.progress-limit, database-url, database-url-file, \
-             database.schema, log.format, log.level, queues.exclude, queues.include, \
-             queues.limit, sla.due-soon, stuck.after, web.listen-address, \
+             database.schema, events.buckets.dag, events.buckets.run, \
+             events.buckets.wait, log.format, log.level, queues.exclude, queues.include, \
+             queues.limit, sla.due-soon, state-file, stuck.after, web.listen-address, \
              web.telemetry-path, queues",
         ),
         (

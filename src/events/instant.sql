@@ -1,0 +1,14 @@
+-- Which transactions have ended in the snapshot of this run, and whose database this is. One row. Every
+-- transaction below horizon has ended; none from ceiling on had been given its id. (The snapshot's xmax is no
+-- such ceiling: it is one above the last that ended, and later ones may be writing.)
+-- Index: none needed; the functions read memory and the control file.
+select
+    pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+    (
+        pg_snapshot_xmin(pg_current_snapshot())::text::int8 + age(pg_snapshot_xmin(pg_current_snapshot())::xid)
+    )::text as ceiling,
+    extract(epoch from now())::float8 as at,
+    pg_is_in_recovery() as in_recovery,
+    (select system_identifier::text from pg_control_system()) as system_identifier,
+    (select timeline_id::int8 from pg_control_checkpoint()) as timeline,
+    (select oid::int8 from pg_database where datname = current_database()) as database_oid

@@ -1,0 +1,166 @@
+//! The state file: position and totals, so that a restart goes on where the process stopped. It is written whole
+//! after each poll, before anything of that poll is published; what cannot be used is kept aside.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::State;
+use super::bounds::Bounds;
+use super::history::{Instant, TABLES};
+use super::position::Position;
+use super::totals::{Saved, Totals};
+use crate::config::SchemaName;
+
+/// Raised by one when an older release could misread what a newer one writes.
+const FORMAT: u32 = 1;
+
+/// Whose history was counted. Another one's transaction ids mean nothing here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    system_identifier: String,
+    database_oid: i64,
+    schema: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    format: u32,
+    #[serde(flatten)]
+    identity: Identity,
+    timeline: i64,
+    files: [i64; TABLES],
+    position: Position,
+    bounds: Bounds,
+    totals: Vec<Saved>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// Why a state file is of no use.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    #[error("it was written by a newer release (format {0}, this one knows {FORMAT})")]
+    Newer(u32),
+}
+
+/// The file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the state file {path:?} cannot be {verb}: {source}")]
+pub struct StateFileError {
+    path: PathBuf,
+    verb: &'static str,
+    source: io::Error,
+}
+
+impl Identity {
+    pub(super) fn new(instant: &Instant, schema: &SchemaName) -> Self {
+        Identity {
+            system_identifier: instant.system_identifier.clone(),
+            database_oid: instant.database_oid,
+            schema: schema.as_str().to_owned(),
+        }
+    }
+}
+
+/// What the file holds. Without a file there is nothing yet, and with an unusable one there is nothing any more:
+/// it is kept aside.
+///
+/// # Errors
+/// When the file is there and cannot be read, or its folder cannot be written to.
+pub(super) fn load(path: &Path, bounds: &Bounds) -> Result<Option<State>, StateFileError> {
+    let failed = |verb| move |source| StateFileError { path: path.to_owned(), verb, source };
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // That it cannot be made is better told now than after the first poll.
+            let probe = temporary(path);
+            File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("written"))?;
+            return Ok(None);
+        }
+        Err(error) => return Err(failed("read")(error)),
+    };
+    match parse(&text) {
+        Ok(contents) => Ok(Some(State {
+            identity: contents.identity,
+            timeline: contents.timeline,
+            files: contents.files,
+            position: contents.position,
+            totals: Totals::load(contents.totals, &contents.bounds, bounds),
+        })),
+        Err(unusable) => {
+            set_aside(path, &unusable.to_string());
+            Ok(None)
+        }
+    }
+}
+
+fn parse(text: &[u8]) -> Result<Contents, Unusable> {
+    let Format { format } = serde_json::from_slice(text)?;
+    if format > FORMAT {
+        return Err(Unusable::Newer(format));
+    }
+    Ok(serde_json::from_slice(text)?)
+}
+
+/// # Errors
+/// When the disk is full or the folder gone; the file is then as it was.
+pub(super) fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<(), StateFileError> {
+    let contents = Contents {
+        format: FORMAT,
+        identity: state.identity.clone(),
+        timeline: state.timeline,
+        files: state.files,
+        position: state.position.clone(),
+        bounds: bounds.clone(),
+        totals: state.totals.save(),
+    };
+    let text = serde_json::to_vec(&contents).map_err(io::Error::from);
+    text.and_then(|text| replace(path, &text)).map_err(|source| StateFileError {
+        path: path.to_owned(),
+        verb: "written",
+        source,
+    })
+}
+
+/// Puts the text in the file's place at once: whoever reads it, after a power cut too, finds the old or the new.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path);
+    let mut file = File::create(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    temporary.into()
+}
+
+/// Renames a file that is of no use, and says why.
+pub(super) fn set_aside(path: &Path, why: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".unused-{}", now.as_millis()));
+    let aside = PathBuf::from(aside);
+    match fs::rename(path, &aside) {
+        Ok(()) => {
+            warn!(file = %path.display(), why, kept = %aside.display(), "the state file is not used; counting starts anew");
+        }
+        Err(error) => {
+            warn!(file = %path.display(), why, %error, "the state file is not used and will be replaced; counting starts anew");
+        }
+    }
+}
