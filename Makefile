@@ -12,7 +12,7 @@ test:
 	scripts/require.sh postgresql prometheus
 	cargo test --locked
 
-# About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs.
+# About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs and benches/events/main.rs.
 bench:
 	scripts/require.sh postgresql
-	cargo bench --locked --bench load
+	cargo bench --locked --bench load --bench events

@@ -102,9 +102,9 @@ fn nothing_new() -> Result<PgArguments, sqlx::error::BoxDynError> {
     Ok(arguments)
 }
 
-/// Rows of history that are read at once. A second of work on any machine, and no memory: the database returns
+/// Rows of history that are read at once. A fraction of a second of work, and no memory: the database returns
 /// sums.
-const SLICE: i64 = 100_000;
+const SLICE: i64 = 50_000;
 
 /// Fewer are tried where the statement time-out strikes, down to this.
 const SMALLEST_SLICE: i64 = 100;

@@ -6,7 +6,7 @@ with news as (
     select distinct on (id, history_created_on)
         coalesce(planner, 'unknown')::text as planner,
         state::text as state,
-        round(extract(epoch from completed_on - created_on) * 1000000) as run
+        round(date_part('epoch', completed_on - created_on) * 1000000)::int8 as run
     from dag_history
     where history_id > $1 and history_id <= $2
         and age(xmin) <= age($3::xid8::xid)
@@ -21,7 +21,7 @@ counted as (
     select
         planner,
         state,
-        cardinality($5::int8[]) - width_bucket(-greatest(run, 0)::int8, $5::int8[]) as bucket,
+        cardinality($5::int8[]) - width_bucket(-run, $5::int8[]) as bucket,
         count(*) as observations,
         sum(greatest(run, 0)) as total,
         sum((run < 0)::int) as clamped

@@ -11,7 +11,8 @@ with news as (
     select distinct on (id, history_created_on, state = 'created')
         name::text as queue,
         state::text as state,
-        retry_count,
+        state <> 'created' as is_finish,
+        retry_count::int8 as retry_count,
         soft_sla,
         hard_sla,
         completed_on,
@@ -29,64 +30,92 @@ with news as (
         end
     order by id, history_created_on, state = 'created', history_id desc
 ),
-observations as (
+measured as (
     select
         queue,
         state,
-        measure,
-        greatest(value, 0)::int8 as value,
-        (value < 0)::int as clamped
+        case when is_finish then retry_count end as retries,
+        case when is_finish then round(date_part('epoch', started_on - greatest(created_on, start_after)) * 1000000)::int8 end
+            as wait,
+        case when is_finish then round(date_part('epoch', completed_on - started_on) * 1000000)::int8 end as run,
+        case when is_finish and started_on is not null then
+            round(date_part('epoch', completed_on - created_on) * 1000000)::int8
+        end as turnaround,
+        case when is_finish and soft_sla > created_on then completed_on > soft_sla end as missed_soft,
+        case when is_finish and hard_sla > created_on then completed_on > hard_sla end as missed_hard
     from news
-    cross join lateral (values
-        ('created', case when state = 'created' then 0 end),
-        ('finished', case when state <> 'created' then 0 end),
-        ('retries', case when state <> 'created' then retry_count end),
-        ('soft_sla', case when state <> 'created' and soft_sla > created_on then (completed_on > soft_sla)::int end),
-        ('hard_sla', case when state <> 'created' and hard_sla > created_on then (completed_on > hard_sla)::int end),
-        (
-            'wait',
-            case when state <> 'created' then
-                round(extract(epoch from started_on - greatest(created_on, start_after)) * 1000000)
-            end
-        ),
-        (
-            'run',
-            case when state <> 'created' then round(extract(epoch from completed_on - started_on) * 1000000) end
-        ),
-        (
-            'turnaround',
-            case when state <> 'created' and started_on is not null then
-                round(extract(epoch from completed_on - created_on) * 1000000)
-            end
-        )
-    ) as observed (measure, value)
-    where value is not null
 ),
+placed as (
+    select
+        queue, state, retries, wait, run, turnaround, missed_soft, missed_hard,
+        cardinality($5::int8[]) - width_bucket(-wait, $5::int8[]) as wait_bucket,
+        cardinality($6::int8[]) - width_bucket(-run, $6::int8[]) as run_bucket,
+        cardinality($6::int8[]) - width_bucket(-turnaround, $6::int8[]) as turnaround_bucket,
+        cardinality($7::int8[]) - width_bucket(-retries, $7::int8[]) as retries_bucket
+    from measured
+),
+-- Hashed, whatever the number of events: a row for each bucket that holds any.
 counted as (
     select
         queue,
         state,
-        measure,
-        coalesce(cardinality(bounds) - width_bucket(-value, bounds), 0) as bucket,
-        count(*) as observations,
-        sum(value) as total,
-        sum(clamped) as clamped
-    from observations
-    left join (values
-        ('wait', $5::int8[]),
-        ('run', $6::int8[]),
-        ('turnaround', $6::int8[]),
-        ('retries', $7::int8[])
-    ) as histograms (measure, bounds) using (measure)
-    group by 1, 2, 3, 4
+        grouping(wait_bucket, run_bucket, turnaround_bucket, retries_bucket) as set,
+        coalesce(wait_bucket, run_bucket, turnaround_bucket, retries_bucket) as bucket,
+        count(*) as events,
+        sum(greatest(wait, 0)) as wait,
+        sum(greatest(run, 0)) as run,
+        sum(greatest(turnaround, 0)) as turnaround,
+        sum(retries) as retries,
+        count(*) filter (where wait < 0) as clamped_wait,
+        count(*) filter (where run < 0) as clamped_run,
+        count(*) filter (where turnaround < 0) as clamped_turnaround,
+        count(missed_soft) as soft,
+        count(*) filter (where missed_soft) as missed_soft,
+        count(missed_hard) as hard,
+        count(*) filter (where missed_hard) as missed_hard
+    from placed
+    group by grouping sets (
+        (queue, state),
+        (queue, state, wait_bucket),
+        (queue, state, run_bucket),
+        (queue, state, turnaround_bucket),
+        (queue, state, retries_bucket)
+    )
+),
+-- Bits of the columns that are not in the grouping set: 15 has none of the buckets, 7 the first.
+observed as (
+    select
+        queue,
+        state,
+        case set
+            when 7 then 'wait'
+            when 11 then 'run'
+            when 13 then 'turnaround'
+            when 14 then 'retries'
+            else case when state = 'created' then 'created' else 'finished' end
+        end as measure,
+        coalesce(bucket, 0) as bucket,
+        events,
+        case set when 7 then wait when 11 then run when 13 then turnaround when 14 then retries else 0 end as total,
+        case set when 7 then clamped_wait when 11 then clamped_run when 13 then clamped_turnaround else 0 end as clamped
+    from counted
+    where set = 15 or bucket is not null
+    union all
+    select queue, state, 'soft_sla', 0, soft, missed_soft, 0
+    from counted
+    where set = 15 and soft > 0
+    union all
+    select queue, state, 'hard_sla', 0, hard, missed_hard, 0
+    from counted
+    where set = 15 and hard > 0
 )
 select
     queue as owner,
     state,
     measure,
     array_agg(bucket::int8) as buckets,
-    array_agg(observations) as observations,
+    array_agg(events) as observations,
     least(sum(total), 9e18)::int8 as total,
     sum(clamped)::int8 as clamped
-from counted
+from observed
 group by queue, state, measure

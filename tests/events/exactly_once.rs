@@ -22,7 +22,7 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
     for seed in seeds {
         eprintln!("{} seed {seed}", shape.name());
         writers.seed(seed);
-        let slice = if seed % 2 == 0 { 100_000 } else { 5 };
+        let slice = if seed % 2 == 0 { 50_000 } else { 5 };
         // A job that its transaction wrote twice is told apart within a slice only.
         writers.writes_twice = slice > 5;
         let after = ends(&mut database.admin).await;
