@@ -196,6 +196,7 @@ impl Feed {
         // Prometheus is a counter that was reset.
         if let Some(path) = &self.path {
             state_file::save(path, &state, &self.bounds)
+                .await
                 .map_err(|error| Failure::new(Reason::Other, error.to_string()))?;
         }
         let state = self.state.insert(state);
@@ -259,7 +260,7 @@ impl State {
             return lost("the standby is behind what was counted already, and has to catch up".to_owned());
         } else if instant.ceiling < ceiling {
             Some(format!("the server was restored: its transaction ids went back to {}", instant.ceiling))
-        } else if instant.ceiling - self.position.horizon > FARTHEST {
+        } else if instant.ceiling.saturating_sub(self.position.horizon) > FARTHEST {
             Some("the last poll is too many transactions ago".to_owned())
         } else {
             None

@@ -24,6 +24,18 @@ pub struct Family {
     pub together: Together,
 }
 
+impl Family {
+    /// Of samples that no two queries and no two queues share.
+    pub const fn new(
+        name: &'static str,
+        kind: Kind,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Family { name, kind, labels, help, together: Together::Never }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

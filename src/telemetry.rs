@@ -15,7 +15,7 @@ use prometheus::{
 use crate::collector::{Collector, Lane};
 use crate::collectors::COLLECTORS;
 use crate::database::Reason;
-use crate::family::{Family, Kind, Together};
+use crate::family::{Family, Kind};
 use crate::schema::Schema;
 
 /// Bounds of `marie_collector_duration_seconds`: from an index probe to the statement time-out.
@@ -40,97 +40,96 @@ pub static FAMILIES: &[&Family] = &[
     &SERIES,
 ];
 
-const fn family(
-    name: &'static str,
-    kind: Kind,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Family {
-    Family { name, kind, labels, help, together: Together::Never }
-}
-
 const PER_RUN: &[&str] = &["collector", "lane"];
 
-static UP: Family =
-    family("marie_up", Kind::Gauge, &[], "1 if the last attempt to reach the database succeeded, 0 if not.");
-static BUILD_INFO: Family = family(
+static UP: Family = Family::new(
+    "marie_up",
+    Kind::Gauge,
+    &[],
+    "1 if the last attempt to reach the database succeeded, 0 if not.",
+);
+static BUILD_INFO: Family = Family::new(
     "marie_exporter_build_info",
     Kind::Gauge,
     &["version", "revision", "rustc"],
     "1, labelled with what this exporter was built from.",
 );
-static DATABASE_INFO: Family = family(
+static DATABASE_INFO: Family = Family::new(
     "marie_database_info",
     Kind::Gauge,
     &["schema", "shape", "server_version", "in_recovery"],
     "1, labelled with the monitored schema, its shape (old, mid, new, page; none where there is no job table) and its \
      server.",
 );
-static CLOCK_OFFSET: Family = family(
+static CLOCK_OFFSET: Family = Family::new(
     "marie_database_clock_offset_seconds",
     Kind::Gauge,
     &[],
     "The database's clock minus the exporter's, measured once a minute.",
 );
-static BUSY: Family = family(
+static BUSY: Family = Family::new(
     "marie_database_busy_seconds_total",
     Kind::Counter,
     &["collector", "lane"],
     "Time that the collector's statements took in the database, network included: what monitoring costs.",
 );
-static ENABLED: Family = family(
+static ENABLED: Family = Family::new(
     "marie_collector_enabled",
     Kind::Gauge,
     &["collector"],
     "1 if the collector runs, 0 if not (marie_collector_disabled_info says why).",
 );
-static DISABLED_INFO: Family = family(
+static DISABLED_INFO: Family = Family::new(
     "marie_collector_disabled_info",
     Kind::Gauge,
     &["collector", "reason"],
     "1 for each collector that does not run: disabled (by flag), missing_table, permission.",
 );
-static SUCCESS: Family = family(
+static SUCCESS: Family = Family::new(
     "marie_collector_success",
     Kind::Gauge,
     PER_RUN,
     "1 if the collector's last run succeeded, 0 if not.",
 );
-static RUNS: Family = family(
+static RUNS: Family = Family::new(
     "marie_collector_runs_total",
     Kind::Counter,
     PER_RUN,
     "Runs of the collector, failed ones included.",
 );
-static FAILURES: Family = family(
+static FAILURES: Family = Family::new(
     "marie_collector_failures_total",
     Kind::Counter,
     &["collector", "lane", "reason"],
     "Failed runs by reason: timeout, lock, conflict (with recovery on a standby), permission, schema_changed, \
      unavailable, history_lost (events cannot be counted), other.",
 );
-static DURATION: Family = family(
+static DURATION: Family = Family::new(
     "marie_collector_duration_seconds",
     Kind::Histogram,
     PER_RUN,
     "How long runs took, connecting included. A histogram, for Prometheus cannot see these runs as it sees scrapes.",
 );
 static LAST_DURATION: Family =
-    family("marie_collector_last_duration_seconds", Kind::Gauge, PER_RUN, "How long the last run took.");
-static LAST_SUCCESS: Family = family(
+    Family::new("marie_collector_last_duration_seconds", Kind::Gauge, PER_RUN, "How long the last run took.");
+static LAST_SUCCESS: Family = Family::new(
     "marie_collector_last_success_timestamp_seconds",
     Kind::Gauge,
     PER_RUN,
     "Unix time at which the last successful run ended.",
 );
-static INTERVAL: Family = family(
+static INTERVAL: Family = Family::new(
     "marie_collector_interval_seconds",
     Kind::Gauge,
     PER_RUN,
     "The interval in force: as configured, or longer where the load budget demands it.",
 );
-static SERIES: Family =
-    family("marie_exporter_series", Kind::Gauge, &["collector"], "Series that the collector publishes now.");
+static SERIES: Family = Family::new(
+    "marie_exporter_series",
+    Kind::Gauge,
+    &["collector"],
+    "Series that the collector publishes now.",
+);
 
 /// The values of [`FAMILIES`] and the standard `process_*` metrics.
 pub struct Telemetry {

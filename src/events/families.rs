@@ -1,7 +1,7 @@
 //! What the events collector publishes: its families, and which family and series each observation of the
 //! history goes to.
 
-use crate::family::{Family, Kind, Together};
+use crate::family::{Family, Kind};
 use crate::queues::LABEL as QUEUE;
 
 pub(super) static FAMILIES: &[&Family] = &[
@@ -18,79 +18,70 @@ pub(super) static FAMILIES: &[&Family] = &[
     &COUNTED_UNTIL,
 ];
 
-const fn family(
-    name: &'static str,
-    kind: Kind,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Family {
-    Family { name, kind, labels, help, together: Together::Sum }
-}
-
-pub(super) static JOBS_CREATED: Family = family(
+pub(super) static JOBS_CREATED: Family = Family::new(
     "marie_jobs_created_total",
     Kind::Counter,
     &[QUEUE],
     "Jobs created, and jobs reset to created with a new created_on. Cannot see a job whose client gave it a \
      created_on of its own.",
 );
-pub(super) static JOBS_FINISHED: Family = family(
+pub(super) static JOBS_FINISHED: Family = Family::new(
     "marie_jobs_finished_total",
     Kind::Counter,
     &[QUEUE, "state"],
     "Jobs that entered a finished state. A job that was reset and finishes again is counted again.",
 );
-pub(super) static JOB_WAIT: Family = family(
+pub(super) static JOB_WAIT: Family = Family::new(
     "marie_job_wait_seconds",
     Kind::Histogram,
     &[QUEUE],
     "How long finished jobs that started had waited before their last attempt: from created_on or, if later, \
      start_after to started_on.",
 );
-pub(super) static JOB_RUN: Family = family(
+pub(super) static JOB_RUN: Family = Family::new(
     "marie_job_run_seconds",
     Kind::Histogram,
     &[QUEUE, "state"],
     "How long the last attempt of finished jobs that started took, from started_on to completed_on.",
 );
-pub(super) static JOB_TURNAROUND: Family = family(
+pub(super) static JOB_TURNAROUND: Family = Family::new(
     "marie_job_turnaround_seconds",
     Kind::Histogram,
     &[QUEUE, "state"],
     "How long finished jobs that started took in all, from created_on to completed_on.",
 );
-pub(super) static JOB_RETRIES: Family = family(
+pub(super) static JOB_RETRIES: Family = Family::new(
     "marie_job_retries",
     Kind::Histogram,
     &[QUEUE, "state"],
     "retry_count of finished jobs at their finish.",
 );
-pub(super) static SLA_FINISHED: Family = family(
+pub(super) static SLA_FINISHED: Family = Family::new(
     "marie_job_sla_finished_total",
     Kind::Counter,
     &[QUEUE, "sla"],
     "Finished jobs that had that SLA; one at or before created_on is no promise and not counted.",
 );
-pub(super) static SLA_MISSED: Family = family(
+pub(super) static SLA_MISSED: Family = Family::new(
     "marie_job_sla_missed_total",
     Kind::Counter,
     &[QUEUE, "sla"],
     "Those of marie_job_sla_finished_total that finished after it.",
 );
-pub(super) static DAG_RUN: Family = family(
+pub(super) static DAG_RUN: Family = Family::new(
     "marie_dag_run_seconds",
     Kind::Histogram,
     &["planner", "state"],
     "How long finished DAGs took, from created_on to completed_on. Of more than 50 planners those that come up later \
      are counted as other. Cannot see a second finish of a DAG that was reopened.",
 );
-pub(super) static CLAMPED: Family = family(
+pub(super) static CLAMPED: Family = Family::new(
     "marie_events_clamped_total",
     Kind::Counter,
     &[],
     "Durations that came out negative, by a stepped clock or a client's dates, and were counted as 0.",
 );
-pub(super) static COUNTED_UNTIL: Family = family(
+pub(super) static COUNTED_UNTIL: Family = Family::new(
     "marie_events_counted_until_timestamp_seconds",
     Kind::Gauge,
     &[],

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ fn parse(text: &[u8]) -> Result<Contents, Unusable> {
 
 /// # Errors
 /// When the disk is full or the folder gone; the file is then as it was.
-pub(super) fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<(), StateFileError> {
+pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<(), StateFileError> {
     let contents = Contents {
         format: FORMAT,
         identity: state.identity.clone(),
@@ -125,7 +126,10 @@ pub(super) fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<(), St
         totals: state.totals.save(),
     };
     let text = serde_json::to_vec(&contents).map_err(io::Error::from);
-    text.and_then(|text| replace(path, &text)).map_err(|source| StateFileError {
+    // A disk that hangs must not hold a thread that answers scrapes.
+    let place = path.to_owned();
+    let written = tokio::task::spawn_blocking(move || replace(&place, &text?)).await;
+    written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|source| StateFileError {
         path: path.to_owned(),
         verb: "written",
         source,
@@ -134,6 +138,9 @@ pub(super) fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<(), St
 
 /// Puts the text in the file's place at once: whoever reads it, after a power cut too, finds the old or the new.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    // A write that was given up may still be under way.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = temporary(path);
     let mut file = File::create(&temporary)?;
     file.write_all(text)?;
@@ -145,7 +152,8 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 
 fn temporary(path: &Path) -> PathBuf {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
+    // Of this process alone, for in an upgrade two may overlap.
+    temporary.push(format!(".new-{}", std::process::id()));
     temporary.into()
 }
 

@@ -86,7 +86,7 @@ async fn a_file_that_cannot_be_written_is_told_at_once_and_later_counts_nothing_
     let folder = Folder::new();
     let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
     // Root may write to any folder, so the way to the temporary file is blocked instead.
-    let blocked = folder.file().with_file_name("events.json.new");
+    let blocked = folder.file().with_file_name(format!("events.json.new-{}", std::process::id()));
     std::fs::create_dir(&blocked).unwrap();
     database.run(FINISH).await;
     let failure = counting.poll().await.unwrap_err();

@@ -41,6 +41,35 @@ async fn an_optional_table_dropped_and_made_again_disables_its_collector_meanwhi
 }
 
 #[tokio::test]
+async fn without_a_history_events_is_off_and_counts_on_when_it_is_back() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    let finished = [("queue", "extract"), ("state", "failed")];
+    let finish = "update job set state = 'failed', completed_on = now()";
+    lanes
+        .until("events are counted", |now| now.value("marie_jobs_finished_total", &finished).is_some())
+        .await;
+    database
+        .run("alter table job_history rename to elsewhere; alter table job disable trigger record_job")
+        .await;
+    let gone = disabled("events", "missing_table");
+    lanes
+        .until("events is off", |now| {
+            now.value("marie_collector_disabled_info", &gone) == Some(1.0)
+                && !now.has("marie_jobs_finished_total")
+        })
+        .await;
+    lanes.until_fresh(&["statistics", "stuck", "dags", "scheduler"]).await;
+    database
+        .run("alter table elsewhere rename to job_history; alter table job enable trigger record_job")
+        .await;
+    database.run(finish).await;
+    lanes
+        .until("the finish is counted", |now| now.value("marie_jobs_finished_total", &finished) == Some(1.0))
+        .await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
 async fn a_column_renamed_mid_run_is_a_changed_schema_and_recovers_when_it_is_back() {
     let (mut database, mut lanes) = running(Shape::New).await;
     // No declaration names this column: only the run itself can tell that it is gone.
