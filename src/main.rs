@@ -42,6 +42,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             print(&listing::listing(format)?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Rules => {
+            print(listing::RULES);
+            Ok(ExitCode::SUCCESS)
+        }
         #[cfg(feature = "demo")]
         Command::Demo(config, demo) => {
             log(&config.log);

@@ -38,6 +38,8 @@ pub(super) enum Action {
         #[arg(long, default_value = "markdown")]
         format: MetricsFormat,
     },
+    /// Print the rules for Prometheus: recording rules and alerts
+    Rules,
     /// Serve the metrics of a throwaway PostgreSQL with a simulated scheduler
     #[cfg(feature = "demo")]
     Demo {

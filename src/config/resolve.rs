@@ -23,6 +23,7 @@ pub enum Command {
     Serve(Config),
     Check(Config, Format),
     Metrics(MetricsFormat),
+    Rules,
     #[cfg(feature = "demo")]
     Demo(Config, DemoConfig),
 }
@@ -74,6 +75,7 @@ pub(super) fn parse(
             Command::Check(config(settings, Some(url)), format)
         }
         Action::Metrics { format } => Command::Metrics(format),
+        Action::Rules => Command::Rules,
         #[cfg(feature = "demo")]
         Action::Demo { settings, demo } => {
             let named = |name: &str| origin(&sources.given, name) == Some(&Origin::CommandLine);

@@ -204,6 +204,7 @@ fn each_subcommand_has_its_own_flags() {
     assert!(matches!(check, Command::Check(_, Format::Json)));
     let metrics = read("metrics", environment, "").unwrap();
     assert!(matches!(metrics, Command::Metrics(MetricsFormat::Markdown)));
+    assert!(matches!(read("rules", environment, "").unwrap(), Command::Rules));
 }
 
 #[cfg(feature = "demo")]
