@@ -1,0 +1,196 @@
+//! The alerts as Prometheus and Alertmanager take them: rules and their cases pass promtool, routes amtool, and
+//! every alert is whole: a firing and a not-firing case, a runbook, a dashboard, an urgency.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    alert: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(rename = "for")]
+    pending: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    tests: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    #[serde(default)]
+    alert_rule_test: Vec<Expectation>,
+}
+
+#[derive(Deserialize)]
+struct Expectation {
+    alertname: String,
+    #[serde(default)]
+    exp_alerts: Vec<Expected>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    #[serde(default)]
+    exp_annotations: BTreeMap<String, String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts")
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rules that alert, by name; one name can have several, with windows of their own.
+fn alerts() -> BTreeMap<String, Vec<Rule>> {
+    let rules: Rules = read(&folder().join("marie.rules.yml"));
+    let mut alerts: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
+    for rule in rules.groups.into_iter().flat_map(|group| group.rules) {
+        if let Some(name) = rule.alert.clone() {
+            alerts.entry(name).or_default().push(rule);
+        }
+    }
+    alerts
+}
+
+fn case_files() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "yml")).collect();
+    files.sort();
+    assert!(files.len() > 4, "{files:?}");
+    files
+}
+
+fn expectations() -> Vec<Expectation> {
+    let cases = case_files().into_iter().flat_map(|path| read::<Cases>(&path).tests);
+    cases.flat_map(|case| case.alert_rule_test).collect()
+}
+
+/// Runs a program of Prometheus's or Alertmanager's packages on files of this folder; panics with what it says.
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder())
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}; `make test` installs it"));
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}:\n{said}");
+    said
+}
+
+#[test]
+fn the_rules_are_sound() {
+    let said = run("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "marie.rules.yml"]);
+    assert!(said.contains("SUCCESS"), "{said}");
+    run("promtool", &["check", "rules", "marie.compat.rules.yml"]);
+}
+
+#[test]
+fn every_case_comes_out_as_it_says() {
+    let files = case_files();
+    let mut arguments = vec!["test", "rules"];
+    arguments.extend(files.iter().map(|path| path.to_str().unwrap()));
+    run("promtool", &arguments);
+}
+
+#[test]
+fn every_alert_says_how_urgent_it_is_what_is_wrong_and_where_to_look() {
+    let dashboards = ["marie-overview", "marie-queue", "marie-dags-slas", "marie-exporter"];
+    for (name, rules) in alerts() {
+        let anchor = format!("/alerts/runbooks.md#{}", name.to_lowercase());
+        for rule in rules {
+            let severity = rule.labels.get("severity").map(String::as_str);
+            assert!(matches!(severity, Some("page" | "ticket")), "{name}");
+            assert!(rule.pending.is_some(), "{name} has no `for`");
+            for annotation in ["summary", "description"] {
+                assert!(
+                    rule.annotations.get(annotation).is_some_and(|text| text.len() > 15),
+                    "{name}: {annotation}"
+                );
+            }
+            assert!(rule.annotations["runbook_url"].ends_with(&anchor), "{name}");
+            let dashboard = &rule.annotations["dashboard_url"];
+            let links = |uid: &&str| dashboard.contains(&format!("/d/{uid}?"));
+            assert!(dashboards.iter().any(|uid| links(&uid)), "{name}: {dashboard}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_a_case_that_fires_and_one_that_does_not_and_there_are_no_others() {
+    let expectations = expectations();
+    let names = |fires: bool| -> BTreeSet<String> {
+        let fitting = expectations.iter().filter(|case| case.exp_alerts.is_empty() != fires);
+        fitting.map(|case| case.alertname.clone()).collect()
+    };
+    let alerts: BTreeSet<String> = alerts().into_keys().collect();
+    assert_eq!(names(true), alerts, "those with a case that fires");
+    assert_eq!(names(false), alerts, "those with a case that does not fire");
+    for case in &expectations {
+        let is_told = |expected: &Expected| expected.exp_annotations.contains_key("description");
+        assert!(case.exp_alerts.iter().all(is_told), "{}: its words are not tested", case.alertname);
+    }
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let text = std::fs::read_to_string(folder().join("runbooks.md")).unwrap();
+    let sections: BTreeMap<&str, &str> =
+        text.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    let alerts: BTreeSet<String> = alerts().into_keys().collect();
+    assert_eq!(sections.keys().map(ToString::to_string).collect::<BTreeSet<_>>(), alerts);
+    for (name, section) in sections {
+        for part in ["**Look at**", "\n1. ", "\n2. ", "\n3. ", "**Mend.**", "**Ignore.**"] {
+            assert!(section.contains(part), "{name} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn pages_and_tickets_go_their_own_ways() {
+    run("amtool", &["check-config", "alertmanager.example.yml"]);
+    for (name, rules) in alerts() {
+        for rule in rules {
+            let severity = &rule.labels["severity"];
+            let receiver = format!("--verify.receivers={severity}s");
+            let labels =
+                [format!("alertname={name}"), format!("severity={severity}"), "queue=extract".to_owned()];
+            let mut arguments =
+                vec!["config", "routes", "test", "--config.file=alertmanager.example.yml", &receiver];
+            arguments.extend(labels.iter().map(String::as_str));
+            run("amtool", &arguments);
+        }
+    }
+}
+
+#[test]
+fn the_binary_prints_the_rules() {
+    let output = Command::new(env!("CARGO_BIN_EXE_marie-exporter")).arg("rules").output().unwrap();
+    assert!(output.status.success());
+    let bundled = std::fs::read_to_string(folder().join("marie.rules.yml")).unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), bundled.trim_end());
+}
