@@ -1,8 +1,8 @@
 #!/bin/sh
 # Sees to it that the programs are there which the demo and the tests start: the PostgreSQL server, and for the
-# tests promtool. Installs Debian's packages where it may, and says what to type where not.
+# tests promtool and amtool. Installs Debian's packages where it may, and says what to type where not.
 #
-# usage: scripts/require.sh postgresql [prometheus]
+# usage: scripts/require.sh postgresql [prometheus [prometheus-alertmanager]]
 set -eu
 
 present() {
@@ -15,6 +15,7 @@ present() {
         return 1
         ;;
     prometheus) command -v promtool >/dev/null ;;
+    prometheus-alertmanager) command -v amtool >/dev/null ;;
     esac
 }
 
@@ -36,6 +37,8 @@ fi
 
 echo "missing:$missing; install with" >&2
 echo "  Debian, Ubuntu:  sudo apt-get install$missing" >&2
-echo "  Fedora:          sudo dnf install$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/prometheus/golang-github-prometheus/')" >&2
-echo "  macOS:           brew install$missing" >&2
+fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g')
+brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/')
+echo "  Fedora:          sudo dnf install$fedora" >&2
+echo "  macOS:           brew install$brew" >&2
 exit 1

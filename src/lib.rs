@@ -6,13 +6,14 @@
 //! of which counts [`events`]; the [`runner`]
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that.
-//! [`serve`] puts them together until [`shutdown`]; [`check`] and [`listing`] are the commands beside it.
+//! [`serve`] puts them together until [`shutdown`]; [`check`], [`dashboards`] and [`listing`] are the commands beside it.
 
 pub mod catalog;
 pub mod check;
 pub mod collector;
 pub mod collectors;
 pub mod config;
+pub mod dashboards;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;

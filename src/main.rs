@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
-use marie_exporter::{check, listing, serve, shutdown};
+use marie_exporter::{check, dashboards, listing, serve, shutdown};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -44,6 +44,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Rules => {
             print(listing::RULES);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Dashboards(folder) => {
+            dashboards::write(&folder)?;
             Ok(ExitCode::SUCCESS)
         }
         #[cfg(feature = "demo")]

@@ -40,6 +40,12 @@ pub(super) enum Action {
     },
     /// Print the rules for Prometheus: recording rules and alerts
     Rules,
+    /// Write the Grafana dashboards into a folder
+    Dashboards {
+        /// The folder, made if need be; files of the same names are replaced
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Serve the metrics of a throwaway PostgreSQL with a simulated scheduler
     #[cfg(feature = "demo")]
     Demo {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -24,6 +24,7 @@ pub enum Command {
     Check(Config, Format),
     Metrics(MetricsFormat),
     Rules,
+    Dashboards(PathBuf),
     #[cfg(feature = "demo")]
     Demo(Config, DemoConfig),
 }
@@ -76,6 +77,7 @@ pub(super) fn parse(
         }
         Action::Metrics { format } => Command::Metrics(format),
         Action::Rules => Command::Rules,
+        Action::Dashboards { out } => Command::Dashboards(out),
         #[cfg(feature = "demo")]
         Action::Demo { settings, demo } => {
             let named = |name: &str| origin(&sources.given, name) == Some(&Origin::CommandLine);
