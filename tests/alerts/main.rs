@@ -135,7 +135,7 @@ fn every_alert_says_how_urgent_it_is_what_is_wrong_and_where_to_look() {
             assert!(rule.annotations["runbook_url"].ends_with(&anchor), "{name}");
             let dashboard = &rule.annotations["dashboard_url"];
             let links = |uid: &&str| dashboard.contains(&format!("/d/{uid}?"));
-            assert!(dashboards.iter().any(|uid| links(&uid)), "{name}: {dashboard}");
+            assert!(dashboards.iter().any(links), "{name}: {dashboard}");
         }
     }
 }
