@@ -1,0 +1,75 @@
+//! The end of the line: takes what Alertmanager posts, as a pager would.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde::Deserialize;
+
+/// One alert of a message.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Told {
+    /// `firing` or `resolved`.
+    pub(crate) status: String,
+    pub(crate) labels: std::collections::BTreeMap<String, String>,
+    pub(crate) annotations: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    receiver: String,
+    alerts: Vec<Told>,
+}
+
+/// What has arrived, each with the receiver's name.
+#[derive(Clone, Default)]
+pub(crate) struct Receiver(Arc<Mutex<Vec<(String, Told)>>>);
+
+impl Receiver {
+    /// Listens; returns its port too.
+    pub(crate) fn start() -> (Self, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let receiver = Receiver::default();
+        let inbox = receiver.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                // Alertmanager tries again what was cut off.
+                let _ = inbox.take(&stream);
+            }
+        });
+        (receiver, port)
+    }
+
+    fn take(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or_default();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let message: Message = serde_json::from_slice(&body)?;
+        let mut told = self.0.lock().unwrap();
+        told.extend(message.alerts.into_iter().map(|alert| (message.receiver.clone(), alert)));
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    }
+
+    /// All that was sent to this receiver since the start.
+    pub(crate) fn told(&self, receiver: &str) -> Vec<Told> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|(to, _)| to == receiver).map(|(_, alert)| alert.clone()).collect()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+}
