@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::receiver::Receiver;
 
 /// Longer than any page takes here, even on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stack {
     pub(crate) receiver: Receiver,
@@ -61,7 +61,7 @@ impl Stack {
         let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts");
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
         let (prometheus, alertmanager) = (free_port(), free_port());
-        let (receiver, receives) = Receiver::start();
+        let (receiver, port) = Receiver::start();
 
         write("rules.yml", hurried(&fs::read_to_string(bundled.join("marie.rules.yml")).unwrap()));
         let targets: Vec<String> = exporters.iter().map(|port| format!("'127.0.0.1:{port}'")).collect();
@@ -76,7 +76,7 @@ impl Stack {
             ),
         );
         let example = fs::read_to_string(bundled.join("alertmanager.example.yml")).unwrap();
-        let example = example.replace("localhost:9095", &format!("127.0.0.1:{receives}"));
+        let example = example.replace("localhost:9095", &format!("127.0.0.1:{port}"));
         let waits = Regex::new(r"(?m)^(\s+)(group_wait|group_interval): \w+$").unwrap();
         write("alertmanager.yml", waits.replace_all(&example, "${1}${2}: 1s").into_owned());
 
