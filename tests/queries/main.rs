@@ -16,6 +16,7 @@ mod promtool;
 mod published;
 mod random;
 mod rows;
+mod runbooks;
 mod scene;
 mod scheduler;
 mod sql_files;
