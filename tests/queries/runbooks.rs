@@ -6,8 +6,7 @@ use crate::scheduler::Scheduler;
 
 /// Every statement between backticks.
 fn statements() -> Vec<String> {
-    let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/alerts/runbooks.md")).unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/alerts/runbooks.md")).unwrap();
     let quoted = text.split('`').skip(1).step_by(2);
     let statements = quoted.filter(|code| code.starts_with("select ") || code.starts_with("with "));
     statements.map(|statement| statement.replace("marie_scheduler.", "")).collect()
