@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
-use tracing::warn;
 
 use self::bounds::{Bounds, negated};
 use self::history::{End, Instant, NAMES, TABLES};
@@ -133,6 +132,8 @@ struct State {
     timeline: i64,
     /// The tables' files, which TRUNCATE and VACUUM FULL replace.
     files: [i64; TABLES],
+    /// Whether a trigger was seen that writes them.
+    are_written: [bool; TABLES],
     position: Position,
     totals: Totals,
 }
@@ -165,10 +166,20 @@ impl Feed {
         was_scraped: bool,
     ) -> Result<Answer, Failure> {
         let instant = history::instant(run).await?;
-        let ends = history::ends(run, &QUERIES, context.schema).await?;
-        if let Some(table) = (0..TABLES).find(|&table| ends[table].is_disabled) {
-            let message =
-                format!("the trigger that writes {} is disabled: no event can be counted", NAMES[table]);
+        // 3 is below every transaction, so that nothing was seen before.
+        let (seen, ceiling) = self
+            .state
+            .as_ref()
+            .map_or(([0; TABLES], 3), |state| (state.position.last_seen(), state.position.last_ceiling()));
+        let ends = history::ends(run, &QUERIES, context.schema, seen, ceiling).await?;
+        let were_written = self.state.as_ref().map_or([false; TABLES], |state| state.are_written);
+        let is_silent =
+            |table: usize| ends[table].is_disabled || were_written[table] && !ends[table].is_written;
+        if let Some(table) = (0..TABLES).find(|&table| is_silent(table)) {
+            let message = format!(
+                "the trigger that writes {} is disabled or gone: no event can be counted",
+                NAMES[table]
+            );
             return Err(Failure::new(Reason::HistoryLost, message));
         }
         let identity = Identity::new(&instant, &context.config.database.schema);
@@ -243,6 +254,7 @@ impl State {
             identity,
             timeline: instant.timeline,
             files: ends.map(|end| end.file),
+            are_written: ends.map(|end| end.is_written),
             position: Position::from_now(instant, ends),
             totals: Totals::default(),
         }
@@ -271,23 +283,18 @@ impl State {
             self.position = Position::from_now(instant, ends);
             return lost(format!("{why}; events since the last poll are lost, counting goes on from now"));
         }
-        let mut shrunk = None;
+        self.are_written = ends.map(|end| end.is_written);
+        let seen = self.position.last_seen();
+        let mut truncated = None;
         for table in 0..TABLES {
-            let was_replaced = ends[table].file != self.files[table];
+            let was_replaced = ends[table].file != self.files[table] && !ends[table].is_kept;
             self.files[table] = ends[table].file;
-            if ends[table].last < self.position.last_seen(table) {
-                shrunk = Some(NAMES[table]);
-            } else if !was_replaced {
-                continue;
-            } else {
-                warn!(
-                    table = NAMES[table],
-                    "the table was rewritten or truncated; it is read from its beginning once"
-                );
+            if seen[table] > 0 && (ends[table].last < seen[table] || was_replaced) {
+                self.position.reread(table);
+                truncated = Some(NAMES[table]);
             }
-            self.position.reread(table);
         }
-        match shrunk {
+        match truncated {
             Some(table) => lost(format!(
                 "{table} was truncated or purged: events in it that were not counted yet are lost"
             )),

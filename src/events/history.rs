@@ -1,8 +1,8 @@
 //! What the feed asks the database: which transactions have ended, how far the history tables reach, and the
 //! events in a slice of them.
 
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Row, SqlStr};
 
 use super::bounds::{Bounds, negated};
 use super::position::{Next, Span};
@@ -34,7 +34,10 @@ pub(super) struct Instant {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct End {
     pub(super) last: i64,
+    /// Another one after TRUNCATE and VACUUM FULL.
     pub(super) file: i64,
+    pub(super) is_kept: bool,
+    pub(super) is_written: bool,
     pub(super) is_disabled: bool,
 }
 
@@ -52,7 +55,8 @@ pub(super) struct Observed {
 }
 
 pub(super) async fn instant(run: &mut Run) -> Result<Instant, Failure> {
-    let row = one(run, include_str!("instant.sql")).await?;
+    let statement = sqlx::query(include_str!("instant.sql"));
+    let row = run.query(async |connection| statement.fetch_one(connection).await).await?;
     let transaction = |column| -> Result<u64, Failure> {
         let text: String = row.try_get(column)?;
         text.parse().map_err(|error| Failure::new(Reason::Other, format!("instant.sql: {column}: {error}")))
@@ -68,19 +72,26 @@ pub(super) async fn instant(run: &mut Run) -> Result<Instant, Failure> {
     })
 }
 
-/// Where the tables end that `queries`, one for each, can read here.
+/// Where the tables end that `queries`, one for each, can read here. `seen` is the last row of each that was seen
+/// before, by transactions below `ceiling`.
 pub(super) async fn ends(
     run: &mut Run,
     queries: &[Query; TABLES],
     schema: &Schema,
+    seen: [i64; TABLES],
+    ceiling: u64,
 ) -> Result<[End; TABLES], Failure> {
+    let ceiling = ceiling.to_string();
     let mut ends = [End::default(); TABLES];
     for table in 0..TABLES {
         if queries[table].lack(schema).is_none() {
-            let row = one(run, ENDS[table]).await?;
+            let statement = sqlx::query(ENDS[table]).bind(seen[table]).bind(&ceiling);
+            let row = run.query(async |connection| statement.fetch_one(connection).await).await?;
             ends[table] = End {
                 last: row.try_get::<Option<i64>, _>("last")?.unwrap_or_default(),
                 file: row.try_get("file")?,
+                is_kept: row.try_get("is_kept")?,
+                is_written: row.try_get("is_written")?,
                 is_disabled: row.try_get("is_disabled")?,
             };
         }
@@ -159,10 +170,4 @@ impl Observed {
     pub(super) fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }
-}
-
-async fn one(run: &mut Run, sql: &'static str) -> Result<PgRow, Failure> {
-    use sqlx::SqlSafeStr;
-    let sql: SqlStr = sql.into_sql_str();
-    run.query(async |connection| sqlx::query(sql).fetch_one(connection).await).await
 }

@@ -10,5 +10,9 @@ select
     extract(epoch from now())::float8 as at,
     pg_is_in_recovery() as in_recovery,
     (select system_identifier::text from pg_control_system()) as system_identifier,
-    (select timeline_id::int8 from pg_control_checkpoint()) as timeline,
+    -- The control file's is that of the last checkpoint, which after a promotion can be minutes old.
+    case
+        when pg_is_in_recovery() then (select timeline_id::int8 from pg_control_checkpoint())
+        else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int8
+    end as timeline,
     (select oid::int8 from pg_database where datname = current_database()) as database_oid

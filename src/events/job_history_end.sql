@@ -1,16 +1,16 @@
--- How far job_history reaches now, which file it is in, and whether the trigger that writes it is disabled
--- (false where there is no such trigger to be seen). One row.
--- Index: the primary key, of which the last entry is read. Without it the whole history is read.
+-- How far job_history reaches now, whether a row of it is still there, and who writes it. One row.
+-- $1 history_id and $2 transaction id: the row counts as still there if it was written before that transaction; a
+-- row of the same id that was written later is another one.
+-- is_written: an enabled trigger of job mentions a history; is_disabled: there is one, and none is enabled.
+-- Index: the primary key, of which the last entry and one other are read. Without it the whole history is read.
 select
     (select max(history_id) from job_history)::int8 as last,
     coalesce(pg_relation_filenode(to_regclass('job_history')), 0)::int8 as file,
-    coalesce(
-        (
-            select bool_and(trigger.tgenabled in ('D', 'R'))
-            from pg_trigger as trigger
-            join pg_proc as function on function.oid = trigger.tgfoid
-            where trigger.tgrelid = to_regclass('job') and not trigger.tgisinternal
-                and function.prosrc ilike '%history%'
-        ),
-        false
-    ) as is_disabled
+    exists (
+        select from job_history where history_id = $1 and age(xmin) > age($2::xid8::xid)
+    ) as is_kept,
+    coalesce(bool_or(tgenabled not in ('D', 'R')), false) as is_written,
+    coalesce(bool_and(tgenabled in ('D', 'R')), false) as is_disabled
+from pg_trigger
+join pg_proc on pg_proc.oid = tgfoid
+where tgrelid = to_regclass('job') and not tgisinternal and prosrc ilike '%history%'

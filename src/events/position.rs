@@ -62,9 +62,9 @@ impl Position {
         Position { horizon: instant.ceiling, marks: vec![Mark::new(instant, ends)], window: None }
     }
 
-    /// The highest `history_id` of a table that was ever seen.
-    pub(super) fn last_seen(&self, table: usize) -> i64 {
-        self.marks.iter().map(|mark| mark.last[table]).max().unwrap_or_default()
+    /// The highest `history_id` of each table at the last poll.
+    pub(super) fn last_seen(&self) -> [i64; TABLES] {
+        self.marks.last().map_or([0; TABLES], |mark| mark.last)
     }
 
     pub(super) fn last_ceiling(&self) -> u64 {

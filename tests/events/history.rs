@@ -47,9 +47,10 @@ async fn ids_that_restart_and_climb_past_the_old_ones_between_two_polls_are_all_
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 2).await;
     counting.settle(&mut database).await;
+    let before = counting.poll().await.unwrap();
     database.run("truncate job_history restart identity").await;
     finish(&mut database, 9).await;
-    let now = counting.settle(&mut database).await;
+    let now = fails_once(&mut counting, &mut database, &before, "truncated or purged").await;
     assert_eq!(finished(&now), 11.0);
 }
 
@@ -81,7 +82,7 @@ async fn a_purge_of_all_rows_is_told_once_and_counted_on() {
 }
 
 #[tokio::test]
-async fn a_rewritten_table_is_read_again_and_nothing_counted_twice() {
+async fn a_rewritten_table_is_counted_on_and_nothing_twice() {
     let mut database = Database::new(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 3).await;
@@ -109,6 +110,20 @@ async fn a_disabled_history_is_a_failure_until_it_is_enabled() {
         finish(&mut database, 1).await;
         assert_eq!(finished(&counting.settle(&mut database).await), 2.0);
     }
+}
+
+#[tokio::test]
+async fn a_dropped_trigger_is_a_failure_and_none_that_was_never_there_is_not() {
+    let mut database = Database::new(Shape::New).await;
+    let folder = Folder::new();
+    let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
+    database.run("drop trigger record_job on job").await;
+    for _ in 0..2 {
+        let failure = counting.poll().await.unwrap_err();
+        assert!(failure.message.contains("job_history is disabled or gone"), "{failure}");
+        counting.restart();
+    }
+    assert!(Counting::new(crate::counting::config(&database.url, &[])).poll().await.is_ok());
 }
 
 #[tokio::test]
