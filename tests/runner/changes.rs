@@ -70,6 +70,21 @@ async fn without_a_history_events_is_off_and_counts_on_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_history_truncated_mid_run_is_counted_as_a_failure_with_its_reason_once() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    lanes.until("events are counted", |now| now.has("marie_jobs_finished_total")).await;
+    database.run("update job set priority = 1").await;
+    lanes.until_fresh(&["events"]).await;
+    database.run("truncate job_history restart identity").await;
+    let lost = [("collector", "events"), ("lane", "fast"), ("reason", "history_lost")];
+    lanes.until("the loss is counted", |now| now.count("marie_collector_failures_total", &lost) >= 1.0).await;
+    let before = lanes.metrics().count("marie_collector_failures_total", &lost);
+    let after = lanes.until_fresh(&["events"]).await.count("marie_collector_failures_total", &lost);
+    assert_eq!(before, after, "it is told once");
+    lanes.stop().await;
+}
+
+#[tokio::test]
 async fn a_column_renamed_mid_run_is_a_changed_schema_and_recovers_when_it_is_back() {
     let (mut database, mut lanes) = running(Shape::New).await;
     // No declaration names this column: only the run itself can tell that it is gone.
