@@ -12,6 +12,10 @@ use crate::schema::{Need, Schema};
 /// The label that holds `job.name`.
 pub const LABEL: &str = "queue";
 
+/// What [`Queues`] and [`QueueCensus`] read.
+pub const KNOWN: Need = Need::Columns("queue", &["name"]);
+pub const CENSUS: Need = Need::Columns("job", &["name", "state"]);
+
 /// Stands for all the queues beyond the limit.
 pub const OTHER: &str = "other";
 
@@ -65,7 +69,7 @@ impl Queues {
         selection: &QueuesConfig,
     ) -> Result<Self, sqlx::Error> {
         let mut names = census.names.clone();
-        if schema.lacks(&Need::Table("queue")).is_none() {
+        if schema.lacks(&KNOWN).is_none() {
             names.extend(strings(connection, include_str!("queues/queues.sql")).await?);
         }
         Ok(Queues::new(names, &census.busiest, selection))

@@ -11,13 +11,10 @@ pub static COLLECTOR: Collector = Collector {
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
     queries: &[Query {
         sql: sql!("queues.sql"),
-        needs: &[
-            Need::Column("queue", "policy"),
-            Need::Column("queue", "dead_letter"),
-            Need::Column("queue", "retry_limit"),
-            Need::Column("queue", "retention_minutes"),
-            Need::Column("queue", "expire_seconds"),
-        ],
+        needs: &[Need::Columns(
+            "queue",
+            &["name", "policy", "dead_letter", "retry_limit", "retention_minutes", "expire_seconds"],
+        )],
         index: None,
         ..UNFINISHED
     }],
