@@ -96,7 +96,7 @@ pub async fn role_sql(
         )
     } else {
         format!(
-            "-- Give it a password afterwards; in psql: \\password {role}\n\
+            "-- Give it a password afterwards, in psql with \\password.\n\
              CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {CONNECTIONS};"
         )
     };
