@@ -14,5 +14,6 @@ mod process;
 mod scrape;
 
 mod columns;
+mod names;
 mod refusals;
 mod role;
