@@ -9,8 +9,8 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
-use crate::queues::QueueCensus;
-use crate::schema::{Need, Schema};
+use crate::queues::{self, QueueCensus};
+use crate::schema::Schema;
 
 /// Soon enough for a migration or a grant, and seldom enough to cost nothing.
 const MAXIMUM_AGE: Duration = Duration::from_mins(1);
@@ -76,7 +76,7 @@ impl Catalog {
     /// # Errors
     /// Any failure of the database; the census before is kept.
     pub async fn take_census(&self, run: &mut Run, config: &Config, schema: &Schema) -> Result<(), Failure> {
-        if schema.lacks(&Need::Column("job", "name")).is_some() {
+        if schema.lacks(&queues::CENSUS).is_some() {
             return Ok(());
         }
         let before = run.busy();

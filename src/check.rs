@@ -12,9 +12,10 @@ use sqlx::Row;
 
 use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
-use crate::config::{Config, quote_identifier};
+use crate::config::{Config, ROLE};
 use crate::database::{Failure, Reason, Run, Session};
 use crate::queues::{QueueCensus, Queues};
+use crate::rights::{self, Rights};
 use crate::schema::{Lack, Schema};
 
 /// What was found. Everything in it can be shown to anybody: no URL, no password.
@@ -42,6 +43,8 @@ pub struct Database {
     pub superuser: bool,
     /// Tables of the schema that the role could change.
     pub writable: Vec<String>,
+    /// Columns of the schema that the role could read and the exporter does not.
+    pub readable_besides: Vec<String>,
     /// SQL that makes a role which can do no more than the exporter needs.
     pub role_sql: String,
 }
@@ -135,11 +138,11 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
             sqlx::query(include_str!("check/role.sql")).bind(schema_name).fetch_one(connection).await
         })
         .await?;
-    let database: String = role.try_get("database")?;
     let role_name: String = role.try_get("role")?;
+    let rights = Rights::needed(&schema);
     report.database = Some(Database {
-        role_sql: advice::least_privilege(&schema, &config.database.schema, &database),
-        name: database,
+        role_sql: rights::role_sql(&mut run, &schema, &config.database.schema, ROLE).await?,
+        name: role.try_get("database")?,
         server_version: schema.server_version.clone(),
         in_recovery: schema.in_recovery,
         schema: schema_name.to_owned(),
@@ -147,6 +150,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         role: role_name.clone(),
         superuser: role.try_get("superuser")?,
         writable: role.try_get("writable")?,
+        readable_besides: rights.exceeded(&schema),
     });
     let partitions = partitions(&mut run, schema_name).await?;
     session.finish(run, None).await;
@@ -160,8 +164,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     }
     let mut queries = report.collectors.iter().flat_map(|collector| &collector.queries);
     if queries.any(|query| matches!(query.outcome, Outcome::Forbidden { .. })) {
-        let role = quote_identifier(&role_name);
-        report.grants = Some(advice::grants(&schema, &config.database.schema, &role));
+        report.grants = Some(rights.grants(&config.database.schema, &role_name));
     }
     // One index can serve several queries; it is told once, for the query that suffers most.
     let cost = |advice: &Advice| advice.seconds.unwrap_or(f64::INFINITY);

@@ -107,14 +107,18 @@ pub struct Context<'a> {
 }
 
 impl Query {
-    /// What this query lacks here, if anything. A table that is there and may not be read has no stand-in,
-    /// which would tell of nothing where there is something.
+    /// All that this query needs here: what it reads, or what its stand-ins read instead.
+    pub fn needs_here(&self, schema: &Schema) -> impl Iterator<Item = &'static Need> {
+        let or_instead = self
+            .stand_ins
+            .iter()
+            .flat_map(|stand_in| if stand_in.is_used(schema) { stand_in.needs } else { stand_in.instead_of });
+        self.needs.iter().chain(or_instead)
+    }
+
+    /// What this query lacks here, if anything; what is not there before what may not be read.
     pub fn lack(&self, schema: &Schema) -> Option<Lack> {
-        let replaced = self.stand_ins.iter().flat_map(|stand_in| stand_in.instead_of);
-        let mut replaced = replaced.filter_map(|need| schema.lacks(need));
-        let stand_ins = self.stand_ins_here(schema).flat_map(|stand_in| stand_in.needs);
-        let lack = self.needs.iter().chain(stand_ins).find_map(|need| schema.lacks(need));
-        lack.or_else(|| replaced.find(Lack::is_permission))
+        self.needs_here(schema).filter_map(|need| schema.lacks(need)).min_by_key(Lack::is_permission)
     }
 
     /// The lane that it runs in here.
@@ -176,8 +180,15 @@ impl Query {
     }
 
     fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {
-        let lacks = |need| schema.lacks(need).is_some();
-        self.stand_ins.iter().filter(move |stand_in| stand_in.instead_of.iter().any(lacks))
+        self.stand_ins.iter().filter(|stand_in| stand_in.is_used(schema))
+    }
+}
+
+impl StandIn {
+    /// A table that is there and may not be read has no stand-in, which would tell of nothing where there is
+    /// something.
+    fn is_used(&self, schema: &Schema) -> bool {
+        self.instead_of.iter().any(|need| schema.is_missing(need))
     }
 }
 

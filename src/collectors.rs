@@ -24,7 +24,7 @@ use sqlx::postgres::PgArguments;
 
 use crate::collector::{Collector, Context, Pace, Query, SqlFile};
 use crate::queues::LABEL as QUEUE;
-use crate::schema::{Index, Need};
+use crate::schema::Index;
 
 /// Every collector, in the order of the metric table. The only list of them.
 pub static COLLECTORS: &[&Collector] = &[
@@ -43,12 +43,13 @@ pub static COLLECTORS: &[&Collector] = &[
 /// Serves everything that looks at unfinished jobs only.
 const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
 
-/// A query over unfinished jobs that takes the known queues as $1; declarations say what differs.
+/// A query over unfinished jobs that takes the known queues as $1; declarations say what differs, and what it
+/// reads.
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
     wanted: |_| true,
-    needs: &[Need::Table("job")],
+    needs: &[],
     stand_ins: &[],
     index: Some(BY_STATE),
     arguments: known_queues,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
-use marie_exporter::{check, dashboards, listing, serve, shutdown};
+use marie_exporter::{check, dashboards, listing, rights, serve, shutdown};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -37,6 +37,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 Format::Json => serde_json::to_string_pretty(&report)?,
             });
             Ok(ExitCode::from(report.exit_code()))
+        }
+        Command::Grants(config, role) => {
+            print(&block_on(rights::grants(&config, &role))??);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Metrics(format) => {
             print(&listing::listing(format)?);

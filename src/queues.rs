@@ -12,8 +12,16 @@ use crate::schema::{Need, Schema};
 /// The label that holds `job.name`.
 pub const LABEL: &str = "queue";
 
+/// What [`Queues`] and [`QueueCensus`] read.
+pub const KNOWN: Need = Need::Columns("queue", &["name"]);
+pub const CENSUS: Need = Need::Columns("job", &["name", "state"]);
+
 /// Stands for all the queues beyond the limit.
 pub const OTHER: &str = "other";
+
+/// Clients may name a queue with 10,000 characters; each of its series would carry them in every scrape. So a
+/// longer name than this is no label, and its queue a part of `other`.
+pub const LONGEST: usize = 200;
 
 /// Names found in `job` itself, whatever the table `queue` says, and how busy each is. Read less often
 /// than [`Queues`]: where no index leads with the name it costs a pass over the table.
@@ -65,7 +73,7 @@ impl Queues {
         selection: &QueuesConfig,
     ) -> Result<Self, sqlx::Error> {
         let mut names = census.names.clone();
-        if schema.lacks(&Need::Table("queue")).is_none() {
+        if schema.lacks(&KNOWN).is_none() {
             names.extend(strings(connection, include_str!("queues/queues.sql")).await?);
         }
         Ok(Queues::new(names, &census.busiest, selection))
@@ -74,20 +82,15 @@ impl Queues {
     /// Of these names; `busiest` tells which keep their own series where there are too many.
     pub fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
         let known: Vec<String> = names.into_iter().filter(|name| selection.admits(name)).collect();
-        let published = if known.len() <= selection.limit {
-            known.iter().cloned().collect()
-        } else {
-            let busy = busiest.iter().filter(|name| known.binary_search(name).is_ok());
-            // Idle queues follow by name: an order that does not change by itself.
-            let mut published: BTreeSet<String> = BTreeSet::new();
-            for name in busy.chain(&known) {
-                if published.len() == selection.limit {
-                    break;
-                }
-                published.insert(name.clone());
+        let busy = busiest.iter().filter(|name| known.binary_search(name).is_ok());
+        // Idle queues follow by name: an order that does not change by itself.
+        let mut published: BTreeSet<String> = BTreeSet::new();
+        for name in busy.chain(&known).filter(|name| can_be_a_label(name)) {
+            if published.len() == selection.limit {
+                break;
             }
-            published
-        };
+            published.insert(name.clone());
+        }
         Queues { known, published, selection: selection.clone() }
     }
 
@@ -99,7 +102,7 @@ impl Queues {
     /// Publishes a queue that came up since the census under its name while there is room.
     pub fn admit(&mut self, name: &str) {
         let has_room = self.published.len() < self.selection.limit;
-        if has_room && !self.published.contains(name) && self.selection.admits(name) {
+        if has_room && !self.published.contains(name) && self.selection.admits(name) && can_be_a_label(name) {
             self.published.insert(name.to_owned());
         }
     }
@@ -114,6 +117,10 @@ impl Queues {
             None
         }
     }
+}
+
+fn can_be_a_label(name: &str) -> bool {
+    name.chars().nth(LONGEST).is_none()
 }
 
 async fn strings(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {

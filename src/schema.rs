@@ -21,8 +21,10 @@ const FINISHED_STATES: [&str; 5] = ["completed", "expired", "cancelled", "failed
 /// Something that a query cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
+    /// That it is there, which takes no right.
     Table(&'static str),
-    Column(&'static str, &'static str),
+    /// A table's columns, to read them; [`crate::rights`] are made of these.
+    Columns(&'static str, &'static [&'static str]),
     Index(Index),
 }
 
@@ -146,23 +148,39 @@ impl Schema {
     /// What of `need` this database lacks, if anything.
     pub fn lacks(&self, need: &Need) -> Option<Lack> {
         match need {
-            Need::Table(table) => match self.tables.get(*table) {
-                None => Some(Lack::Missing(format!("table {table}"))),
-                Some(found) if found.columns.values().any(|readable| *readable) => None,
-                Some(_) => Some(Lack::Permission(format!("table {table}"))),
-            },
-            Need::Column(table, column) => self.lacks(&Need::Table(table)).or_else(|| {
-                match self.tables.get(*table).and_then(|found| found.columns.get(*column)) {
-                    None => Some(Lack::Missing(format!("column {table}.{column}"))),
-                    Some(true) => None,
-                    Some(false) => Some(Lack::Permission(format!("column {table}.{column}"))),
+            Need::Table(table) if self.tables.contains_key(*table) => None,
+            Need::Table(table) => Some(Lack::Missing(format!("table {table}"))),
+            Need::Columns(table, columns) => {
+                let Some(found) = self.tables.get(*table) else { return self.lacks(&Need::Table(table)) };
+                // What is not there nobody can give a right to, so it is told first.
+                if let Some(missing) = columns.iter().find(|column| !found.columns.contains_key(**column)) {
+                    return Some(Lack::Missing(format!("column {table}.{missing}")));
                 }
-            }),
+                let denied = columns.iter().find(|column| !found.columns[**column])?;
+                Some(Lack::Permission(if found.columns.values().any(|readable| *readable) {
+                    format!("column {table}.{denied}")
+                } else {
+                    format!("table {table}")
+                }))
+            }
             Need::Index(index) if self.has_index(index) => None,
             Need::Index(index) => {
                 Some(Lack::Missing(format!("index on {} ({})", index.table, index.columns.join(", "))))
             }
         }
+    }
+
+    /// Whether something of `need` is not there, whatever our rights.
+    pub fn is_missing(&self, need: &Need) -> bool {
+        matches!(self.lacks(need), Some(Lack::Missing(_)))
+    }
+
+    /// Every table's columns that our role may read.
+    pub fn readable(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tables.iter().flat_map(|(table, found)| {
+            let readable = found.columns.iter().filter(|(_, readable)| **readable);
+            readable.map(move |(column, _)| (table.as_str(), column.as_str()))
+        })
     }
 
     /// Whether an index begins with these columns and holds every row that a query over them can want.
@@ -205,14 +223,13 @@ impl Schema {
 
     /// Which of the four shapes in the field this is, as `marie_database_info` and `check` name it.
     pub fn shape(&self) -> &'static str {
-        let has = |table, column| self.lacks(&Need::Column(table, column)).is_none();
         if !self.tables.contains_key("job") {
             "none"
         } else if self.states.is_empty() {
             "page"
         } else if self.tables.contains_key("job_attempt") {
             "new"
-        } else if has("job", "branch_metadata") {
+        } else if !self.is_missing(&Need::Columns("job", &["branch_metadata"])) {
             "mid"
         } else {
             "old"

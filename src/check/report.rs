@@ -41,14 +41,16 @@ impl fmt::Display for Database {
         write!(to, "role      {}", self.role)?;
         if self.superuser {
             writeln!(to, ", a superuser")?;
-        } else if self.writable.is_empty() {
-            return writeln!(to, ", can only read");
-        } else {
+        } else if !self.writable.is_empty() {
             writeln!(to, ", could write to {}", self.writable.join(", "))?;
+        } else if !self.readable_besides.is_empty() {
+            writeln!(to, ", can only read, but also {}", in_short(&self.readable_besides))?;
+        } else {
+            return writeln!(to, ", can read what the exporter needs and no more");
         }
         writeln!(
             to,
-            "          The exporter only reads; a role that can do no more:\n{}",
+            "          A role that can do just what the exporter needs (marie-exporter grants):\n{}",
             indented(&self.role_sql)
         )
     }
@@ -94,6 +96,14 @@ impl fmt::Display for CollectorReport {
         }
         Ok(())
     }
+}
+
+/// The first few of a list, and how many there are besides.
+fn in_short(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let rest = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - rest].join(", ");
+    if rest == 0 { shown } else { format!("{shown} and {rest} more columns") }
 }
 
 fn milliseconds(seconds: f64) -> String {

@@ -15,10 +15,26 @@ pub static COLLECTOR: Collector = Collector {
     about: "DAGs by state, stalled ones, and progress",
     families: &[&DAGS, &DAGS_STALLED, &OLDEST_ACTIVE_DAG, &DAG_PROGRESS, &DAG_JOBS],
     queries: &[
-        Query { sql: sql!("dags.sql"), ..OVER_DAGS },
-        Query { sql: sql!("dags_stalled.sql"), stand_ins: &[DEPENDENCIES_FROM_JSON], ..OVER_DAGS },
+        Query {
+            sql: sql!("dags.sql"),
+            needs: &[Need::Columns("dag", &["planner", "state", "started_on"])],
+            ..OVER_DAGS
+        },
+        Query {
+            sql: sql!("dags_stalled.sql"),
+            needs: &[
+                Need::Columns("dag", &["id", "state"]),
+                Need::Columns("job", &["id", "name", "dag_id", "state"]),
+            ],
+            stand_ins: &[DEPENDENCIES_FROM_JSON],
+            ..OVER_DAGS
+        },
         Query {
             sql: sql!("dag_progress.sql"),
+            needs: &[
+                Need::Columns("dag", &["id", "planner", "state", "started_on"]),
+                Need::Columns("job", &["dag_id", "state"]),
+            ],
             wanted: |config| config.dags_progress_limit > 0,
             index: Some(Index { table: "job", columns: &["dag_id"], predicate: None }),
             arguments: |context| {
@@ -30,6 +46,7 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("dags_finished.sql"),
+            needs: &[Need::Columns("dag", &["planner", "state"])],
             pace: Pace::Slow,
             index: Some(Index { table: "dag", columns: &["planner", "state"], predicate: None }),
             ..OVER_DAGS
@@ -38,7 +55,6 @@ pub static COLLECTOR: Collector = Collector {
 };
 
 const OVER_DAGS: Query = Query {
-    needs: &[Need::Column("dag", "planner")],
     index: Some(Index {
         table: "dag",
         columns: &["id"],

@@ -1,8 +1,11 @@
 //! The settings of each queue, as far as they are set.
 
-use super::{QUEUE, UNFINISHED};
+use sqlx::Arguments;
+
+use super::{QUEUE, UNFINISHED, known_queues};
 use crate::collector::{Collector, Query};
 use crate::family::{Family, Kind, Together};
+use crate::queues::LONGEST;
 use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
@@ -11,14 +14,16 @@ pub static COLLECTOR: Collector = Collector {
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
     queries: &[Query {
         sql: sql!("queues.sql"),
-        needs: &[
-            Need::Column("queue", "policy"),
-            Need::Column("queue", "dead_letter"),
-            Need::Column("queue", "retry_limit"),
-            Need::Column("queue", "retention_minutes"),
-            Need::Column("queue", "expire_seconds"),
-        ],
+        needs: &[Need::Columns(
+            "queue",
+            &["name", "policy", "dead_letter", "retry_limit", "retention_minutes", "expire_seconds"],
+        )],
         index: None,
+        arguments: |context| {
+            let mut arguments = known_queues(context)?;
+            arguments.add(i32::try_from(LONGEST)?)?;
+            Ok(arguments)
+        },
         ..UNFINISHED
     }],
 };

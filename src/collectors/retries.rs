@@ -4,7 +4,7 @@
 use super::{QUEUE, UNFINISHED};
 use crate::collector::{Collector, Pace, Query};
 use crate::family::{Family, Kind, Together};
-use crate::schema::Index;
+use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
     name: "retries",
@@ -13,11 +13,16 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("retries.sql"),
+            needs: &[Need::Columns("job", &["name", "retry_count"])],
             pace: Pace::Slow,
             index: Some(Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") }),
             ..UNFINISHED
         },
-        Query { sql: sql!("retries_exhausted.sql"), ..UNFINISHED },
+        Query {
+            sql: sql!("retries_exhausted.sql"),
+            needs: &[Need::Columns("job", &["name", "state", "retry_count", "retry_limit"])],
+            ..UNFINISHED
+        },
     ],
 };
 

@@ -11,38 +11,37 @@ pub static COLLECTOR: Collector = Collector {
     about: "The scheduler's newest signs of life",
     families: &[&LAST_ACTIVITY],
     queries: &[
-        Query { sql: sql!("last_unfinished.sql"), stand_ins: &[NO_LEASES], ..ANY_JOB },
+        Query {
+            sql: sql!("last_unfinished.sql"),
+            needs: &[Need::Columns("job", &["state", "started_on"])],
+            stand_ins: &[NO_LEASES],
+            ..ANY_JOB
+        },
         Query {
             sql: sql!("last_start_finished.sql"),
-            needs: &[Need::Index(BY_STARTED_ON)],
+            needs: &[Need::Index(BY_STARTED_ON), Need::Columns("job", &["started_on"])],
             index: Some(BY_STARTED_ON),
             ..ANY_JOB
         },
         Query {
             sql: sql!("last_finish.sql"),
+            needs: &[Need::Columns("job", &["completed_on"])],
             pace: Pace::FastWithIndex,
             index: Some(BY_COMPLETED_ON),
             ..ANY_JOB
         },
         Query {
             sql: sql!("last_history.sql"),
-            needs: &[
-                Need::Column("job_history", "history_id"),
-                Need::Column("job_history", "state"),
-                Need::Column("job_history", "started_on"),
-                Need::Column("job_history", "completed_on"),
-                Need::Column("job_history", "history_created_on"),
-            ],
+            needs: &[Need::Columns(
+                "job_history",
+                &["history_id", "state", "started_on", "completed_on", "history_created_on"],
+            )],
             index: Some(Index { table: "job_history", columns: &["history_id"], predicate: None }),
             ..ANY_JOB
         },
         Query {
             sql: sql!("last_maintenance.sql"),
-            needs: &[
-                Need::Column("version", "maintained_on"),
-                Need::Column("version", "monitored_on"),
-                Need::Column("version", "cron_on"),
-            ],
+            needs: &[Need::Columns("version", &["maintained_on", "monitored_on", "cron_on"])],
             index: None,
             ..ANY_JOB
         },
@@ -53,7 +52,7 @@ const ANY_JOB: Query = Query { arguments: no_arguments, ..UNFINISHED };
 
 /// Where there are no leases, or only some of them.
 const NO_LEASES: StandIn = StandIn {
-    instead_of: &[Need::Column("job", "lease_expires_at"), Need::Column("job", "run_lease_expires_at")],
+    instead_of: &[Need::Columns("job", &["lease_expires_at", "run_lease_expires_at"])],
     sql: include_str!("stand_ins/job_without_leases.sql"),
     needs: &[],
 };

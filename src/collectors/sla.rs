@@ -14,7 +14,7 @@ pub static COLLECTOR: Collector = Collector {
     families: &[&SLA_OVERDUE, &SLA_DUE_SOON],
     queries: &[Query {
         sql: sql!("sla.sql"),
-        needs: &[Need::Column("job", "soft_sla"), Need::Column("job", "hard_sla")],
+        needs: &[Need::Columns("job", &["name", "state", "created_on", "soft_sla", "hard_sla"])],
         arguments: |context| {
             let mut arguments = known_queues(context)?;
             arguments.add(context.config.sla_due_soon.as_secs_f64())?;

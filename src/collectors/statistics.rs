@@ -23,14 +23,20 @@ pub static COLLECTOR: Collector = Collector {
         &OLDEST_ACTIVE_JOB,
     ],
     queries: &[
-        Query { sql: sql!("statistics.sql"), ..UNFINISHED },
+        Query {
+            sql: sql!("statistics.sql"),
+            needs: &[Need::Columns("job", &["name", "state", "created_on", "started_on"])],
+            ..UNFINISHED
+        },
         Query {
             sql: sql!("waiting.sql"),
+            needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "created_on", "completed_on"])],
             stand_ins: &[NO_START_AFTER, NO_DAGS, DEPENDENCIES_FROM_JSON],
             ..UNFINISHED
         },
         Query {
             sql: sql!("finished.sql"),
+            needs: &[Need::Columns("job", &["name", "state"])],
             pace: Pace::Slow,
             index: Some(Index { table: "job", columns: &["name", "state"], predicate: None }),
             arguments: |context| {
@@ -45,20 +51,26 @@ pub static COLLECTOR: Collector = Collector {
 
 /// Where jobs cannot be deferred.
 const NO_START_AFTER: StandIn = StandIn {
-    instead_of: &[Need::Column("job", "start_after")],
+    instead_of: &[Need::Columns("job", &["start_after"])],
     sql: include_str!("stand_ins/job_without_start_after.sql"),
-    needs: &[],
+    needs: &[Need::Columns("job", &["dependencies"])],
 };
 
 /// Where no DAG is known, none is finished.
-const NO_DAGS: StandIn =
-    StandIn { instead_of: &[Need::Table("dag")], sql: include_str!("stand_ins/dag.sql"), needs: &[] };
+const NO_DAGS: StandIn = StandIn {
+    instead_of: &[Need::Columns("dag", &["id", "state"])],
+    sql: include_str!("stand_ins/dag.sql"),
+    needs: &[],
+};
 
 /// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
 pub(super) const DEPENDENCIES_FROM_JSON: StandIn = StandIn {
-    instead_of: &[Need::Table("job_dependencies")],
+    instead_of: &[Need::Columns(
+        "job_dependencies",
+        &["job_name", "job_id", "depends_on_name", "depends_on_id"],
+    )],
     sql: include_str!("stand_ins/job_dependencies.sql"),
-    needs: &[Need::Column("job", "dependencies")],
+    needs: &[Need::Columns("job", &["dependencies"])],
 };
 
 static JOBS: Family = Family {

@@ -7,7 +7,7 @@ use sqlx::postgres::PgArguments;
 use super::{UNFINISHED, no_arguments};
 use crate::collector::{Collector, Pace, Query};
 use crate::family::{Family, Kind, Together};
-use crate::schema::Index;
+use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
     name: "storage",
@@ -17,7 +17,6 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("storage.sql"),
             pace: Pace::Slow,
-            needs: &[],
             index: None,
             arguments: |context| {
                 let mut arguments = PgArguments::default();
@@ -28,6 +27,7 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("cleanup_due.sql"),
+            needs: &[Need::Columns("job", &["state", "completed_on"])],
             pace: Pace::Slow,
             index: Some(Index { table: "job", columns: &["state", "completed_on"], predicate: None }),
             arguments: no_arguments,

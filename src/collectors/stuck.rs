@@ -14,6 +14,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("stuck.sql"),
+            needs: &[Need::Columns("job", &["name", "state", "started_on"])],
             stand_ins: &[NO_EXPIRY],
             arguments: |context| {
                 let config = context.config;
@@ -34,7 +35,10 @@ pub static COLLECTOR: Collector = Collector {
         // Before job_attempt came, nobody renewed run leases: every healthy job looked expired after a minute.
         Query {
             sql: sql!("lease_expired.sql"),
-            needs: &[Need::Table("job_attempt"), Need::Column("job", "run_lease_expires_at")],
+            needs: &[
+                Need::Table("job_attempt"),
+                Need::Columns("job", &["name", "state", "run_lease_expires_at"]),
+            ],
             ..UNFINISHED
         },
     ],
@@ -42,7 +46,7 @@ pub static COLLECTOR: Collector = Collector {
 
 /// Where jobs have no time limit.
 const NO_EXPIRY: StandIn = StandIn {
-    instead_of: &[Need::Column("job", "expire_in")],
+    instead_of: &[Need::Columns("job", &["expire_in"])],
     sql: include_str!("stand_ins/job_without_expire_in.sql"),
     needs: &[],
 };

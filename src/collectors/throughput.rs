@@ -3,7 +3,7 @@
 use super::{QUEUE, UNFINISHED};
 use crate::collector::{Collector, Pace, Query};
 use crate::family::{Family, Kind, Together};
-use crate::schema::Index;
+use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
     name: "throughput",
@@ -12,6 +12,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("throughput.sql"),
+            needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
             pace: Pace::FastWithIndex,
             index: Some(BY_COMPLETED_ON),
             ..UNFINISHED
@@ -20,6 +21,7 @@ pub static COLLECTOR: Collector = Collector {
         // of a quiet queue, so this one has no index that bounds it.
         Query {
             sql: sql!("last_finished.sql"),
+            needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
             pace: Pace::Slow,
             index: None,
             arguments: super::no_arguments,

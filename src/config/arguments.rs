@@ -32,6 +32,14 @@ pub(super) enum Action {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Print the SQL that makes a role which can read what the exporter needs and do no more
+    Grants {
+        /// The role's name
+        #[arg(long, value_name = "NAME", default_value = super::ROLE, value_parser = super::database::name)]
+        role: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Print the table of all metrics
     Metrics {
         /// How to print the table

@@ -65,15 +65,23 @@ impl FromStr for SchemaName {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        // PostgreSQL would cut a longer name off without an error and read another schema.
-        if name.is_empty() || name.len() > 63 {
-            return Err(format!("must be 1 to 63 bytes long, not {}", name.len()));
-        }
-        if name.contains('\0') {
-            return Err("must not contain NUL".to_owned());
-        }
-        Ok(Self(name.to_owned()))
+        self::name(name).map(Self)
     }
+}
+
+/// The role that the exporter connects as, unless it is to have another name.
+pub const ROLE: &str = "marie_exporter";
+
+/// Whatever PostgreSQL can have as a name. It would cut a longer one off without an error, and take another
+/// object.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 63 {
+        return Err(format!("must be 1 to 63 bytes long, not {}", text.len()));
+    }
+    if text.contains('\0') {
+        return Err("must not contain NUL".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A name as an SQL identifier: whatever is in it, it names one object. The one function that quotes names.

@@ -22,6 +22,8 @@ use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::parse_url,
 pub enum Command {
     Serve(Config),
     Check(Config, Format),
+    /// For a role of this name.
+    Grants(Config, String),
     Metrics(MetricsFormat),
     Rules,
     Dashboards(PathBuf),
@@ -74,6 +76,10 @@ pub(super) fn parse(
         Action::Check { settings, format } => {
             let url = database_url(&settings, &sources.given)?;
             Command::Check(config(settings, Some(url)), format)
+        }
+        Action::Grants { settings, role } => {
+            let url = database_url(&settings, &sources.given)?;
+            Command::Grants(config(settings, Some(url)), role)
         }
         Action::Metrics { format } => Command::Metrics(format),
         Action::Rules => Command::Rules,

@@ -1,7 +1,7 @@
 -- The tables of the monitored schema, their columns and whether our role may read them. Without a right on the
 -- schema itself, those on its tables are worth nothing.
--- $1 is the schema's name. Returns a row for every column; a table that we may read in part counts the
--- columns that we may read. Costs a look into the catalog, served by its own indexes.
+-- $1 is the schema's name. Returns a row for every column, and one for xmin, the only one of the system's own that
+-- anything reads; views have none. Costs a look into the catalog, served by its own indexes.
 select
     c.relname::text as table_name,
     a.attname::text as column_name,
@@ -13,5 +13,5 @@ join pg_attribute as a on a.attrelid = c.oid
 where n.nspname = $1
     and c.relkind in ('r', 'p', 'v', 'm', 'f')
     and not c.relispartition
-    and a.attnum > 0
+    and (a.attnum > 0 or a.attname = 'xmin')
     and not a.attisdropped

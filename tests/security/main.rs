@@ -1,0 +1,19 @@
+//! What an attacker or a mistake could make of the exporter: the rights of its role, the way to its database,
+//! hostile names, secrets in what it says.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(dead_code, reason = "other test binaries use the rest of the support")]
+
+#[path = "../support/databases.rs"]
+mod databases;
+#[path = "../support/metrics.rs"]
+mod metrics;
+#[path = "../support/process.rs"]
+mod process;
+#[path = "../support/scrape.rs"]
+mod scrape;
+
+mod columns;
+mod names;
+mod refusals;
+mod role;
