@@ -156,6 +156,19 @@ fn every_alert_has_a_case_that_fires_and_one_that_does_not_and_there_are_no_othe
     }
 }
 
+/// What pages must not look mended because nobody can see any more.
+#[test]
+fn every_page_has_a_case_in_which_its_data_vanish_and_it_stays() {
+    let held: Cases = read(&folder().join("tests/held.yml"));
+    let cases = held.tests.iter().flat_map(|case| &case.alert_rule_test);
+    let held: BTreeSet<&str> =
+        cases.filter(|case| !case.exp_alerts.is_empty()).map(|case| case.alertname.as_str()).collect();
+    for (name, rules) in alerts() {
+        let pages = rules.iter().any(|rule| rule.labels["severity"] == "page");
+        assert!(!pages || held.contains(name.as_str()), "{name} has no case in tests/held.yml");
+    }
+}
+
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let text = std::fs::read_to_string(folder().join("runbooks.md")).unwrap();
