@@ -85,7 +85,8 @@ pub fn acceptor(settings: &TlsSettings, files: &Files) -> Result<TlsAcceptor, Tl
         rustls::Error::InconsistentKeys(_) => {
             wrong(&settings.key, format!("is not the key of {}", settings.cert.name()))
         }
-        error => unusable(&settings.cert, error),
+        error @ rustls::Error::InvalidCertificate(_) => unusable(&settings.cert, error),
+        error => unusable(&settings.key, error),
     })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))

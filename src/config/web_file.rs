@@ -36,7 +36,7 @@ const UNSUPPORTED: [(&str, &str); 5] = [
     ("rate_limit", "the number of connections and of logins is limited without it"),
     (
         "client_allowed_sans",
-        "let a certificate authority of their own sign the certificates of those who may come",
+        "who holds a certificate of client_ca_file gets in, so give the clients an authority of their own",
     ),
     ("cipher_suites", "rustls has none that is weak"),
     ("prefer_server_cipher_suites", "rustls has no cipher suite that is weak"),

@@ -104,17 +104,22 @@ async fn a_bad_file_leaves_in_force_what_was_before_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_reload_may_ask_for_more_than_before() {
-    let exporter = Exporter::serve("");
+async fn a_reload_may_ask_for_more_than_before_but_not_for_less() {
+    let mut exporter = Exporter::serve("");
     until(&exporter, &Client::plain(), 200).await;
-    exporter.replace("web.yml", &users("alice", &HASH));
+    let login = users("alice", &HASH);
+    exporter.replace("web.yml", &login);
     until(&exporter, &Client::plain(), 401).await;
-    let required = "client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}";
-    exporter.replace(
-        "web.yml",
-        &format!("{}{}", TLS.replace('}', &format!(", {required}")), users("alice", &HASH)),
-    );
+    let required = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}";
+    exporter.replace("web.yml", &format!("{}{login}", TLS.replace('}', required)));
     let own = exporter.authority.sign("prometheus");
     until(&exporter, &Client::showing(&exporter.authority, &own).logging_in("alice", PASSWORD), 200).await;
     assert!(Client::plain().get(exporter.address(), "/metrics").await.is_err());
+
+    for clients in ["", ", client_ca_file: ca.crt, client_auth_type: VerifyClientCertIfGiven"] {
+        exporter.replace("web.yml", &format!("{}{login}", TLS.replace('}', &format!("{clients}}}"))));
+        exporter.process.until_logged("asks for no client certificate any more");
+        let without = Client::trusting(&exporter.authority).logging_in("alice", PASSWORD);
+        assert!(without.get(exporter.address(), "/metrics").await.is_err(), "{clients}");
+    }
 }
