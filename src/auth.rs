@@ -44,7 +44,7 @@ pub struct Logins {
     /// That such a password matches such a hash stays true whatever the file says, and whose it is does not
     /// matter: there is nothing to invalidate, and no way to take one entry for another. Wrong passwords are
     /// not remembered. There is no end to them, and whoever tries them may wait.
-    known: Mutex<HashMap<String, hmac::Tag>>,
+    known: Arc<Mutex<HashMap<String, hmac::Tag>>>,
     waiting: Arc<Mutex<Vec<IpAddr>>>,
     bench: Arc<Semaphore>,
 }
@@ -61,7 +61,7 @@ impl Logins {
     pub fn new() -> Result<Self, ring::error::Unspecified> {
         Ok(Self {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
-            known: Mutex::default(),
+            known: Arc::default(),
             waiting: Arc::default(),
             bench: Arc::new(Semaphore::new(1)),
         })
@@ -70,17 +70,17 @@ impl Logins {
     /// Judges a request by its head. Where there are no users, everybody is welcome.
     pub async fn judge(
         &self,
-        users: &Arc<BTreeMap<String, PasswordHash>>,
+        users: &BTreeMap<String, PasswordHash>,
         head: &HeaderMap,
         from: IpAddr,
     ) -> Verdict {
-        if users.is_empty() {
+        let Some(highest) = users.values().map(|hash| hash.cost).max() else {
             return Verdict::Welcome;
-        }
+        };
         let Some((name, password)) = credentials(head) else {
             return Verdict::Stranger;
         };
-        let hash = users.get(&name);
+        let hash = name.and_then(|name| users.get(&name));
         if self.is_known(hash, &password) {
             return Verdict::Welcome;
         }
@@ -95,21 +95,21 @@ impl Logins {
             return Verdict::Welcome;
         }
         let code = hmac::sign(&self.key, &password);
-        let all = Arc::clone(users);
+        let others: Vec<String> = users.values().map(|hash| hash.text.clone()).collect();
+        let (hash, known) = (hash.cloned(), Arc::clone(&self.known));
+        // A caller who goes away does not stop it, nor is its result lost: the next scrape finds it.
         let compared = tokio::task::spawn_blocking(move || {
-            // Until it is done, for a caller who goes away does not stop it.
             let _permit = permit;
-            compare(&all, &name, |hash| bcrypt::verify(&password, hash).unwrap_or(false))
+            let bcrypt = |hash: &str| bcrypt::verify(&password, hash).unwrap_or(false);
+            let Some(right) = compare(hash, highest, bcrypt) else {
+                return Verdict::Stranger;
+            };
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|hash, _| others.contains(hash));
+            known.insert(right.text, code);
+            Verdict::Welcome
         });
-        match (compared.await, hash) {
-            (Ok(true), Some(hash)) => {
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.retain(|hash, _| users.values().any(|user| user.text == *hash));
-                known.insert(hash.text.clone(), code);
-                Verdict::Welcome
-            }
-            _ => Verdict::Stranger,
-        }
+        compared.await.unwrap_or(Verdict::Stranger)
     }
 
     fn is_known(&self, hash: Option<&PasswordHash>, password: &[u8]) -> bool {
@@ -139,7 +139,7 @@ impl Drop for Place {
 }
 
 /// Name and password, the latter without what bcrypt ignores. A name that is not UTF-8 is nobody's.
-fn credentials(head: &HeaderMap) -> Option<(String, Vec<u8>)> {
+fn credentials(head: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
     let value = head.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -147,31 +147,30 @@ fn credentials(head: &HeaderMap) -> Option<(String, Vec<u8>)> {
     }
     let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let name = String::from_utf8(decoded[..colon].to_vec()).ok();
     let password = &decoded[colon + 1..];
-    let name = String::from_utf8_lossy(&decoded[..colon]).into_owned();
     Some((name, password[..password.len().min(LONGEST)].to_vec()))
 }
 
-/// Whether `matches`, which is bcrypt, says so of this user's hash. When not, the work is the same whoever
-/// was named, or the time would tell which names there are: as much as the most costly hash takes.
+/// The hash again, if `matches`, which is bcrypt, says so of it. When not, the work is the same whoever was named,
+/// or the time would tell which names there are: as much as the highest cost of the file takes.
 fn compare(
-    users: &BTreeMap<String, PasswordHash>,
-    name: &str,
+    hash: Option<PasswordHash>,
+    highest: u32,
     mut matches: impl FnMut(&str) -> bool,
-) -> bool {
-    let highest = users.values().map(|hash| hash.cost).max().unwrap_or_default();
-    let Some(hash) = users.get(name) else {
+) -> Option<PasswordHash> {
+    let Some(hash) = hash else {
         matches(&nobodys(highest));
-        return false;
+        return None;
     };
     if matches(&hash.text) {
-        return true;
+        return Some(hash);
     }
     // Each step of the cost doubles the work: c, and then c, c + 1, ... below the highest, are that of the highest.
     for cost in hash.cost..highest {
         matches(&nobodys(cost));
     }
-    false
+    None
 }
 
 fn nobodys(cost: u32) -> String {
@@ -187,10 +186,10 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn users(given: &[(&str, &str, u32)]) -> Arc<BTreeMap<String, PasswordHash>> {
+    fn users(given: &[(&str, &str, u32)]) -> BTreeMap<String, PasswordHash> {
         let hash = |password: &str, cost| bcrypt::hash(password, cost).unwrap().parse().unwrap();
         let given = given.iter().map(|(name, password, cost)| ((*name).to_owned(), hash(password, *cost)));
-        Arc::new(given.collect())
+        given.collect()
     }
 
     fn head(value: &str) -> HeaderMap {
@@ -203,12 +202,13 @@ mod tests {
 
     /// What bcrypt is asked to do for a wrong password, in rounds.
     fn rounds(users: &BTreeMap<String, PasswordHash>, name: &str) -> u64 {
+        let highest = users.values().map(|hash| hash.cost).max().unwrap();
         let mut rounds = 0;
-        let is_right = compare(users, name, |hash| {
+        let right = compare(users.get(name).cloned(), highest, |hash| {
             rounds += 1 << hash.parse::<bcrypt::HashParts>().unwrap().get_cost();
             false
         });
-        assert!(!is_right);
+        assert!(right.is_none());
         rounds
     }
 
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_user_who_does_not_exist_is_let_in_by_no_answer() {
-        assert!(!compare(&users(&[("one", "a", 4)]), "nobody", |_| true));
+        assert!(compare(None, 4, |_| true).is_none());
     }
 
     #[tokio::test]
@@ -285,7 +285,7 @@ mod tests {
         }
         assert_eq!(logins.judge(&users, &HeaderMap::new(), HERE).await, Verdict::Stranger);
         assert_eq!(logins.judge(&users, &head(&format!("bAsIc {encoded}")), HERE).await, Verdict::Busy);
-        assert_eq!(logins.judge(&Arc::default(), &HeaderMap::new(), HERE).await, Verdict::Welcome);
+        assert_eq!(logins.judge(&BTreeMap::new(), &HeaderMap::new(), HERE).await, Verdict::Welcome);
     }
 
     #[tokio::test]
@@ -323,6 +323,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_caller_who_goes_away_has_logged_in_all_the_same() {
+        let (users, head) = (users(&[("alice", "ann", 12)]), login("alice", "ann"));
+        let logins = Logins::new().unwrap();
+        let given_up = tokio::time::timeout(Duration::ZERO, logins.judge(&users, &head, HERE));
+        assert!(given_up.await.is_err());
+        // Once the bench is free, it is known.
+        drop(logins.bench.acquire().await.unwrap());
+        assert_eq!(logins.known.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
     async fn who_waits_is_bounded_and_leaves_no_trace_on_going_away() {
         let users = users(&[("alice", "ann", 4)]);
         let logins = Arc::new(Logins::new().unwrap());
@@ -332,7 +343,7 @@ mod tests {
             (0..WAITING / WAITING_FROM_ONE).map(|n| IpAddr::from([127, 0, 1, u8::try_from(n).unwrap()]));
         for from in addresses {
             for place in 0..=WAITING_FROM_ONE {
-                let (logins, users) = (Arc::clone(&logins), Arc::clone(&users));
+                let (logins, users) = (Arc::clone(&logins), users.clone());
                 if place < WAITING_FROM_ONE {
                     waiting.spawn(async move { logins.judge(&users, &login("alice", "no"), from).await });
                     tokio::task::yield_now().await;

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_saphyr::Spanned;
@@ -57,7 +56,7 @@ const HEADERS: [(&str, &[&str]); 5] = [
 pub struct WebFile {
     pub tls: Option<TlsSettings>,
     /// By name. None means that nobody has to log in.
-    pub users: Arc<BTreeMap<String, PasswordHash>>,
+    pub users: BTreeMap<String, PasswordHash>,
     /// For every answer.
     pub headers: HeaderMap,
 }
@@ -156,7 +155,7 @@ impl WebFile {
             match key.value.as_str() {
                 TLS => web.tls = tls(node, &origin, folder)?,
                 HTTP => web.headers = http(node, &origin)?,
-                USERS => web.users = Arc::new(users(node, &origin)?),
+                USERS => web.users = users(node, &origin)?,
                 _ => return Err(refusal("", &key, &origin, &[HTTP, TLS, USERS])),
             }
         }
