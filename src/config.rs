@@ -16,6 +16,7 @@ mod file;
 mod resolve;
 mod sources;
 mod values;
+mod web_file;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
 pub use self::resolve::Command;
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
+pub use self::web_file::{ClientCertificates, PasswordHash, Pem, TlsSettings, TlsVersion, WebFile};
 
 /// Everything that `serve`, `check` and `demo` need to know.
 #[derive(Debug, Clone, Args)]
@@ -85,6 +87,12 @@ pub struct WebConfig {
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics",
           value_parser = values::telemetry_path)]
     pub telemetry_path: String,
+
+    /// YAML file of TLS, passwords and headers, in the format of Prometheus's exporters; read again when it
+    /// changes and on SIGHUP
+    #[arg(long = "web.config.file", id = "web.config.file", value_name = "FILE",
+          value_parser = PathBufValueParser::new().try_map(values::file))]
+    pub config_file: Option<PathBuf>,
 }
 
 /// What is logged, on standard error.

@@ -45,7 +45,7 @@ pub async fn run(
     say(&format!("Five queues, {} jobs a second. Ctrl-C ends it and leaves nothing behind.", demo.rate));
     let mut ended = shutdown.clone();
     let simulation = tokio::spawn(async move { simulator.run(ends(&mut ended)).await });
-    let outcome = serve(config, shutdown).await;
+    let outcome = serve(config, None, shutdown).await;
     simulation.abort();
     drop(server);
     outcome

@@ -5,10 +5,13 @@
 //! a [`collector`] is queries that fill families, and [`collectors`] are those there are, the last
 //! of which counts [`events`]; the [`runner`]
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
-//! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that.
+//! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that
+//! to whom [`access`], [`tls`] and [`auth`] let in.
 //! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`] and [`listing`] are the
 //! commands beside it.
 
+pub mod access;
+pub mod auth;
 pub mod catalog;
 pub mod check;
 pub mod collector;
@@ -33,3 +36,4 @@ pub mod snapshot;
 pub mod standing;
 pub mod status;
 pub mod telemetry;
+pub mod tls;

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
 use marie_exporter::{check, dashboards, listing, rights, serve, shutdown};
@@ -27,10 +28,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(config) => {
             log(&config.log);
-            block_on(async { serve::serve(config, shutdown::signalled()?).await })??;
+            block_on(async {
+                serve::serve(config, Some(shutdown::hangups()?), shutdown::signalled()?).await
+            })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(config, format) => {
+            Access::load(config.web.config_file.as_deref())?;
             let report = block_on(check::check(&config))?;
             print(&match format {
                 Format::Text => report.to_string(),

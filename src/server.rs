@@ -2,29 +2,36 @@
 //!
 //! `axum::serve` gives hyper no timer, and without one a client that sends half a request holds its
 //! connection for ever; so connections are accepted here, with a limit on their number and on the head's
-//! size and time.
+//! size and time. A TLS handshake has as long as a head, and every route asks for the password where there is one.
 
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tracing::{debug, warn};
 
+use crate::access::Access;
+use crate::auth::{Logins, Verdict};
 use crate::landing;
 use crate::runner::Exporter;
 use crate::shutdown::ends;
@@ -74,34 +81,92 @@ async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// The places that all listeners share.
-pub fn room() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(CONNECTIONS))
+/// What all listeners share.
+pub struct Front {
+    routes: TowerToHyperService<Router>,
+    logins: Logins,
+    access: watch::Receiver<Arc<Access>>,
+    room: Arc<Semaphore>,
+}
+
+impl Front {
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new(exporter: Arc<Exporter>, access: watch::Receiver<Arc<Access>>) -> anyhow::Result<Self> {
+        Ok(Self {
+            routes: TowerToHyperService::new(router(exporter)),
+            logins: Logins::new().context("the system has no random numbers")?,
+            access,
+            room: Arc::new(Semaphore::new(CONNECTIONS)),
+        })
+    }
+
+    /// Answers one connection, which is one request.
+    async fn converse(&self, stream: TcpStream, from: IpAddr, watcher: Watcher) {
+        let access = Arc::clone(&self.access.borrow());
+        let ended = match &access.acceptor {
+            None => self.answer(stream, from, &access, watcher).await,
+            Some(acceptor) => match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => self.answer(stream, from, &access, watcher).await,
+                Ok(Err(error)) => return debug!(%error, "a TLS handshake failed"),
+                Err(_) => return debug!("a TLS handshake did not end in time"),
+            },
+        };
+        // A client that goes away or sends nonsense is its own affair.
+        if let Err(error) = ended {
+            debug!(%error, "a connection ended early");
+        }
+    }
+
+    async fn answer(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        from: IpAddr,
+        access: &Access,
+        watcher: Watcher,
+    ) -> hyper::Result<()> {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_SIZE);
+        // A scrape every few seconds gains nothing from a connection kept open, and one request each makes
+        // the time of a connection easy to bound.
+        http.keep_alive(false);
+        let service = service_fn(async |request| self.respond(request, from, access).await);
+        watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await
+    }
+
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        from: IpAddr,
+        access: &Access,
+    ) -> Result<Response, Infallible> {
+        let file = access.file();
+        let mut response = match self.logins.judge(&file.users, request.headers(), from).await {
+            Verdict::Welcome => self.routes.call(request).await?,
+            Verdict::Stranger => {
+                let challenge = "Basic realm=\"marie-exporter\", charset=\"UTF-8\"";
+                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)], "Unauthorized\n")
+                    .into_response()
+            }
+            Verdict::Busy => (StatusCode::TOO_MANY_REQUESTS, "Too many logins at once\n").into_response(),
+        };
+        response.headers_mut().extend(file.headers.clone());
+        Ok(response)
+    }
 }
 
 /// Serves until `shutdown` turns true, then lets what is under way end.
-pub async fn serve(
-    listener: TcpListener,
-    room: Arc<Semaphore>,
-    exporter: Arc<Exporter>,
-    mut shutdown: watch::Receiver<bool>,
-) {
-    let service = TowerToHyperService::new(router(exporter));
+pub async fn serve(listener: TcpListener, front: Arc<Front>, mut shutdown: watch::Receiver<bool>) {
     let connections = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_SIZE);
-    // A scrape every few seconds gains nothing from a connection kept open, and one request each makes
-    // the time of a connection easy to bound.
-    http.keep_alive(false);
     loop {
         // Beyond the limit, clients wait in the kernel's queue until others are done or timed out.
         let accepted = async {
-            let place = Arc::clone(&room).acquire_owned().await;
+            let place = Arc::clone(&front.room).acquire_owned().await;
             (place, listener.accept().await)
         };
-        let (place, stream) = tokio::select! {
+        let (place, stream, from) = tokio::select! {
             (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => (place, stream),
+                Ok((stream, from)) => (place, prompt(stream), from.ip()),
                 Err(error) => {
                     refused(&error).await;
                     continue;
@@ -109,20 +174,16 @@ pub async fn serve(
             },
             () = ends(&mut shutdown) => break,
         };
-        let connection =
-            connections.watch(http.serve_connection(TokioIo::new(prompt(stream)), service.clone()));
+        let (front, watcher) = (Arc::clone(&front), connections.watcher());
         tokio::spawn(async move {
-            // A client that goes away or sends nonsense is its own affair.
-            match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%error, "a connection ended early"),
-                Err(_) => debug!("a client did not read its answer"),
+            if timeout(CONNECTION_TIMEOUT, front.converse(stream, from, watcher)).await.is_err() {
+                debug!("a client did not read its answer");
             }
             drop(place);
         });
     }
     // Whoever has not read its answer by then will not.
-    let _ = tokio::time::timeout(FAREWELL, connections.shutdown()).await;
+    let _ = timeout(FAREWELL, connections.shutdown()).await;
 }
 
 /// Answers are written in one piece; waiting to fill a packet would only delay them.

@@ -1,7 +1,7 @@
-//! How the process is told to end: a flag that turns true, which every task of it watches.
+//! The signals: how the process is told to end, which is a flag that every task watches, and to read again.
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -21,6 +21,14 @@ pub fn signalled() -> anyhow::Result<watch::Receiver<bool>> {
         end.send_replace(true);
     });
     Ok(shutdown)
+}
+
+/// SIGHUPs from now on, which end the process no more.
+///
+/// # Errors
+/// When they cannot be listened for.
+pub fn hangups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
 }
 
 /// Waits until the process is told to end.

@@ -25,6 +25,7 @@ const DURATIONS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 pub static FAMILIES: &[&Family] = &[
     &UP,
     &BUILD_INFO,
+    &WEB_CONFIG,
     &DATABASE_INFO,
     &CLOCK_OFFSET,
     &BUSY,
@@ -53,6 +54,12 @@ static BUILD_INFO: Family = Family::new(
     Kind::Gauge,
     &["version", "revision", "rustc"],
     "1, labelled with what this exporter was built from.",
+);
+static WEB_CONFIG: Family = Family::new(
+    "marie_exporter_web_config_last_reload_successful",
+    Kind::Gauge,
+    &[],
+    "1 if the web configuration and its certificates could be used as last read, 0 if not and those before are in force.",
 );
 static DATABASE_INFO: Family = Family::new(
     "marie_database_info",
@@ -135,6 +142,7 @@ static SERIES: Family = Family::new(
 pub struct Telemetry {
     registry: Registry,
     up: IntGauge,
+    web_config: IntGauge,
     database_info: GaugeVec,
     clock_offset: Gauge,
     busy: CounterVec,
@@ -161,6 +169,7 @@ impl Telemetry {
         let histogram = HistogramOpts::new(DURATION.name, DURATION.help).buckets(DURATIONS.to_vec());
         let telemetry = Telemetry {
             up: registered(&registry, IntGauge::with_opts(options(&UP))?)?,
+            web_config: registered(&registry, IntGauge::with_opts(options(&WEB_CONFIG))?)?,
             database_info: gauge(&DATABASE_INFO)?,
             clock_offset: registered(&registry, Gauge::with_opts(options(&CLOCK_OFFSET))?)?,
             busy: registered(&registry, CounterVec::new(options(&BUSY), BUSY.labels)?)?,
@@ -181,6 +190,7 @@ impl Telemetry {
             .set(1.0);
         registry.register(Box::new(ProcessCollector::for_self()))?;
         telemetry.start_at_zero();
+        telemetry.web_config(true);
         Ok(telemetry)
     }
 
@@ -206,6 +216,11 @@ impl Telemetry {
     /// Whether the latest attempt reached the database.
     pub fn is_up(&self) -> bool {
         self.up.get() == 1
+    }
+
+    /// Whether the web configuration is good as it was last read.
+    pub fn web_config(&self, good: bool) {
+        self.web_config.set(i64::from(good));
     }
 
     pub fn database(&self, name: &str, schema: &Schema) {

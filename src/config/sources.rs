@@ -110,10 +110,11 @@ fn queues(
     node: Spanned<Node>,
     origin: &dyn Fn(u64) -> Origin,
 ) -> Result<BTreeMap<String, Duration>, ConfigError> {
+    let example = "queues: {extract: {stuck_after: 20m}}";
     let mut thresholds = BTreeMap::new();
-    for (queue, node) in mapping("queues", node, origin)? {
+    for (queue, node) in mapping("queues", example, node, origin)? {
         let setting = format!("queues: {}", queue.value);
-        for (key, node) in mapping(&setting, node, origin)? {
+        for (key, node) in mapping(&setting, example, node, origin)? {
             if key.value != "stuck_after" {
                 return Err(ConfigError::UnknownKey {
                     key: shown(&key.value, key.value.as_ref()),
@@ -132,8 +133,10 @@ fn queues(
     Ok(thresholds)
 }
 
-fn mapping(
+/// A mapping's entries; `example` is what it should look like.
+pub(super) fn mapping(
     setting: &str,
+    example: &str,
     node: Spanned<Node>,
     origin: &dyn Fn(u64) -> Origin,
 ) -> Result<Entries, ConfigError> {
@@ -143,12 +146,13 @@ fn mapping(
         Node::Scalar(text) if text.is_empty() => Ok(Entries::new()),
         Node::Scalar(_) | Node::List(_) => Err(ConfigError::Yaml {
             origin: origin(node.referenced.line()),
-            reason: format!("{setting} must be as in queues: {{extract: {{stuck_after: 20m}}}}"),
+            reason: format!("{setting} must be as in {example}"),
         }),
     }
 }
 
-fn scalar(
+/// A single value and where it stands.
+pub(super) fn scalar(
     setting: &str,
     node: Spanned<Node>,
     origin: &dyn Fn(u64) -> Origin,
@@ -185,7 +189,7 @@ fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError
 }
 
 /// The value for a message, unless it is a secret or looks like one in the wrong place.
-fn shown(setting: &str, value: &OsStr) -> String {
+pub(super) fn shown(setting: &str, value: &OsStr) -> String {
     let value = value.to_string_lossy();
     if setting == DATABASE[0] || looks_secret(&value) { "***".into() } else { format!("{value:?}") }
 }

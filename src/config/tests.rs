@@ -2,6 +2,7 @@
 //! the message out.
 
 mod messages;
+mod web_file;
 
 use super::*;
 
@@ -65,6 +66,7 @@ fn defaults_are_those_of_the_documentation() {
                 127.0.0.1:10187,
             ],
             telemetry_path: "/metrics",
+            config_file: None,
         },
         log: LogConfig {
             level: Level(

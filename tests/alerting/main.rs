@@ -9,6 +9,8 @@ mod databases;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
 
 mod pages;
 mod receiver;

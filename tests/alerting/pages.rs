@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 
 use crate::databases::{furnished, run};
 use crate::process::{self, Process};
-use crate::stack::{Stack, free_port};
+use crate::prometheus::free_port;
+use crate::stack::Stack;
 
 fn exporter(url: &str, port: u16) -> Process {
     let mut command = process::command(&["serve", "--database-url", url, "--stuck.after=2s"]);

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
 
+use crate::prometheus::{Ended, Prometheus, free_port, start};
 use crate::receiver::Receiver;
 
 /// Longer than any page takes here, even on a loaded machine.
@@ -16,25 +15,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stack {
     pub(crate) receiver: Receiver,
-    prometheus: u16,
-    _processes: [Ended; 2],
+    prometheus: Prometheus,
+    _alertmanager: Ended,
     _folder: tempfile::TempDir,
-}
-
-/// Ended with the test, whatever comes of it.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The bundled rules with nothing changed but how long things take: no rule waits, and what failed a quarter of
@@ -60,7 +43,7 @@ impl Stack {
         let folder = tempfile::tempdir().unwrap();
         let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts");
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-        let (prometheus, alertmanager) = (free_port(), free_port());
+        let alertmanager = free_port();
         let (receiver, port) = Receiver::start();
 
         write("rules.yml", hurried(&fs::read_to_string(bundled.join("marie.rules.yml")).unwrap()));
@@ -80,46 +63,25 @@ impl Stack {
         let waits = Regex::new(r"(?m)^(\s+)(group_wait|group_interval): \w+$").unwrap();
         write("alertmanager.yml", waits.replace_all(&example, "${1}${2}: 1s").into_owned());
 
-        let start = |program: &str, arguments: Vec<String>| {
-            let mut command = Command::new(program);
-            command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
-            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            Ended(child.unwrap_or_else(|error| panic!("{program}: {error}; `make test` installs it")))
-        };
-        let processes = [
-            start(
-                "prometheus",
-                vec![
-                    "--config.file=prometheus.yml".to_owned(),
-                    format!("--web.listen-address=127.0.0.1:{prometheus}"),
-                    "--storage.tsdb.path=data".to_owned(),
-                    // An alert is sent again this often, and resolved by Alertmanager four times later.
-                    "--rules.alert.resend-delay=1s".to_owned(),
-                ],
-            ),
-            start(
-                "prometheus-alertmanager",
-                vec![
-                    "--config.file=alertmanager.yml".to_owned(),
-                    format!("--web.listen-address=127.0.0.1:{alertmanager}"),
-                    "--storage.path=alertmanager".to_owned(),
-                    // Alone: no gossip, no port for it.
-                    "--cluster.listen-address=".to_owned(),
-                ],
-            ),
-        ];
-        let stack = Stack { receiver, prometheus, _processes: processes, _folder: folder };
-        stack.until("Prometheus answers", || stack.query("vector(1)").is_some());
-        stack
+        let alertmanager = start(
+            "prometheus-alertmanager",
+            &[
+                "--config.file=alertmanager.yml",
+                &format!("--web.listen-address=127.0.0.1:{alertmanager}"),
+                "--storage.path=alertmanager",
+                // Alone: no gossip, no port for it.
+                "--cluster.listen-address=",
+            ],
+            folder.path(),
+        );
+        // An alert is sent again this often, and resolved by Alertmanager four times later.
+        let prometheus = Prometheus::start(folder.path(), &["--rules.alert.resend-delay=1s"]);
+        Stack { receiver, prometheus, _alertmanager: alertmanager, _folder: folder }
     }
 
     /// The number of series that a query gives.
     pub(crate) fn query(&self, query: &str) -> Option<usize> {
-        let url = format!("http://127.0.0.1:{}/api/v1/query", self.prometheus);
-        let mut answer = ureq::get(&url).query("query", query).call().ok()?;
-        let answer: serde_json::Value =
-            serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
-        answer["data"]["result"].as_array().map(Vec::len)
+        self.prometheus.query(query)
     }
 
     /// Waits; says how long it took.

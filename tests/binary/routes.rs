@@ -81,6 +81,29 @@ async fn the_landing_page_shows_each_collector_its_state_and_its_error() {
 }
 
 #[tokio::test]
+async fn nothing_that_the_database_says_becomes_markup() {
+    let mut database = Database::new(Shape::New).await;
+    let hostile = "</code><script>\"a\" & 'b'</script>";
+    database
+        .run(&format!(
+            "drop table version;
+             create function fails() returns timestamptz language plpgsql as
+                 $$ begin raise exception '%', $text${hostile}$text$; end $$;
+             create view version as select fails() as maintained_on, fails() as monitored_on, fails() as cron_on;
+             alter schema marie_scheduler rename to \"{}\"",
+            hostile.replace('"', "\"\"")
+        ))
+        .await;
+    let process = Process::serve(&database.url, &["--database.schema", hostile]);
+    let escaped = "&lt;/code&gt;&lt;script&gt;&quot;a&quot; &amp;";
+    // Once as the schema, once at least as an error.
+    let page = until(process.address(), "schema and error are on the page", |answer| {
+        answer.text().matches(escaped).count() >= 2
+    });
+    assert!(!page.text().contains("<script"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn a_query_left_out_of_its_collector_is_on_the_page_and_a_denied_one_is_logged_once() {
     let mut database = Database::new(Shape::Mid).await;
     let url = database.reader("half_blind").await;

@@ -31,7 +31,7 @@ pub(crate) struct Process {
     lines: Receiver<String>,
     /// What it has logged, as far as read.
     pub(crate) log: String,
-    /// Where it serves, as `http://127.0.0.1:PORT`.
+    /// Where it serves, as `http://127.0.0.1:PORT` or `https://`.
     pub(crate) addresses: Vec<String>,
 }
 
@@ -66,9 +66,11 @@ impl Process {
         let mut process = Process { child, lines, log: String::new(), addresses: Vec::new() };
         while process.addresses.len() < listeners {
             let line = process.line();
-            if let Some(start) = line.find("http://") {
-                let host = line[start + 7..].split('/').next().unwrap_or_default();
-                process.addresses.push(format!("http://{host}"));
+            for scheme in ["http://", "https://"] {
+                if let Some((_, rest)) = line.split_once(scheme) {
+                    let host = rest.split('/').next().unwrap_or_default();
+                    process.addresses.push(format!("{scheme}{host}"));
+                }
             }
         }
         process
@@ -88,6 +90,16 @@ impl Process {
         self.log.push_str(&line);
         self.log.push('\n');
         line
+    }
+
+    /// Reads its log until this is in it.
+    pub(crate) fn until_logged(&mut self, what: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(what) {
+                return line;
+            }
+        }
     }
 
     /// Closes our end of its log, as a pager or a log shipper does that goes away.

@@ -1,0 +1,365 @@
+//! Passwords over HTTP (RFC 7617) against bcrypt hashes. Bcrypt is slow on purpose, so this is mostly about who
+//! pays for it: one computation at a time, away from the threads that serve; a short queue, in which nobody has
+//! more than a few places; and a password that was right once is known again without.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use tokio::sync::Semaphore;
+
+use crate::config::PasswordHash;
+
+/// Logins that wait for their computation at the same time, and how many of them may be from one address.
+const WAITING: usize = 32;
+const WAITING_FROM_ONE: usize = 4;
+
+/// All that bcrypt looks at.
+const LONGEST: usize = 72;
+
+/// Salt and hash of no known password, for names that nobody has.
+const NOBODY: &str = "ZAMHIWbVvZ4q2Dm0Y5zqKuF9rTn7hcUPyXvLs3oEa1wGdJi8kBq6O";
+
+/// What to do with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Welcome,
+    /// No name and password, or wrong ones.
+    Stranger,
+    /// Too many logins are being looked at.
+    Busy,
+}
+
+/// The door. It outlives the users, who change with their file.
+pub struct Logins {
+    /// Random, so that what is remembered tells nothing about passwords.
+    key: hmac::Key,
+    /// For a hash the password that was last found to match it, as a code by the key.
+    ///
+    /// That such a password matches such a hash stays true whatever the file says, and whose it is does not
+    /// matter: there is nothing to invalidate, and no way to take one entry for another. Wrong passwords are
+    /// not remembered. There is no end to them, and whoever tries them may wait.
+    known: Arc<Mutex<HashMap<String, hmac::Tag>>>,
+    waiting: Arc<Mutex<Vec<IpAddr>>>,
+    bench: Arc<Semaphore>,
+}
+
+/// A place in the queue, free again when it is dropped.
+struct Place {
+    queue: Arc<Mutex<Vec<IpAddr>>>,
+    from: IpAddr,
+}
+
+impl Logins {
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new() -> Result<Self, ring::error::Unspecified> {
+        Ok(Self {
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
+            known: Arc::default(),
+            waiting: Arc::default(),
+            bench: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    /// Judges a request by its head. Where there are no users, everybody is welcome.
+    pub async fn judge(
+        &self,
+        users: &BTreeMap<String, PasswordHash>,
+        head: &HeaderMap,
+        from: IpAddr,
+    ) -> Verdict {
+        let Some(highest) = users.values().map(|hash| hash.cost).max() else {
+            return Verdict::Welcome;
+        };
+        let Some((name, password)) = credentials(head) else {
+            return Verdict::Stranger;
+        };
+        let hash = name.and_then(|name| users.get(&name));
+        if self.is_known(hash, &password) {
+            return Verdict::Welcome;
+        }
+        let Some(_place) = self.queue_up(from) else {
+            return Verdict::Busy;
+        };
+        let Ok(permit) = Arc::clone(&self.bench).acquire_owned().await else {
+            return Verdict::Busy;
+        };
+        // Whoever was in front may have brought the same.
+        if self.is_known(hash, &password) {
+            return Verdict::Welcome;
+        }
+        let code = hmac::sign(&self.key, &password);
+        let others: Vec<String> = users.values().map(|hash| hash.text.clone()).collect();
+        let (hash, known) = (hash.cloned(), Arc::clone(&self.known));
+        // A caller who goes away does not stop it, nor is its result lost: the next scrape finds it.
+        let compared = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let bcrypt = |hash: &str| bcrypt::verify(&password, hash).unwrap_or(false);
+            let Some(right) = compare(hash, highest, bcrypt) else {
+                return Verdict::Stranger;
+            };
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|hash, _| others.contains(hash));
+            known.insert(right.text, code);
+            Verdict::Welcome
+        });
+        compared.await.unwrap_or(Verdict::Stranger)
+    }
+
+    fn is_known(&self, hash: Option<&PasswordHash>, password: &[u8]) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = hash.and_then(|hash| known.get(&hash.text));
+        code.is_some_and(|code| hmac::verify(&self.key, password, code.as_ref()).is_ok())
+    }
+
+    fn queue_up(&self, from: IpAddr) -> Option<Place> {
+        let mut queue = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = queue.iter().filter(|other| **other == from).count();
+        if queue.len() >= WAITING || own >= WAITING_FROM_ONE {
+            return None;
+        }
+        queue.push(from);
+        Some(Place { queue: Arc::clone(&self.waiting), from })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = queue.iter().position(|other| *other == self.from) {
+            queue.swap_remove(place);
+        }
+    }
+}
+
+/// Name and password, the latter without what bcrypt ignores. A name that is not UTF-8 is nobody's.
+fn credentials(head: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
+    let value = head.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let name = String::from_utf8(decoded[..colon].to_vec()).ok();
+    let password = &decoded[colon + 1..];
+    Some((name, password[..password.len().min(LONGEST)].to_vec()))
+}
+
+/// The hash again, if `matches`, which is bcrypt, says so of it. When not, the work is the same whoever was named,
+/// or the time would tell which names there are: as much as the highest cost of the file takes.
+fn compare(
+    hash: Option<PasswordHash>,
+    highest: u32,
+    mut matches: impl FnMut(&str) -> bool,
+) -> Option<PasswordHash> {
+    let Some(hash) = hash else {
+        matches(&nobodys(highest));
+        return None;
+    };
+    if matches(&hash.text) {
+        return Some(hash);
+    }
+    // Each step of the cost doubles the work: c, and then c, c + 1, ... below the highest, are that of the highest.
+    for cost in hash.cost..highest {
+        matches(&nobodys(cost));
+    }
+    None
+}
+
+fn nobodys(cost: u32) -> String {
+    format!("$2b${cost:02}${NOBODY}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn users(given: &[(&str, &str, u32)]) -> BTreeMap<String, PasswordHash> {
+        let hash = |password: &str, cost| bcrypt::hash(password, cost).unwrap().parse().unwrap();
+        let given = given.iter().map(|(name, password, cost)| ((*name).to_owned(), hash(password, *cost)));
+        given.collect()
+    }
+
+    fn head(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    fn login(name: &str, password: &str) -> HeaderMap {
+        head(&format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}"))))
+    }
+
+    /// What bcrypt is asked to do for a wrong password, in rounds.
+    fn rounds(users: &BTreeMap<String, PasswordHash>, name: &str) -> u64 {
+        let highest = users.values().map(|hash| hash.cost).max().unwrap();
+        let mut rounds = 0;
+        let right = compare(users.get(name).cloned(), highest, |hash| {
+            rounds += 1 << hash.parse::<bcrypt::HashParts>().unwrap().get_cost();
+            false
+        });
+        assert!(right.is_none());
+        rounds
+    }
+
+    #[test]
+    fn a_wrong_password_costs_the_same_whoever_is_named() {
+        let mixed = users(&[("cheap", "a", 4), ("dear", "b", 7), ("middling", "c", 5)]);
+        for name in ["cheap", "dear", "middling", "nobody", ""] {
+            assert_eq!(rounds(&mixed, name), 1 << 7, "{name}");
+        }
+        let alike = users(&[("one", "a", 5), ("two", "b", 5)]);
+        assert_eq!((rounds(&alike, "one"), rounds(&alike, "nobody")), (1 << 5, 1 << 5));
+    }
+
+    #[test]
+    fn the_work_for_nobody_is_really_done() {
+        // An error would be an answer without work.
+        assert!(!bcrypt::verify("a", &nobodys(4)).unwrap());
+    }
+
+    #[test]
+    fn a_user_who_does_not_exist_is_let_in_by_no_answer() {
+        assert!(compare(None, 4, |_| true).is_none());
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_the_right_user_is_welcome() {
+        let users = users(&[
+            ("alice", "ann", 4),
+            ("bob", "ben:with a colon", 4),
+            ("ärger", "ü", 4),
+            ("empty", "", 4),
+        ]);
+        let logins = Logins::new().unwrap();
+        // Twice, for the second time is answered from memory.
+        for _ in 0..2 {
+            for (name, password) in
+                [("alice", "ann"), ("bob", "ben:with a colon"), ("ärger", "ü"), ("empty", "")]
+            {
+                assert_eq!(
+                    logins.judge(&users, &login(name, password), HERE).await,
+                    Verdict::Welcome,
+                    "{name}"
+                );
+            }
+            for (name, password) in [
+                ("alice", "Ann"),
+                ("alice", ""),
+                ("alice", "ben:with a colon"),
+                ("bob", "ann"),
+                ("Alice", "ann"),
+                ("nobody", "ann"),
+                ("", ""),
+                // The same text with the border elsewhere.
+                ("alicea", "nn"),
+                ("alic", "eann"),
+            ] {
+                let verdict = logins.judge(&users, &login(name, password), HERE).await;
+                assert_eq!(verdict, Verdict::Stranger, "{name}:{password}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_name_and_a_password_is_a_stranger_without_any_work() {
+        let users = users(&[("alice", "ann", 4)]);
+        let logins = Logins::new().unwrap();
+        // No place is free, so that whoever needs one is told so.
+        let _full: Vec<Place> = (0..WAITING_FROM_ONE).map(|_| logins.queue_up(HERE).unwrap()).collect();
+        let encoded = BASE64_STANDARD.encode("alice:ann");
+        for value in
+            ["", "Basic", "Basic ", "Basic !!!", "Basic YWxpY2U=", &format!("Bearer {encoded}"), &encoded]
+        {
+            assert_eq!(logins.judge(&users, &head(value), HERE).await, Verdict::Stranger, "{value}");
+        }
+        assert_eq!(logins.judge(&users, &HeaderMap::new(), HERE).await, Verdict::Stranger);
+        assert_eq!(logins.judge(&users, &head(&format!("bAsIc {encoded}")), HERE).await, Verdict::Busy);
+        assert_eq!(logins.judge(&BTreeMap::new(), &HeaderMap::new(), HERE).await, Verdict::Welcome);
+    }
+
+    #[tokio::test]
+    async fn of_a_password_the_first_72_bytes_count_as_everywhere_with_bcrypt() {
+        let long = "x".repeat(72);
+        let users = users(&[("alice", &long, 4)]);
+        let logins = Logins::new().unwrap();
+        for (password, verdict) in [
+            (long.clone(), Verdict::Welcome),
+            (format!("{long}y"), Verdict::Welcome),
+            ("x".repeat(5000), Verdict::Welcome),
+            ("x".repeat(71), Verdict::Stranger),
+        ] {
+            assert_eq!(logins.judge(&users, &login("alice", &password), HERE).await, verdict, "{password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_right_once_is_known_until_the_hash_changes() {
+        let (before, after) = (users(&[("alice", "ann", 4)]), users(&[("alice", "anna", 4)]));
+        let logins = Logins::new().unwrap();
+        assert_eq!(logins.judge(&before, &login("alice", "ann"), HERE).await, Verdict::Welcome);
+        // From here on nobody gets as far as bcrypt.
+        let bench = Arc::clone(&logins.bench).acquire_owned().await.unwrap();
+        assert_eq!(logins.judge(&before, &login("alice", "ann"), HERE).await, Verdict::Welcome);
+        let (wrong, new) = (login("alice", "anna"), login("alice", "ann"));
+        let waits = async |users, head| {
+            tokio::time::timeout(Duration::from_millis(50), logins.judge(users, head, HERE)).await.is_err()
+        };
+        assert!(waits(&before, &wrong).await, "a wrong one is not known");
+        assert!(waits(&after, &new).await, "the old one is not known any more");
+        drop(bench);
+        assert_eq!(logins.judge(&after, &login("alice", "anna"), HERE).await, Verdict::Welcome);
+        assert_eq!(logins.known.lock().unwrap().len(), 1, "what no user has is forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_goes_away_has_logged_in_all_the_same() {
+        let (users, head) = (users(&[("alice", "ann", 12)]), login("alice", "ann"));
+        let logins = Logins::new().unwrap();
+        let given_up = tokio::time::timeout(Duration::ZERO, logins.judge(&users, &head, HERE));
+        assert!(given_up.await.is_err());
+        // Once the bench is free, it is known.
+        drop(logins.bench.acquire().await.unwrap());
+        assert_eq!(logins.known.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_bounded_and_leaves_no_trace_on_going_away() {
+        let users = users(&[("alice", "ann", 4)]);
+        let logins = Arc::new(Logins::new().unwrap());
+        let bench = Arc::clone(&logins.bench).acquire_owned().await.unwrap();
+        let mut waiting = tokio::task::JoinSet::new();
+        let addresses =
+            (0..WAITING / WAITING_FROM_ONE).map(|n| IpAddr::from([127, 0, 1, u8::try_from(n).unwrap()]));
+        for from in addresses {
+            for place in 0..=WAITING_FROM_ONE {
+                let (logins, users) = (Arc::clone(&logins), users.clone());
+                if place < WAITING_FROM_ONE {
+                    waiting.spawn(async move { logins.judge(&users, &login("alice", "no"), from).await });
+                    tokio::task::yield_now().await;
+                } else {
+                    assert_eq!(logins.judge(&users, &login("alice", "no"), from).await, Verdict::Busy);
+                }
+            }
+        }
+        assert_eq!(
+            logins.judge(&users, &login("alice", "no"), HERE).await,
+            Verdict::Busy,
+            "the queue is full"
+        );
+        waiting.shutdown().await;
+        assert!(logins.waiting.lock().unwrap().is_empty());
+        drop(bench);
+        assert_eq!(logins.judge(&users, &login("alice", "ann"), HERE).await, Verdict::Welcome);
+    }
+}
