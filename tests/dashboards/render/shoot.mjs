@@ -32,12 +32,24 @@ const browser = await chromium.launch({
 try {
   for (const dashboard of DASHBOARDS) {
     for (const theme of ["dark", "light"]) {
-      await shoot(dashboard, theme);
+      await retried(() => shoot(dashboard, theme));
     }
   }
 } finally {
   await browser.close();
   await server.close();
+}
+
+/** A browser drops its requests when a network interface of the machine comes or goes. */
+async function retried(work, attempts = 3) {
+  try {
+    await work();
+  } catch (error) {
+    if (attempts === 1) {
+      throw error;
+    }
+    await retried(work, attempts - 1);
+  }
 }
 
 async function shoot(dashboard, theme) {

@@ -1,7 +1,7 @@
 // A heat map panel. Grafana's libraries have none, so the cells are drawn here, in Grafana's axes and with the
 // colours of its scheme Viridis: a row for each bucket, a column for each step, nothing where the count is 0.
 
-import { formattedValueToString, getValueFormat, type DataFrame, type TimeRange } from "@grafana/data";
+import { formattedValueToString, getValueFormat, type DataFrame, type GrafanaTheme2, type TimeRange } from "@grafana/data";
 import { AxisPlacement, ScaleDirection, ScaleOrientation } from "@grafana/schema";
 import { UPlotChart, UPlotConfigBuilder, useTheme2 } from "@grafana/ui";
 import { interpolateViridis } from "d3-scale-chromatic";
@@ -10,69 +10,79 @@ import type uPlot from "uplot";
 import type { Panel } from "../dashboard";
 
 const LEGEND_HEIGHT = 36;
+const LINE_HEIGHT = 16;
 
-export function Heatmap(props: { panel: Panel; frames: DataFrame[]; range: TimeRange; width: number; height: number }) {
-  const { panel, frames, range, width, height } = props;
+interface Props {
+  panel: Panel;
+  frames: DataFrame[];
+  range: TimeRange;
+  width: number;
+  height: number;
+}
+
+export function Heatmap({ panel, frames, range, width, height }: Props) {
   const theme = useTheme2();
   const [time, ...buckets] = frames[0].fields;
-  const highest = Math.max(...buckets.flatMap(({ values }) => values));
-  const { exponent } = panel.options.color;
-  const color = (count: number) => interpolateViridis((count / highest) ** exponent);
-
+  const highest = Math.max(1, ...buckets.flatMap(({ values }) => values));
+  const color = (count: number) => interpolateViridis((count / highest) ** panel.options.color.exponent);
+  const plotHeight = height - LEGEND_HEIGHT;
   const config = useMemo(() => {
-    const builder = new UPlotConfigBuilder("browser");
-    builder.addScale({
-      scaleKey: "x",
-      isTime: true,
-      orientation: ScaleOrientation.Horizontal,
-      direction: ScaleDirection.Right,
-      range: () => [range.from.valueOf(), range.to.valueOf()],
-    });
-    builder.addScale({
-      scaleKey: "y",
-      orientation: ScaleOrientation.Vertical,
-      direction: ScaleDirection.Up,
-      range: () => [0, buckets.length],
-    });
-    builder.addAxis({ scaleKey: "x", isTime: true, placement: AxisPlacement.Bottom, theme, timeZone: "browser" });
-    // The upper bound is written beside the middle of its row, on every other row where they are narrow.
-    const every = Math.ceil((buckets.length * 16) / (height - LEGEND_HEIGHT));
-    const rows = buckets.map((_, row) => row).filter((row) => row % every === 0);
-    builder.addAxis({
-      scaleKey: "y",
-      placement: AxisPlacement.Left,
-      theme,
-      splits: rows.map((row) => row + 0.5),
-      values: rows.map((row) => boundText(buckets[row].name, panel)),
-      grid: { show: false },
-    });
-    builder.addSeries({ scaleKey: "y", theme, pathBuilder: () => null, pointsBuilder: () => null, show: true } as any);
-    builder.addHook("draw", (plot: uPlot) => drawCells(plot, time.values, buckets.map(({ values }) => values), color));
-    builder.setPrepData(() => [time.values, time.values.map(() => 0)] as any);
+    const labels = buckets.map(({ name }) => boundText(name, panel.options.yAxis.unit));
+    const builder = axes(theme, range, labels, plotHeight);
+    builder.addHook("draw", (plot) => drawCells(plot, time.values, buckets.map(({ values }) => values), color));
     return builder;
   }, [frames, theme]);
-
   return (
     <>
-      <UPlotChart
-        config={config}
-        data={[time.values, time.values.map(() => 0)]}
-        width={width}
-        height={height - LEGEND_HEIGHT}
-      />
+      <UPlotChart config={config} data={[time.values]} width={width} height={plotHeight} />
       <ColorLegend color={color} highest={highest} />
     </>
   );
 }
 
-function boundText(bound: string, panel: Panel): string {
+/** Time, and one row of height 1 for each label, the lowest first. */
+function axes(theme: GrafanaTheme2, range: TimeRange, labels: string[], height: number): UPlotConfigBuilder {
+  const builder = new UPlotConfigBuilder("browser");
+  builder.addScale({
+    scaleKey: "x",
+    isTime: true,
+    orientation: ScaleOrientation.Horizontal,
+    direction: ScaleDirection.Right,
+    range: () => [range.from.valueOf(), range.to.valueOf()],
+  });
+  builder.addScale({
+    scaleKey: "y",
+    orientation: ScaleOrientation.Vertical,
+    direction: ScaleDirection.Up,
+    range: () => [0, labels.length],
+  });
+  builder.addAxis({ scaleKey: "x", isTime: true, placement: AxisPlacement.Bottom, theme, timeZone: "browser" });
+  // Beside the middle of its row; where rows are narrower than a line, not beside each.
+  const every = Math.ceil((labels.length * LINE_HEIGHT) / height);
+  const rows = [...labels.keys()].filter((row) => row % every === 0);
+  builder.addAxis({
+    scaleKey: "y",
+    placement: AxisPlacement.Left,
+    theme,
+    splits: rows.map((row) => row + 0.5),
+    values: rows.map((row) => labels[row]),
+    grid: { show: false },
+  });
+  return builder;
+}
+
+function boundText(bound: string, unit: string): string {
   const number = Number(bound);
-  return Number.isFinite(number) ? formattedValueToString(getValueFormat(panel.options.yAxis.unit)(number)) : bound;
+  return Number.isFinite(number) ? formattedValueToString(getValueFormat(unit)(number)) : bound;
 }
 
 function drawCells(plot: uPlot, times: number[], counts: number[][], color: (count: number) => string) {
-  const { ctx } = plot;
+  const { ctx, bbox } = plot;
   const step = times.length > 1 ? times[1] - times[0] : 60_000;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
   counts.forEach((row, index) => {
     const bottom = plot.valToPos(index, "y", true);
     const top = plot.valToPos(index + 1, "y", true);
@@ -86,6 +96,7 @@ function drawCells(plot: uPlot, times: number[], counts: number[][], color: (cou
       }
     });
   });
+  ctx.restore();
 }
 
 function ColorLegend({ color, highest }: { color: (count: number) => string; highest: number }) {
