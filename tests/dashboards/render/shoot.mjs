@@ -66,6 +66,7 @@ async function shoot(dashboard, theme) {
   if (errors.length > 0) {
     throw new Error(`${dashboard.uid}: ${errors.join("\n")}`);
   }
-  await page.screenshot({ path: join(folder, `${dashboard.uid}-${theme}.png`), fullPage: true, animations: "disabled" });
+  const path = join(folder, `${dashboard.uid}-${theme}.png`);
+  await page.screenshot({ path, fullPage: true, animations: "disabled" });
   await page.close();
 }

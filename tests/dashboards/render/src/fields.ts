@@ -12,11 +12,11 @@ import {
 } from "@grafana/data";
 import { keep } from "./variables";
 
-const STANDARD = ["unit", "decimals", "min", "max", "displayName", "noValue", "thresholds", "mappings", "color", "links"];
+const STANDARD = ["unit", "decimals", "min", "max", "noValue", "thresholds", "mappings", "color", "links"];
 const CUSTOM = [
-  "drawStyle", "lineInterpolation", "lineWidth", "lineStyle", "fillOpacity", "gradientMode", "axisGridShow", "showPoints", "pointSize",
-  "spanNulls", "stacking", "thresholdsStyle", "axisPlacement", "axisLabel", "axisSoftMax", "scaleDistribution", "hideFrom",
-  "align", "cellOptions", "filterable", "width", "minWidth",
+  "drawStyle", "lineInterpolation", "lineWidth", "lineStyle", "fillOpacity", "gradientMode", "showPoints", "pointSize",
+  "spanNulls", "stacking", "thresholdsStyle", "axisPlacement", "axisGridShow", "axisSoftMax", "scaleDistribution",
+  "hideFrom", "align", "cellOptions", "filterable", "width", "minWidth",
 ];
 
 /** What Grafana's panels start from. */

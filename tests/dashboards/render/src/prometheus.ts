@@ -11,7 +11,9 @@ export interface Series {
 interface Answer {
   status: string;
   error?: string;
-  data: { result: Array<{ metric: Record<string, string>; value?: [number, string]; values?: Array<[number, string]> }> };
+  data: {
+    result: Array<{ metric: Record<string, string>; value?: [number, string]; values?: Array<[number, string]> }>;
+  };
 }
 
 async function ask(path: string, parameters: Record<string, string>): Promise<Series[]> {

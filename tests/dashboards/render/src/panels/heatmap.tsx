@@ -1,7 +1,8 @@
 // A heat map panel. Grafana's libraries have none, so the cells are drawn here, in Grafana's axes and with the
 // colours of its scheme Viridis: a row for each bucket, a column for each step, nothing where the count is 0.
 
-import { formattedValueToString, getValueFormat, type DataFrame, type GrafanaTheme2, type TimeRange } from "@grafana/data";
+import { formattedValueToString, getValueFormat } from "@grafana/data";
+import type { DataFrame, GrafanaTheme2, TimeRange } from "@grafana/data";
 import { AxisPlacement, ScaleDirection, ScaleOrientation } from "@grafana/schema";
 import { UPlotChart, UPlotConfigBuilder, useTheme2 } from "@grafana/ui";
 import { interpolateViridis } from "d3-scale-chromatic";

@@ -5,7 +5,14 @@ import { BigValue, useTheme2, VizRepeater } from "@grafana/ui";
 import type { Panel } from "../dashboard";
 import { keep } from "../variables";
 
-export function Stat({ panel, frames, width, height }: { panel: Panel; frames: DataFrame[]; width: number; height: number }) {
+interface Props {
+  panel: Panel;
+  frames: DataFrame[];
+  width: number;
+  height: number;
+}
+
+export function Stat({ panel, frames, width, height }: Props) {
   const theme = useTheme2();
   const { reduceOptions, colorMode, graphMode, justifyMode, textMode } = panel.options;
   const getValues = () =>

@@ -4,7 +4,14 @@ import type { DataFrame } from "@grafana/data";
 import { Table as GrafanaTable } from "@grafana/ui";
 import type { Panel } from "../dashboard";
 
-export function Table({ panel, frames, width, height }: { panel: Panel; frames: DataFrame[]; width: number; height: number }) {
+interface Props {
+  panel: Panel;
+  frames: DataFrame[];
+  width: number;
+  height: number;
+}
+
+export function Table({ panel, frames, width, height }: Props) {
   const { sortBy, cellHeight, showHeader } = panel.options;
   return (
     <GrafanaTable
