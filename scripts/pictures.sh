@@ -52,7 +52,7 @@ npm run build
 psql --quiet "$(sed -n 's/^database *//p' "$work/demo.txt")" <<'EOF'
 update marie_scheduler.queue
 set policy = 'standard', expire_seconds = 900, retention_minutes = 20160, dead_letter = '$' || name || '_dlq'
-where name in ('extract', 'load')
+where name !~ '^\$'
 EOF
 cd ../../..
 
