@@ -1,7 +1,7 @@
 # The two commands of the README. Both install what they start, where they may (Debian, as root), and else
 # say what to install.
 
-.PHONY: demo test bench
+.PHONY: demo test bench pictures
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -16,3 +16,7 @@ test:
 bench:
 	scripts/require.sh postgresql
 	cargo bench --locked --bench load --bench events
+
+# The dashboards' pictures, dashboards/images: about 25 minutes, most of which the demo needs to have a past.
+pictures:
+	scripts/pictures.sh

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Sees to it that the programs are there which the demo and the tests start: the PostgreSQL server, and for the
-# tests promtool and amtool. Installs Debian's packages where it may, and says what to type where not.
+# Sees to it that the programs are there which the demo, the tests and the pictures start: the PostgreSQL server,
+# promtool and amtool, a browser. Installs Debian's packages where it may, and says what to type where not.
 #
-# usage: scripts/require.sh postgresql [prometheus [prometheus-alertmanager]]
+# usage: scripts/require.sh PACKAGE...
 set -eu
 
 present() {
@@ -16,6 +16,7 @@ present() {
         ;;
     prometheus) command -v promtool >/dev/null ;;
     prometheus-alertmanager) command -v amtool >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
     esac
 }
 

@@ -6,6 +6,7 @@
 mod colours;
 mod cross_check;
 mod declared;
+mod drawing;
 mod files;
 mod lint;
 mod promql;

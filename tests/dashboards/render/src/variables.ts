@@ -1,0 +1,29 @@
+// What Grafana puts in place of variables: what the address chooses (`var-queue=extract`, as in Grafana's addresses),
+// and "All" for the others, as when a dashboard is opened first.
+
+import type { InterpolateFunction } from "@grafana/data";
+import type { Variable } from "./dashboard";
+
+/** By name: what is put into queries, and what its box shows. */
+export type Values = Record<string, { value: string; text: string }>;
+
+export function values(variables: Variable[], address: URLSearchParams): Values {
+  return Object.fromEntries(variables.map((variable) => [variable.name, valueOf(variable, address)]));
+}
+
+function valueOf({ name, type, allValue = ".*", query }: Variable, address: URLSearchParams) {
+  const chosen = address.get(`var-${name}`);
+  if (chosen !== null) {
+    return { value: chosen, text: chosen };
+  }
+  return type === "query" ? { value: allValue, text: "All" } : { value: String(query), text: "Prometheus" };
+}
+
+export function interpolate(text: string, values: Values, rateInterval: string): string {
+  return text.replace(/\$(\w+)/g, (written, name: string) =>
+    name === "__rate_interval" ? rateInterval : (values[name]?.value ?? written),
+  );
+}
+
+/** For links, whose targets a picture does not show. */
+export const keep: InterpolateFunction = (text) => text;
