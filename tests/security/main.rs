@@ -17,3 +17,5 @@ mod columns;
 mod names;
 mod refusals;
 mod role;
+mod tls;
+mod variables;
