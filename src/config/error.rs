@@ -77,10 +77,10 @@ impl ConfigError {
     }
 }
 
-/// Whether a text may be a database URL or a connection string, so that it is not to be shown.
+/// Whether a text may be a database URL or a connection string, so that it is not to be shown; rather too often.
 pub(super) fn looks_secret(text: &str) -> bool {
     let text: String = text.to_lowercase().split_whitespace().collect();
-    text.contains("://") || text.contains("password=")
+    text.contains("://") || text.contains('@') || text.contains("password=")
 }
 
 /// Where a value was given.

@@ -15,7 +15,9 @@ mod scrape;
 
 mod columns;
 mod names;
+mod redaction;
 mod refusals;
 mod role;
+mod secrets;
 mod tls;
 mod variables;
