@@ -75,7 +75,7 @@ async fn a_thousand_scrapers_at_once_all_get_whole_answers() {
     crowd.join_all().await;
     let answers = answers.load(Ordering::Relaxed);
     assert!(answers >= scrapers);
-    println!("{answers} answers, {:?} MiB at most", peak_memory(&process));
+    eprintln!("{answers} answers, {:?} MiB at most", peak_memory(&process));
     assert!(peak_memory(&process).is_none_or(|mib| mib < 256));
 }
 
@@ -94,7 +94,7 @@ async fn connections_that_ask_nothing_cost_little_and_are_forgotten_when_they_go
     }
     // More than it has places for.
     assert!(idle.len() > 512, "{}", idle.len());
-    println!("{} idle connections, {:?} MiB at most", idle.len(), peak_memory(&process));
+    eprintln!("{} idle connections, {:?} MiB at most", idle.len(), peak_memory(&process));
     assert!(peak_memory(&process).is_none_or(|mib| mib < 256));
     drop(idle);
     let began = Instant::now();

@@ -62,7 +62,7 @@ fn answer(address: &str, request: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn whatever_is_sent_is_answered_or_closed_and_never_fails_the_exporter() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("SEED={seed}");
+    eprintln!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &["--log.level=trace"]);
@@ -86,7 +86,7 @@ async fn whatever_is_sent_is_answered_or_closed_and_never_fails_the_exporter() {
             None => assert!(answer.is_empty(), "{answer}"),
         }
     }
-    println!("{sent} sent, {good} good, {bad} refused");
+    eprintln!("{sent} sent, {good} good, {bad} refused");
     assert!(good > 0 && bad > 0);
     assert_eq!(get(&format!("{}/metrics", process.address())).status, 200);
     let (status, _, log) = process.end("TERM");

@@ -65,10 +65,10 @@ struct Given {
 impl Given {
     fn random(random: &mut StdRng) -> Self {
         let letters: Vec<char> = ('a'..='z').chain('0'..='9').collect();
-        let part = |random: &mut StdRng| -> String {
+        let letters_of = |random: &mut StdRng| -> String {
             (0..10).map(|_| letters.choose(random).copied().unwrap_or_default()).collect()
         };
-        let parts: Vec<String> = (0..random.random_range(1..6)).map(|_| part(random)).collect();
+        let parts: Vec<String> = (0..random.random_range(1..6)).map(|_| letters_of(random)).collect();
         let mut password = parts[0].clone();
         for part in &parts[1..] {
             for _ in 0..random.random_range(1..3) {
@@ -98,7 +98,8 @@ fn encoded(password: &str, share: f64, random: &mut StdRng) -> String {
             character.to_string()
         } else {
             let mut bytes = [0; 4];
-            character.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")).collect()
+            let bytes = character.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}"));
+            bytes.collect::<Vec<_>>().concat()
         }
     };
     password.chars().map(encode).collect()
@@ -160,7 +161,7 @@ const TIME: Duration = Duration::from_secs(3);
 fn seed() -> u64 {
     let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(rand::random);
-    println!("SEED={seed}");
+    eprintln!("SEED={seed}");
     seed
 }
 
@@ -175,7 +176,7 @@ fn no_part_of_a_password_is_said_wherever_it_is_given() {
         give(&Given::random(&mut random), folder.path());
         tried += 1;
     }
-    println!("{tried} tried");
+    eprintln!("{tried} tried");
 }
 
 #[tokio::test]
@@ -212,7 +213,7 @@ async fn no_part_of_a_password_is_said_however_it_is_written() {
             session.close().await;
         }
     }
-    println!("{taken} taken, {refused} refused");
+    eprintln!("{taken} taken, {refused} refused");
     assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused");
 }
 
