@@ -131,7 +131,8 @@ impl Connect {
             .filter_map(|(name, variable)| {
                 let own = url.query_pairs().filter(|(own, _)| own == name).last();
                 let path = own.map(|(_, path)| path.into_owned()).or_else(|| std::env::var(variable).ok())?;
-                Some((name, PathBuf::from(path)))
+                // The driver takes a certificate itself as well; and a key in a path's place must not be shown.
+                (!path.contains("-----BEGIN")).then(|| (name, PathBuf::from(path)))
             })
             .collect();
         // As libpq has it: whoever names an authority wants it asked.
@@ -257,6 +258,17 @@ mod tests {
             let set = options(&format!("postgres://u@h/d?{parameter}={value}"));
             assert_ne!(set, options("postgres://u@h/d"), "{parameter}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_but_a_key_in_its_place_is_not() {
+        let told = |parameters: &str| {
+            let connect = Connect::parse(&format!("postgres://u@h/d?{parameters}")).unwrap();
+            connect.with_files().err().map(|error| error.to_string())
+        };
+        let missing = told("sslcert=/nowhere/a.crt&sslkey=/nowhere/a.key").unwrap();
+        assert!(missing.starts_with("cannot read /nowhere/a.crt (sslcert): "), "{missing}");
+        assert_eq!(told("sslkey=-----BEGIN PRIVATE KEY-----hunter2"), None);
     }
 
     #[test]
