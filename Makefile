@@ -1,7 +1,7 @@
-# The two commands of the README. Both install what they start, where they may (Debian, as root), and else
-# say what to install.
+# The commands of the README and of CONTRIBUTING. They install what they start, where they may (Debian, as
+# root), and else say what to install.
 
-.PHONY: demo test bench pictures
+.PHONY: demo test bench pictures deny
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -20,3 +20,8 @@ bench:
 # The dashboards' pictures, dashboards/images: about 25 minutes, most of which the demo needs to have a past.
 pictures:
 	scripts/pictures.sh
+
+# Not a part of `test`: cargo-deny takes some minutes to build, and its list of advisories the network.
+deny:
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check

@@ -196,7 +196,9 @@ impl Session {
                 return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));
             }
         };
-        let place = format!("{}:{}", options.get_host(), options.get_port());
+        let socket = options.get_socket().map(|folder| folder.display().to_string());
+        let host = socket.unwrap_or_else(|| options.get_host().to_owned());
+        let place = format!("{host}:{}", options.get_port());
         let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
         match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
             Ok(Ok(connection)) => Ok(connection),

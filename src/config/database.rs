@@ -7,7 +7,7 @@ use clap::Args;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use super::database_url::{DatabaseUrl, DatabaseUrlError, parse_url};
+use super::database_url::{Connect, DatabaseUrl, DatabaseUrlError};
 
 /// The scheduler's database.
 #[derive(Debug, Clone, Args)]
@@ -25,16 +25,22 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// Options for a new connection, the URL's file read anew.
     pub fn connect_options(&self) -> Result<PgConnectOptions, DatabaseUrlError> {
-        let options = match &self.url {
+        let connect = match &self.url {
             None => return Err(DatabaseUrlError::Missing),
-            Some(DatabaseUrl::Given(url)) => parse_url(url.expose()).map_err(DatabaseUrlError::Invalid)?,
+            Some(DatabaseUrl::Given(url)) => {
+                Connect::parse(url.expose()).map_err(DatabaseUrlError::Invalid)?
+            }
+            Some(DatabaseUrl::Environment) => {
+                Connect::parse("postgres://").map_err(DatabaseUrlError::Invalid)?
+            }
             Some(DatabaseUrl::File(path)) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| DatabaseUrlError::Unreadable { path: path.clone(), source })?;
-                parse_url(text.trim())
+                Connect::parse(text.trim())
                     .map_err(|reason| DatabaseUrlError::InvalidInFile { path: path.clone(), reason })?
             }
         };
+        let options = connect.with_files()?;
         let options = match options.get_application_name() {
             Some(_) => options,
             None => options.application_name("marie-exporter"),

@@ -1,18 +1,23 @@
-//! The database's URL as a secret. No error here repeats any part of it, for what stands in the
-//! wrong place of a URL may be its password.
+//! The database's URL as a secret. No error here repeats any part of it but a file's path, for what stands
+//! in the wrong place of a URL may be its password. What libpq knows and we do not is refused, for it may be
+//! what keeps the connection safe.
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use thiserror::Error;
+use url::Url;
 
-/// A PostgreSQL URL, given as such or as the file that holds it.
+/// A PostgreSQL URL, given as such or as the file that holds it; or none, where libpq's variables (`PGHOST`,
+/// `PGUSER` and so on) say it all. They complete a URL, too.
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
     Given(Secret),
     File(PathBuf),
+    Environment,
 }
 
 /// Why there are no connect options; no part of the URL is in it.
@@ -24,38 +29,156 @@ pub enum DatabaseUrlError {
     InvalidInFile { path: PathBuf, reason: String },
     #[error("cannot read the database URL from {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {} ({setting}): {source}", path.display())]
+    UnreadableTls { setting: &'static str, path: PathBuf, source: std::io::Error },
     #[error("no database URL is set")]
     Missing,
 }
 
-/// Parses a URL; the error is a reason that follows "the database URL".
-pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, String> {
-    let rest = ["postgres://", "postgresql://"]
-        .iter()
-        .find_map(|scheme| url.strip_prefix(scheme))
-        .ok_or("must begin with postgres:// or postgresql://")?;
-    // A raw / ? # in the password ends the host there: "u:1/x@host" is host u, port 1. It would
-    // pass, and the rest of the password would be reported as a port or a database's name.
+/// What a URL may set, and no other parameter.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// The driver's own: 0 where a pooler knows no prepared statements.
+const CACHE: &str = "statement-cache-capacity";
+
+/// What libpq knows besides. Only these are named in a message: any other word may be a part of the password.
+const UNSUPPORTED: [&str; 33] = [
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "fallback_application_name",
+    "gssdelegation",
+    "gssencmode",
+    "gsslib",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "max_protocol_version",
+    "min_protocol_version",
+    "passfile",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "requiressl",
+    "service",
+    "servicefile",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcertmode",
+    "sslcompression",
+    "sslcrl",
+    "sslcrldir",
+    "sslnegotiation",
+    "sslpassword",
+    "sslsni",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+
+/// Parameters that name a file, each with its variable.
+const TLS_FILES: [(&str, &str); 3] =
+    [("sslrootcert", "PGSSLROOTCERT"), ("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")];
+
+/// What a URL says, completed by libpq's variables.
+#[derive(Debug)]
+pub(super) struct Connect {
+    pub(super) options: PgConnectOptions,
+    tls_files: Vec<(&'static str, PathBuf)>,
+}
+
+impl Connect {
+    /// Parses a URL; the error is a reason that follows "the database URL".
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let rest = ["postgres://", "postgresql://"]
+            .iter()
+            .find_map(|scheme| text.strip_prefix(scheme))
+            .ok_or("must begin with postgres:// or postgresql://")?;
+        check_characters(rest)?;
+        let url: Url = text.parse().map_err(|error| format!("is not valid: {error}"))?;
+        for (name, _) in url.query_pairs() {
+            check_parameter(&name)?;
+        }
+        let options = PgConnectOptions::from_url(&url).map_err(|error| match error {
+            // Of these only sslmode's is sqlx's own, and repeats the value; the others are the fixed texts of
+            // the number and address parsers.
+            sqlx::Error::Configuration(source) if !source.is::<sqlx::Error>() => {
+                format!("is not valid: {source}")
+            }
+            _ => "has an sslmode other than disable, allow, prefer, require, verify-ca and verify-full"
+                .to_owned(),
+        })?;
+        if options.get_host().contains(',') {
+            return Err(SEVERAL_HOSTS.to_owned());
+        }
+        let tls_files: Vec<_> = TLS_FILES
+            .into_iter()
+            .filter_map(|(name, variable)| {
+                let own = url.query_pairs().filter(|(own, _)| own == name).last();
+                let path = own.map(|(_, path)| path.into_owned()).or_else(|| std::env::var(variable).ok())?;
+                // The driver takes a certificate itself as well; and a key in a path's place must not be shown.
+                (!path.contains("-----BEGIN")).then(|| (name, PathBuf::from(path)))
+            })
+            .collect();
+        // As libpq has it: whoever names an authority wants it asked.
+        let names_an_authority = tls_files.iter().any(|(name, _)| *name == "sslrootcert");
+        let options = match options.get_ssl_mode() {
+            PgSslMode::Require if names_an_authority => options.ssl_mode(PgSslMode::VerifyCa),
+            _ => options,
+        };
+        Ok(Connect { options, tls_files })
+    }
+
+    /// The options, once the files that they name have been seen: the driver's own error names no file.
+    pub(super) fn with_files(self) -> Result<PgConnectOptions, DatabaseUrlError> {
+        for (setting, path) in self.tls_files {
+            if let Err(source) = File::open(&path) {
+                return Err(DatabaseUrlError::UnreadableTls { setting, path, source });
+            }
+        }
+        Ok(self.options)
+    }
+}
+
+const SEVERAL_HOSTS: &str = "names several hosts; give the one to watch";
+
+/// A raw / ? # in the password ends the host there: "u:1/x@host" is host u, port 1. It would pass, and the rest
+/// of the password would be reported as a port or a database's name.
+fn check_characters(rest: &str) -> Result<(), String> {
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if tail.contains('#') || (tail.contains('@') && !authority.contains('@')) {
+    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    if tail.contains('#') || path.contains('@') || query.contains('@') && !authority.contains('@') {
         return Err("has a reserved character: in user, password and database name write \
                     / as %2F, ? as %3F, # as %23, @ as %40"
             .to_owned());
     }
-    // sqlx warns of each unknown parameter with its value, which after a slip is the password.
-    let silence = tracing::subscriber::NoSubscriber::default();
-    tracing::subscriber::with_default(silence, || PgConnectOptions::from_str(url)).map_err(
-        |error| match error {
-            // Of these only sslmode's is sqlx's own, and repeats the value; the others are the
-            // fixed texts of the URL, number and address parsers.
-            sqlx::Error::Configuration(source) if !source.is::<sqlx::Error>() => {
-                format!("is not valid: {source}")
-            }
-            _ => "has an sslmode other than disable, allow, prefer, require, verify-ca and \
-                  verify-full"
-                .to_owned(),
-        },
-    )
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if host.contains(',') { Err(SEVERAL_HOSTS.to_owned()) } else { Ok(()) }
+}
+
+fn check_parameter(name: &str) -> Result<(), String> {
+    let is_setting = name.starts_with("options[") && name.ends_with(']');
+    if PARAMETERS.contains(&name) || name == CACHE || is_setting {
+        return Ok(());
+    }
+    let what = UNSUPPORTED.iter().find(|known| **known == name);
+    let what = what.map_or("a parameter".to_owned(), |known| format!("the parameter {known}"));
+    Err(format!("has {what} that is not supported; there are {} and {CACHE}", PARAMETERS.join(", ")))
 }
 
 /// A text that is never shown: no Display, and a Debug of three asterisks.
@@ -102,10 +225,62 @@ mod tests {
             ("postgres://u@h/d?port=hunter2", "is not valid: invalid digit found in string"),
             ("postgres://u@h/d?hostaddr=hunter2", "is not valid: invalid IP address syntax"),
             ("postgres://u:p@[hunter2]/d", "is not valid: invalid IPv6 address"),
+            ("postgres://u:x@hunter2/z@h/d", "has a reserved character: in user, password"),
+            ("postgres://u:x@hunter2?z@h/d", "has a parameter that is not supported; there are appl"),
+            (
+                "postgres://u@h/d?password=x&hunter2=y",
+                "has a parameter that is not supported; there are appl",
+            ),
+            (
+                "postgres://u:hunter2@h/d?sslcrl=x",
+                "has the parameter sslcrl that is not supported; there are",
+            ),
+            ("postgres://u:hunter2@h1:1,h2:2/d", "names several hosts; give the one to watch"),
+            ("postgres://u:hunter2@/d?host=h1,h2", "is not valid: empty host"),
+            ("postgres:///d?password=hunter2&host=h1,h2", "names several hosts; give the one to watch"),
         ] {
-            let error = parse_url(url).unwrap_err();
+            let error = Connect::parse(url).unwrap_err();
             assert!(error.starts_with(reason), "{url}: {error}");
             assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_that_is_said_to_be_supported_has_an_effect() {
+        let options = |url: &str| format!("{:?}", Connect::parse(url).unwrap().options);
+        for parameter in PARAMETERS.into_iter().chain([CACHE, "options[work_mem]"]) {
+            let value = match parameter {
+                "sslmode" => "disable",
+                "hostaddr" => "192.0.2.1",
+                "port" | CACHE => "7",
+                _ => "x",
+            };
+            let set = options(&format!("postgres://u@h/d?{parameter}={value}"));
+            assert_ne!(set, options("postgres://u@h/d"), "{parameter}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_but_a_key_in_its_place_is_not() {
+        let told = |parameters: &str| {
+            let connect = Connect::parse(&format!("postgres://u@h/d?{parameters}")).unwrap();
+            connect.with_files().err().map(|error| error.to_string())
+        };
+        let missing = told("sslcert=/nowhere/a.crt&sslkey=/nowhere/a.key").unwrap();
+        assert!(missing.starts_with("cannot read /nowhere/a.crt (sslcert): "), "{missing}");
+        assert_eq!(told("sslkey=-----BEGIN PRIVATE KEY-----hunter2"), None);
+    }
+
+    #[test]
+    fn an_authority_that_is_named_is_asked_unless_encryption_is_not_even_wanted() {
+        for (parameters, mode) in [
+            ("sslmode=require", "Require"),
+            ("sslmode=require&sslrootcert=ca.pem", "VerifyCa"),
+            ("sslrootcert=ca.pem&sslmode=verify-full", "VerifyFull"),
+            ("sslrootcert=ca.pem", "Prefer"),
+        ] {
+            let connect = Connect::parse(&format!("postgres://u@h/d?{parameters}")).unwrap();
+            assert_eq!(format!("{:?}", connect.options.get_ssl_mode()), mode, "{parameters}");
         }
     }
 

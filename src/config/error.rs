@@ -32,7 +32,7 @@ pub enum ConfigError {
     #[error(
         "no database URL: set --database-url-file (a file that holds it), the environment \
          variable MARIE_EXPORTER_DATABASE_URL or DATABASE_URL, or --database-url; it looks like \
-         postgres://user:password@host:5432/database"
+         postgres://user:password@host:5432/database; or set libpq's PGHOST, PGDATABASE, PGUSER ..."
     )]
     NoDatabaseUrl,
     #[error("--database-url: the demo makes a database of its own; leave it out, or run serve")]
@@ -77,9 +77,10 @@ impl ConfigError {
     }
 }
 
-/// Whether a text may be a database URL or a connection string, so that it is not to be shown.
+/// Whether a text may be a database URL or a connection string, so that it is not to be shown; rather too often.
 pub(super) fn looks_secret(text: &str) -> bool {
-    text.contains("://") || text.to_lowercase().contains("password=")
+    let text: String = text.to_lowercase().split_whitespace().collect();
+    text.contains("://") || text.contains('@') || text.contains("password=")
 }
 
 /// Where a value was given.

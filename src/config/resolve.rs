@@ -15,7 +15,7 @@ use super::DemoConfig;
 use super::arguments::{Action, CommandLine, Settings, command_line, disabled};
 use super::error::{ConfigError, Origin};
 use super::sources::{self, Given, Level};
-use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::parse_url, file};
+use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::Connect, file};
 
 /// What to do.
 #[derive(Debug)]
@@ -70,15 +70,15 @@ pub(super) fn parse(
     };
     Ok(match action {
         Action::Serve(settings) => {
-            let url = database_url(&settings, &sources.given)?;
+            let url = database_url(&settings, &sources.given, environment)?;
             Command::Serve(config(settings, Some(url)))
         }
         Action::Check { settings, format } => {
-            let url = database_url(&settings, &sources.given)?;
+            let url = database_url(&settings, &sources.given, environment)?;
             Command::Check(config(settings, Some(url)), format)
         }
         Action::Grants { settings, role } => {
-            let url = database_url(&settings, &sources.given)?;
+            let url = database_url(&settings, &sources.given, environment)?;
             Command::Grants(config(settings, Some(url)), role)
         }
         Action::Metrics { format } => Command::Metrics(format),
@@ -136,14 +136,20 @@ fn origin<'a>(given: &'a Level, setting: &str) -> Option<&'a Origin> {
     given.get(setting).and_then(|given| given.first()).map(|given| &given.origin)
 }
 
-fn database_url(settings: &Settings, given: &Level) -> Result<DatabaseUrl, ConfigError> {
+fn database_url(
+    settings: &Settings,
+    given: &Level,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<DatabaseUrl, ConfigError> {
+    sources::check_libpq_variables(environment)?;
     let origin = |setting| origin(given, setting).cloned().unwrap_or(Origin::CommandLine);
     let [url, file] = sources::DATABASE.map(origin);
     match (&settings.database_url, &settings.database_url_file) {
         (Some(_), Some(_)) => Err(ConfigError::TwoDatabaseUrls { url, file }),
+        (None, None) if sources::libpq_variables_name_a_database(environment) => Ok(DatabaseUrl::Environment),
         (None, None) => Err(ConfigError::NoDatabaseUrl),
         (None, Some(path)) => Ok(DatabaseUrl::File(path.clone())),
-        (Some(secret), None) => match parse_url(secret.expose()) {
+        (Some(secret), None) => match Connect::parse(secret.expose()) {
             Ok(_) => Ok(DatabaseUrl::Given(secret.clone())),
             Err(reason) => Err(ConfigError::DatabaseUrl { origin: url, reason }),
         },

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::error::ContextKind;
 use clap::{Arg, ArgAction, Command};
 use serde_saphyr::Spanned;
+use sqlx::postgres::PgSslMode;
 
 use super::error::{ConfigError, Origin, looks_secret};
 use super::file::{Entries, Node};
@@ -65,6 +66,56 @@ pub(super) fn from_environment(
         level.insert(DATABASE[0].to_owned(), vec![given]);
     }
     Ok(level)
+}
+
+/// libpq's variables that we would not heed, of those that say whom to connect to or keep the connection safe.
+const UNSUPPORTED_VARIABLES: [&str; 9] = [
+    "PGCHANNELBINDING",
+    "PGREQUIREAUTH",
+    "PGREQUIREPEER",
+    "PGREQUIRESSL",
+    "PGSERVICE",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLMINPROTOCOLVERSION",
+    "PGTARGETSESSIONATTRS",
+];
+
+/// Refuses what the driver would ignore: a variable that it does not know, or a value, in whose place it would
+/// take the default.
+pub(super) fn check_libpq_variables(
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(), ConfigError> {
+    let refuse = |variable: &str, value: &OsStr, reason: &str| ConfigError::Value {
+        setting: "the database".to_owned(),
+        value: shown("", value),
+        origin: Origin::Environment(variable.to_owned()),
+        reason: reason.to_owned(),
+    };
+    let given = |variable: &str| environment(variable).filter(|value| !value.is_empty());
+    for variable in UNSUPPORTED_VARIABLES {
+        if let Some(value) = given(variable) {
+            return Err(refuse(variable, &value, "this variable is not supported, unset it"));
+        }
+    }
+    if let Some(value) = given("PGPORT")
+        && value.to_str().is_none_or(|port| port.parse::<u16>().is_err())
+    {
+        return Err(refuse("PGPORT", &value, "must be a port's number"));
+    }
+    if let Some(value) = given("PGSSLMODE")
+        && value.to_str().is_none_or(|mode| mode.parse::<PgSslMode>().is_err())
+    {
+        let modes = "must be disable, allow, prefer, require, verify-ca or verify-full";
+        return Err(refuse("PGSSLMODE", &value, modes));
+    }
+    Ok(())
+}
+
+/// Whether libpq's variables alone say where to connect to.
+pub(super) fn libpq_variables_name_a_database(environment: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |variable: &&str| environment(variable).is_some_and(|value| !value.is_empty());
+    ["PGHOST", "PGHOSTADDR", "PGDATABASE"].iter().any(is_set)
 }
 
 /// Takes the file's settings and its thresholds by queue.

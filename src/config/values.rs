@@ -8,6 +8,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::Buckets;
+use super::error::looks_secret;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
@@ -106,7 +107,9 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
 /// The path of a file. A database URL in its place is refused here, since a path is shown in
 /// messages.
 pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
-    if path.to_string_lossy().contains("://") {
+    let text = path.to_string_lossy();
+    // A folder may be named after a systemd unit, as in /run/credentials/marie-exporter@prod.service.
+    if looks_secret(&text) && !text.starts_with(['/', '.']) {
         return Err("must be the path of a file, not a URL".to_owned());
     }
     Ok(path)

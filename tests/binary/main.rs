@@ -16,5 +16,4 @@ mod scrape;
 mod checking;
 mod ending;
 mod routes;
-mod secrets;
 mod starting;

@@ -32,11 +32,12 @@ fn config(url: &str) -> Config {
     }
 }
 
+/// Roles are the whole server's.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 impl Reader {
     async fn new(shape: Shape) -> Self {
         let mut database = Database::new(shape).await;
-        // Roles are the whole server's.
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let role = format!("column_reader_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         database
             .run(&format!("create role {role} login; grant usage on schema marie_scheduler to {role}"))

@@ -2,6 +2,7 @@
 //! hostile names, secrets in what it says.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::float_cmp, reason = "counts are whole numbers")]
 #![allow(dead_code, reason = "other test binaries use the rest of the support")]
 
 #[path = "../support/databases.rs"]
@@ -15,5 +16,9 @@ mod scrape;
 
 mod columns;
 mod names;
+mod redaction;
 mod refusals;
 mod role;
+mod secrets;
+mod tls;
+mod variables;

@@ -164,5 +164,9 @@ async fn it_takes_three_connections_and_no_more() {
         sessions.push(PgConnection::connect(&url).await.unwrap());
     }
     let error = PgConnection::connect(&url).await.unwrap_err();
-    assert_eq!(error.as_database_error().and_then(|error| error.code()).as_deref(), Some("53300"), "{error}");
+    assert_eq!(
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+        Some("53300"),
+        "{error}"
+    );
 }

@@ -13,8 +13,8 @@ pub(crate) async fn grant(database: &mut Database, role: &str, flags: &[&str]) -
     assert!(printed.status.success(), "{}", text(&printed.stderr));
     database.run(&text(&printed.stdout)).await;
     // Some of the names that a role can have cannot be part of a URL as they are.
-    let encoded: String = role.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    database.url.replace("postgres@", &format!("{encoded}@"))
+    let encoded: Vec<String> = role.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    database.url.replace("postgres@", &format!("{}@", encoded.concat()))
 }
 
 pub(crate) fn check(url: &str, flags: &[&str]) -> Value {

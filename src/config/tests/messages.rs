@@ -30,7 +30,7 @@ fn a_bad_flag_is_told_with_what_would_do() {
             "no database URL: set --database-url-file (a file that holds it), the \
              environment variable MARIE_EXPORTER_DATABASE_URL or DATABASE_URL, or \
              --database-url; it looks like \
-             postgres://user:password@host:5432/database",
+             postgres://user:password@host:5432/database; or set libpq's PGHOST, PGDATABASE, PGUSER ...",
         ),
     ] {
         assert_eq!(message(line, &[], ""), expected);
@@ -44,6 +44,36 @@ fn a_bad_variable_is_told_by_its_name() {
         "invalid value \"xml\" for log.format (environment variable MARIE_EXPORTER_LOG_FORMAT): \
          must be one of text, json"
     );
+}
+
+#[test]
+fn a_variable_of_libpq_that_would_not_be_heeded_is_refused() {
+    let url = ("DATABASE_URL", "postgres://h/d");
+    for (variable, expected) in [
+        (
+            ("PGSSLMODE", "verify_full"),
+            "invalid value \"verify_full\" for the database (environment variable PGSSLMODE): must be disable, \
+             allow, prefer, require, verify-ca or verify-full",
+        ),
+        (
+            ("PGPORT", "5432x"),
+            "invalid value \"5432x\" for the database (environment variable PGPORT): must be a port's number",
+        ),
+        (
+            ("PGCHANNELBINDING", "require"),
+            "invalid value \"require\" for the database (environment variable PGCHANNELBINDING): this variable \
+             is not supported, unset it",
+        ),
+    ] {
+        assert_eq!(message("serve", &[url, variable], ""), expected);
+        assert_eq!(message("serve", &[("PGHOST", "h"), variable], ""), expected);
+    }
+    // Alone they say where to connect to, if they name a host or a database.
+    for variable in ["PGHOST", "PGHOSTADDR", "PGDATABASE"] {
+        let Ok(Command::Serve(config)) = read("serve", &[(variable, "x")], "") else { panic!("{variable}") };
+        assert!(matches!(config.database.url, Some(DatabaseUrl::Environment)));
+    }
+    assert!(message("serve", &[("PGUSER", "x")], "").starts_with("no database URL: set "));
 }
 
 #[test]
@@ -178,6 +208,8 @@ fn a_password_is_in_no_message() {
         ("serve", &[("MARIE_EXPORTER_LOG_LEVEL", SECRET)], ""),
         ("serve --database-url-file x --database-url postgres://u:hunter2@h/d", &[], ""),
         ("serve password=hunter2", &[], ""),
+        ("serve", &[("MARIE_EXPORTER_LOG_LEVEL", "host=h password = hunter2")], ""),
+        ("serve", &[("PGSERVICE", SECRET), ("DATABASE_URL", "postgres://h/d")], ""),
         ("serve --database-url-file postgres://u:hunter2@h/d", &[], ""),
         ("serve --config.file=postgres://u:hunter2@h/d", &[], ""),
         ("serve", &[("MARIE_EXPORTER_DATABASE_URL_FILE", SECRET)], ""),
