@@ -39,7 +39,8 @@ async fn a_password_is_told_nowhere() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(&format!(
-            "create role guarded login password '{PASSWORD}';
+            "set password_encryption = 'scram-sha-256'; -- which is not the default before version 14
+             create role guarded login password '{PASSWORD}';
              grant usage on schema marie_scheduler to guarded;
              grant select on all tables in schema marie_scheduler to guarded"
         ))
