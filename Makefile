@@ -1,7 +1,7 @@
 # The two commands of the README. Both install what they start, where they may (Debian, as root), and else
 # say what to install.
 
-.PHONY: demo test bench
+.PHONY: demo test bench deb
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -9,10 +9,14 @@ demo:
 	cargo run --release --locked -- demo --collector.slow-interval=30s
 
 test:
-	scripts/require.sh postgresql prometheus prometheus-alertmanager
+	scripts/require.sh postgresql prometheus prometheus-alertmanager groff-base systemd
 	cargo test --locked
 
 # About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs and benches/events/main.rs.
 bench:
 	scripts/require.sh postgresql
 	cargo bench --locked --bench load --bench events
+
+# target/debian/*.deb, with `cargo install cargo-deb`; scripts/test-deb.sh installs it, looks, and removes it.
+deb:
+	scripts/build-deb.sh

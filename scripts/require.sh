@@ -1,8 +1,8 @@
 #!/bin/sh
 # Sees to it that the programs are there which the demo and the tests start: the PostgreSQL server, and for the
-# tests promtool and amtool. Installs Debian's packages where it may, and says what to type where not.
+# tests promtool, amtool, groff and systemd-analyze. Installs Debian's packages where it may, and says what to type where not.
 #
-# usage: scripts/require.sh postgresql [prometheus [prometheus-alertmanager]]
+# usage: scripts/require.sh PACKAGE...     packages by the names they have in Debian
 set -eu
 
 present() {
@@ -16,6 +16,8 @@ present() {
         ;;
     prometheus) command -v promtool >/dev/null ;;
     prometheus-alertmanager) command -v amtool >/dev/null ;;
+    groff-base) command -v groff >/dev/null ;;
+    systemd) command -v systemd-analyze >/dev/null ;;
     esac
 }
 

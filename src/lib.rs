@@ -6,7 +6,8 @@
 //! of which counts [`events`]; the [`runner`]
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that.
-//! [`serve`] puts them together until [`shutdown`]; [`check`], [`dashboards`] and [`listing`] are the commands beside it.
+//! [`serve`] puts them together until [`shutdown`]; [`check`], [`dashboards`], [`listing`] and [`manual`] are the
+//! commands beside it.
 
 pub mod catalog;
 pub mod check;
@@ -21,6 +22,7 @@ pub mod events;
 pub mod family;
 pub mod landing;
 pub mod listing;
+pub mod manual;
 pub mod queues;
 pub mod runner;
 pub mod schema;
