@@ -3,6 +3,7 @@
 # Needs cargo-deb (`cargo install --locked cargo-deb`).
 set -eu
 cd "$(dirname "$0")/.."
+command -v cargo-deb >/dev/null || { echo "cargo-deb is missing: cargo install --locked cargo-deb" >&2; exit 1; }
 cargo build --release --locked --no-default-features
 program=target/release/marie-exporter
 out=target/package
