@@ -17,7 +17,8 @@ present() {
     prometheus) command -v promtool >/dev/null ;;
     prometheus-alertmanager) command -v amtool >/dev/null ;;
     groff-base) command -v groff >/dev/null ;;
-    systemd) command -v systemd-analyze >/dev/null ;;
+    # Only Linux has it; elsewhere its tests are left out.
+    systemd) [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null ;;
     esac
 }
 
@@ -40,7 +41,7 @@ fi
 echo "missing:$missing; install with" >&2
 echo "  Debian, Ubuntu:  sudo apt-get install$missing" >&2
 fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g')
-brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/')
+brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/; s/groff-base/groff/')
 echo "  Fedora:          sudo dnf install$fedora" >&2
 echo "  macOS:           brew install$brew" >&2
 exit 1

@@ -13,6 +13,7 @@ mod scrape;
 
 mod kubernetes;
 mod manual;
+#[cfg(target_os = "linux")]
 mod systemd;
 
 use std::fs;
