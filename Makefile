@@ -1,7 +1,7 @@
 # The commands of the README and of CONTRIBUTING. They install what they start, where they may (Debian, as
 # root), and else say what to install.
 
-.PHONY: demo test bench pictures deny
+.PHONY: demo test bench pictures deny deb
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -9,7 +9,7 @@ demo:
 	cargo run --release --locked -- demo --collector.slow-interval=30s
 
 test:
-	scripts/require.sh postgresql prometheus prometheus-alertmanager
+	scripts/require.sh postgresql prometheus prometheus-alertmanager groff-base systemd
 	cargo test --locked
 
 # About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs and benches/events/main.rs.
@@ -25,3 +25,7 @@ pictures:
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check
+
+# target/debian/*.deb, with `cargo install cargo-deb`; scripts/test-deb.sh installs it, looks, and removes it.
+deb:
+	scripts/build-deb.sh

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Sees to it that the programs are there which the demo, the tests and the pictures start: the PostgreSQL server,
-# promtool and amtool, a browser. Installs Debian's packages where it may, and says what to type where not.
+# promtool, amtool, a browser and others. Installs Debian's packages where it may, and says what to type where not.
 #
-# usage: scripts/require.sh PACKAGE...
+# usage: scripts/require.sh PACKAGE...     packages by the names they have in Debian
 set -eu
 
 present() {
@@ -16,6 +16,9 @@ present() {
         ;;
     prometheus) command -v promtool >/dev/null ;;
     prometheus-alertmanager) command -v amtool >/dev/null ;;
+    groff-base) command -v groff >/dev/null ;;
+    # Only Linux has it; elsewhere its tests are left out.
+    systemd) [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -39,7 +42,7 @@ fi
 echo "missing:$missing; install with" >&2
 echo "  Debian, Ubuntu:  sudo apt-get install$missing" >&2
 fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g')
-brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/')
+brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/; s/groff-base/groff/')
 echo "  Fedora:          sudo dnf install$fedora" >&2
 echo "  macOS:           brew install$brew" >&2
 exit 1

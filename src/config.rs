@@ -31,6 +31,7 @@ use clap::builder::{PathBufValueParser, PossibleValuesParser, RangedU64ValuePars
 use clap::{Args, ValueEnum};
 use regex::Regex;
 
+pub use self::arguments::command_line;
 pub use self::database::{DatabaseConfig, ROLE, SchemaName, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};

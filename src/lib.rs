@@ -7,7 +7,7 @@
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that
 //! to whom [`access`], [`tls`] and [`auth`] let in.
-//! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`] and [`listing`] are the
+//! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`], [`listing`] and [`manual`] are the
 //! commands beside it.
 
 pub mod access;
@@ -25,6 +25,7 @@ pub mod events;
 pub mod family;
 pub mod landing;
 pub mod listing;
+pub mod manual;
 pub mod queues;
 pub mod rights;
 pub mod runner;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
-use marie_exporter::{check, dashboards, listing, rights, serve, shutdown};
+use marie_exporter::{check, dashboards, listing, manual, rights, serve, shutdown};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 fn main() -> ExitCode {
     let collectors: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
     match config::parse(std::env::args_os(), |name| std::env::var_os(name), &collectors) {
-        Ok(command) => run(command).unwrap_or_else(|error| {
+        Ok(command) => run(command, &collectors).unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }),
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(config) => {
             log(&config.log);
@@ -56,6 +56,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Dashboards(folder) => {
             dashboards::write(&folder)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions(shell) => {
+            print(&manual::completions(config::command_line(collectors), shell));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(folder) => {
+            manual::write(config::command_line(collectors), &folder)?;
             Ok(ExitCode::SUCCESS)
         }
         #[cfg(feature = "demo")]

@@ -1,7 +1,7 @@
 -- Size, estimated rows, last vacuum and last analyze of the scheduler's tables, all partitions together.
 -- $1 the schema's name. The key-value tables lie in public where the deployment names no schema for them.
 -- Needs no right on the tables. Costs a look at each partition's files and statistics.
-with root as (
+with recursive root as (
     select t.name, c.oid
     from unnest(array[
         'job', 'job_history', 'dag', 'dag_history', 'archive', 'job_dependencies',
@@ -18,14 +18,16 @@ with root as (
         limit 1
     ) as c
 ),
+-- pg_partition_tree would lock the partitions until the end of the transaction, but not their table: whoever locks
+-- all of them from the top would end in a deadlock with the next query that reads the table.
+part as (
+    select name, oid from root
+    union
+    select p.name, i.inhrelid from part as p join pg_inherits as i on i.inhparent = p.oid
+),
 leaf as (
-    select r.name as table_name, c.oid, c.reltoastrelid as toast
-    from root as r
-    cross join lateral (
-        select r.oid
-        union
-        select t.relid::oid from pg_partition_tree(r.oid) as t where t.isleaf
-    ) as p (oid)
+    select p.name as table_name, c.oid, c.reltoastrelid as toast
+    from part as p
     join pg_class as c on c.oid = p.oid and c.relkind = 'r'
 ),
 measured as (

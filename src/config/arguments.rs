@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 #[cfg(feature = "demo")]
 use super::DemoConfig;
@@ -54,6 +55,14 @@ pub(super) enum Action {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Print what a shell completes the commands and flags with
+    Completions { shell: Shell },
+    /// Write the manual pages, one for each command, into a folder
+    Man {
+        /// The folder, made if need be; files of the same names are replaced
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Serve the metrics of a throwaway PostgreSQL with a simulated scheduler
     #[cfg(feature = "demo")]
     Demo {
@@ -95,7 +104,7 @@ pub(super) struct Settings {
 }
 
 /// The subcommands with what follows from each setting's name.
-pub(super) fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Command {
+pub fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Command {
     CommandLine::command().max_term_width(120).mut_subcommands(|subcommand| {
         if sources::settings(&subcommand).next().is_none() {
             return subcommand;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
+use clap_complete::Shell;
 
 #[cfg(feature = "demo")]
 use super::DemoConfig;
@@ -27,6 +28,8 @@ pub enum Command {
     Metrics(MetricsFormat),
     Rules,
     Dashboards(PathBuf),
+    Completions(Shell),
+    Man(PathBuf),
     #[cfg(feature = "demo")]
     Demo(Config, DemoConfig),
 }
@@ -84,6 +87,8 @@ pub(super) fn parse(
         Action::Metrics { format } => Command::Metrics(format),
         Action::Rules => Command::Rules,
         Action::Dashboards { out } => Command::Dashboards(out),
+        Action::Completions { shell } => Command::Completions(shell),
+        Action::Man { out } => Command::Man(out),
         #[cfg(feature = "demo")]
         Action::Demo { settings, demo } => {
             let named = |name: &str| origin(&sources.given, name) == Some(&Origin::CommandLine);

@@ -238,3 +238,26 @@ fn percent_encode(text: &str) -> String {
     };
     text.bytes().map(encode).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_that_is_gone_before_the_server_can_take_signals_leaves_nothing() {
+        let binaries = Binaries::find().unwrap();
+        let (folder, account) = make_folder().unwrap();
+        fs::write(folder.path().join("settings.conf"), configuration(&[])).unwrap();
+        let supervisor = supervise(&binaries, folder.path(), free_port().unwrap(), account).unwrap();
+        assert!(supervisor.postmaster_pid().is_some(), "{}", end_of_log(folder.path()));
+
+        let (done, ended) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            drop(supervisor);
+            done.send(())
+        });
+        ended.recv_timeout(START_PATIENCE).expect("the server is stopped");
+        assert!(!folder.path().exists());
+    }
+}

@@ -10,6 +10,7 @@ mod dag_progress;
 mod declared;
 mod exposition;
 mod lacking;
+mod locks;
 mod maintenance;
 mod parents;
 mod promtool;

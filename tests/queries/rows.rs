@@ -137,7 +137,7 @@ impl Scheduler {
             "id": job.id.to_string(), "name": job.queue, "dag_id": job.dag.map(|dag| dag.to_string()),
             "state": job.state, "created_on": self.at(job.created), "start_after": time(job.start_after),
             "started_on": time(job.started), "completed_on": time(job.completed),
-            "expire_in": job.expire_in.map(|time| format!("{time} microseconds")),
+            "expire_in": job.expire_in.map(interval),
             "retry_count": job.retry_count, "retry_limit": job.retry_limit,
             "soft_sla": time(job.soft_sla), "hard_sla": time(job.hard_sla),
             "lease_expires_at": time(job.lease_expires),
@@ -206,4 +206,9 @@ impl Scheduler {
             })
             .collect()
     }
+}
+
+/// So many microseconds as PostgreSQL reads them: before version 15 no more than 2^31 of them in one number.
+fn interval(time: i64) -> String {
+    format!("{} seconds {} microseconds", time / SECOND, time % SECOND)
 }

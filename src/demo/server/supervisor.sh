@@ -30,7 +30,8 @@ exec >&-
 
 read -r order
 if [ -n "$pid" ]; then
-    kill -QUIT "$pid" 2>/dev/null
+    # Again and again: until it has set up its own handling, it ignores this signal as all background processes do.
+    while kill -QUIT "$pid" 2>/dev/null; do sleep 0.1; done &
     wait "$pid"
 fi
 echo stopped >&2
