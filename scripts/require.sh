@@ -1,8 +1,8 @@
 #!/bin/sh
 # Sees to it that the programs are there which the demo and the tests start: the PostgreSQL server, and for the
-# tests promtool and amtool. Installs Debian's packages where it may, and says what to type where not.
+# tests promtool, amtool, PgBouncer and (on Linux) ip. Installs Debian's packages where it may, and says what to type where not.
 #
-# usage: scripts/require.sh postgresql [prometheus [prometheus-alertmanager]]
+# usage: scripts/require.sh postgresql [prometheus|prometheus-alertmanager|pgbouncer|iproute2]...
 set -eu
 
 present() {
@@ -16,6 +16,8 @@ present() {
         ;;
     prometheus) command -v promtool >/dev/null ;;
     prometheus-alertmanager) command -v amtool >/dev/null ;;
+    pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ;;
+    iproute2) [ "$(uname)" != Linux ] || command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
     esac
 }
 
@@ -37,7 +39,7 @@ fi
 
 echo "missing:$missing; install with" >&2
 echo "  Debian, Ubuntu:  sudo apt-get install$missing" >&2
-fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g')
+fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g; s/iproute2/iproute/')
 brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/')
 echo "  Fedora:          sudo dnf install$fedora" >&2
 echo "  macOS:           brew install$brew" >&2

@@ -21,6 +21,8 @@ mod scrape;
 mod dates;
 mod gone;
 mod hanging;
+mod hole;
 mod migrated;
+mod pooler;
 mod standby;
 mod watch;
