@@ -19,6 +19,7 @@ mod process;
 mod scrape;
 
 mod dates;
+mod flood;
 mod gone;
 mod hanging;
 mod hole;
