@@ -1,7 +1,6 @@
 //! The database is away, or does not let anybody in.
 
 use std::fs;
-use std::process::Command;
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -9,22 +8,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::databases::{Database, SERVER, furnished, run};
 use crate::process::Process;
+use crate::signals::{processes, send};
 use crate::watch::{INTERVAL, Watch};
-
-/// The processes of a server, its first one first.
-pub(crate) fn processes(server: &Server) -> Vec<u32> {
-    let first = server.postmaster_pid();
-    let children = Command::new("ps").args(["-o", "pid=", "--ppid", &first.to_string()]).output().unwrap();
-    let children = String::from_utf8(children.stdout).unwrap();
-    std::iter::once(first).chain(children.split_whitespace().map(|id| id.parse().unwrap())).collect()
-}
-
-/// Sends a signal to all of them that are still there.
-pub(crate) fn send(signal: &str, processes: &[u32]) {
-    let ids = processes.iter().map(u32::to_string);
-    // Some end by themselves when others do.
-    let _ = Command::new("kill").arg(format!("-{signal}")).args(ids).output().unwrap();
-}
 
 async fn furnished_server() -> (Server, String) {
     let server = Server::start().unwrap();

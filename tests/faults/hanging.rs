@@ -5,7 +5,7 @@ use marie_exporter::demo::shape::Shape;
 use sqlx::Connection;
 
 use crate::databases::{Database, furnished, run};
-use crate::gone::{processes, send};
+use crate::signals::{processes, send};
 use crate::watch::Watch;
 
 /// Processes that do not run, and do again when this is dropped.

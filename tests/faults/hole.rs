@@ -56,7 +56,7 @@ fn forward(proxy: TcpListener, server: String, is_closed: &Arc<AtomicBool>) {
 
 fn copy(mut from: TcpStream, mut to: TcpStream, is_closed: &AtomicBool) {
     from.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-    let mut bytes = [0; 65536];
+    let mut bytes = [0; 8192];
     loop {
         let read = match from.read(&mut bytes) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,

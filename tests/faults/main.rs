@@ -25,5 +25,6 @@ mod hanging;
 mod hole;
 mod migrated;
 mod pooler;
+mod signals;
 mod standby;
 mod watch;

@@ -6,12 +6,9 @@ use crate::databases::Database;
 use crate::metrics::Metrics;
 use crate::watch::Watch;
 
-fn missing<'a>(collector: &'a str) -> [(&'a str, &'a str); 2] {
-    [("collector", collector), ("reason", "missing_table")]
-}
-
 fn is_missing(metrics: &Metrics, collector: &str) -> bool {
-    metrics.value("marie_collector_disabled_info", &missing(collector)) == Some(1.0)
+    let labels = [("collector", collector), ("reason", "missing_table")];
+    metrics.value("marie_collector_disabled_info", &labels) == Some(1.0)
 }
 
 #[tokio::test]
