@@ -56,6 +56,27 @@ async fn a_server_killed_and_started_again_is_found_and_its_old_numbers_are_with
 }
 
 #[tokio::test]
+async fn a_transaction_that_a_kill_forgets_loses_no_event_to_whoever_gets_its_id() {
+    let (mut server, url) = furnished_server().await;
+    let watch = Watch::serve(&url, &[]);
+    // Its id is given out and nowhere written down.
+    let mut open = PgConnection::connect(&url).await.unwrap();
+    run(&mut open, "begin; select pg_current_xact_id()").await;
+    watch.recovers();
+    send("KILL", &processes(&server));
+    watch.until_unavailable("Connection refused");
+    server.stop().unwrap();
+    server.start_again().unwrap();
+    watch.recovers();
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    run(&mut admin, "update marie_scheduler.job set state = 'completed', completed_on = now()").await;
+    watch.until("the event is counted", |now| now.count("marie_jobs_finished_total", &[]) == 1.0);
+    let lost = [("reason", "history_lost")];
+    assert_eq!(watch.metrics().count("marie_collector_failures_total", &lost), 0.0);
+    watch.end();
+}
+
+#[tokio::test]
 async fn a_database_dropped_and_made_again_is_found() {
     let database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
