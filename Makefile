@@ -9,7 +9,7 @@ demo:
 	cargo run --release --locked -- demo --collector.slow-interval=30s
 
 test:
-	scripts/require.sh postgresql prometheus prometheus-alertmanager groff-base systemd
+	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 groff-base systemd
 	cargo test --locked
 
 # About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs and benches/events/main.rs.

@@ -57,7 +57,10 @@ impl Catalog {
                 return Err(failure);
             }
         };
-        if known.schema.as_ref().is_none_or(|before| before.shape() != schema.shape()) {
+        let is_announced = |before: &Schema| {
+            before.shape() == schema.shape() && before.unknown_states() == schema.unknown_states()
+        };
+        if !known.schema.as_deref().is_some_and(is_announced) {
             announce(name.as_str(), &schema);
         }
         known.schema = Some(Arc::clone(&schema));

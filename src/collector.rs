@@ -289,6 +289,12 @@ fn samples(families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>,
         for &index in &served {
             let family = families[index];
             let Some(value) = row.try_get::<Option<f64>, _>(family.name)? else { continue };
+            // A job whose queue is NULL is in no queue's numbers, and must not keep everybody's from coming.
+            if family.labels.contains(&queues::LABEL)
+                && row.try_get::<Option<&str>, _>(queues::LABEL)?.is_none()
+            {
+                continue;
+            }
             let labels = family
                 .labels
                 .iter()

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
-use crate::config::{DatabaseConfig, SchemaName};
+use crate::config::{DatabaseConfig, DatabaseUrlError, SchemaName};
 
 /// Lock queues are first come, first served: while we wait behind a TRUNCATE or a migration, that
 /// statement's own followers wait as well, so we give up early and come back with the next run.
@@ -18,8 +18,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server's own time-outs bound a statement; this much later we believe that nobody is there.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// More than there are queries, whatever the URL says: whether they stay prepared is [`Open::keeps_statements`].
+const STATEMENTS: usize = 100;
+
 /// A connection's plans and its cache of relations grow with the partitions that it has seen.
 const MAXIMUM_AGE: Duration = Duration::from_hours(1);
+
+/// What follows when a prepared statement is not there, or is there before us.
+const POOLER: &str = ": a pooler is between us and PostgreSQL that knows no prepared statements; add \
+                      statement-cache-capacity=0 to the URL";
 
 /// Why a run failed; the values of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +115,9 @@ impl From<sqlx::Error> for Failure {
         match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
-                Failure::new(Reason::of_sqlstate(&code), format!("{} (SQLSTATE {code})", database.message()))
+                let advice = if ["26000", "42P05"].contains(&&*code) { POOLER } else { "" };
+                let message = format!("{} (SQLSTATE {code}){advice}", database.message());
+                Failure::new(Reason::of_sqlstate(&code), message)
             }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
                 Failure::new(Reason::Unavailable, error.to_string())
@@ -123,7 +132,18 @@ pub struct Session {
     database: DatabaseConfig,
     begin: String,
     patience: Duration,
-    connection: Option<(PgConnection, Instant)>,
+    connection: Option<Open>,
+}
+
+/// A connection and what is known of it.
+struct Open {
+    connection: PgConnection,
+    since: Instant,
+    /// Whether statements stay prepared on it from run to run.
+    keeps_statements: bool,
+    /// The server's process behind it in the last run. Behind a pooler that gives each transaction the session that
+    /// is free it changes, and our statements are not there any more: under their names may be others.
+    backend: Option<i32>,
 }
 
 impl Session {
@@ -145,24 +165,31 @@ impl Session {
     /// # Errors
     /// [`Reason::Unavailable`] where the database cannot be reached or does not answer.
     pub async fn begin(&mut self) -> Result<Run, Failure> {
-        if let Some((connection, opened)) = self.connection.take()
-            && opened.elapsed() < MAXIMUM_AGE
-            && let Ok(run) = self.begin_on(connection, opened).await
+        if let Some(open) = self.connection.take()
+            && open.since.elapsed() < MAXIMUM_AGE
+            && let Ok(run) = self.begin_on(open).await
         {
             return Ok(run);
         }
         // A pooler, a firewall or a restart may have ended the idle connection, which says nothing of the
         // database now; a new one does.
-        let connection = self.connect().await?;
-        self.begin_on(connection, Instant::now()).await
+        let open = self.connect().await?;
+        self.begin_on(open).await
     }
 
-    async fn begin_on(&self, mut connection: PgConnection, opened: Instant) -> Result<Run, Failure> {
+    async fn begin_on(&self, mut open: Open) -> Result<Run, Failure> {
         // Through sqlx's own transaction guard the connection would be borrowed for the whole run; a
         // failed run throws it away instead, so plain statements do.
-        let begin = sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(&mut connection);
-        answered(self.patience, begin).await?;
-        Ok(Run { connection, opened, patience: self.patience, busy: Duration::ZERO })
+        let mut begin = self.begin.clone();
+        if !open.keeps_statements {
+            begin += include_str!("database/forget_statements.sql");
+        }
+        let begin = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(&mut open.connection);
+        let backend = answered(self.patience, begin).await?.try_get("backend")?;
+        if open.backend.replace(backend).is_some_and(|before| before != backend) {
+            answered(self.patience, open.connection.clear_cached_statements()).await?;
+        }
+        Ok(Run { open, patience: self.patience, busy: Duration::ZERO })
     }
 
     /// Ends the transaction of `run` and keeps its connection for the next, unless `failure` left it in doubt.
@@ -170,27 +197,37 @@ impl Session {
         if failure.is_some_and(|failure| !failure.leaves_connection_usable()) {
             return;
         }
-        let rollback = sqlx::raw_sql("ROLLBACK").execute(&mut run.connection);
-        if answered(self.patience, rollback).await.is_ok() {
-            self.connection = Some((run.connection, run.opened));
+        if self.end(&mut run.open).await.is_ok() {
+            self.connection = Some(run.open);
         }
+    }
+
+    async fn end(&self, open: &mut Open) -> Result<(), Failure> {
+        if !open.keeps_statements {
+            // Before the transaction's end, after which the session is somebody else's.
+            answered(self.patience, open.connection.clear_cached_statements()).await?;
+        }
+        answered(self.patience, sqlx::raw_sql("ROLLBACK").execute(&mut open.connection)).await?;
+        Ok(())
     }
 
     /// Says goodbye to the server, so that its log shows no broken connection.
     pub async fn close(&mut self) {
-        if let Some((connection, _)) = self.connection.take() {
+        if let Some(Open { connection, .. }) = self.connection.take() {
             // The process is about to end: an unheard goodbye changes nothing.
             let _ = tokio::time::timeout(Duration::from_millis(500), connection.close()).await;
         }
     }
 
-    async fn connect(&self) -> Result<PgConnection, Failure> {
+    async fn connect(&self) -> Result<Open, Failure> {
         let unavailable = |message| Failure::new(Reason::Unavailable, message);
         // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
         let database = self.database.clone();
-        let options = tokio::task::spawn_blocking(move || database.connect_options());
-        let options = match tokio::time::timeout(CONNECT_TIMEOUT, options).await {
-            Ok(Ok(options)) => options.map_err(|error| unavailable(error.to_string()))?,
+        let options = tokio::task::spawn_blocking(move || {
+            Ok((database.connect_options()?, database.keeps_statements()))
+        });
+        let (options, keeps_statements) = match tokio::time::timeout(CONNECT_TIMEOUT, options).await {
+            Ok(Ok(options)) => options.map_err(|error: DatabaseUrlError| unavailable(error.to_string()))?,
             Ok(Err(error)) => return Err(Failure::new(Reason::Other, error.to_string())),
             Err(_) => {
                 return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));
@@ -200,8 +237,12 @@ impl Session {
         let host = socket.unwrap_or_else(|| options.get_host().to_owned());
         let place = format!("{host}:{}", options.get_port());
         let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
-        match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-            Ok(Ok(connection)) => Ok(connection),
+        match tokio::time::timeout(CONNECT_TIMEOUT, options.statement_cache_capacity(STATEMENTS).connect())
+            .await
+        {
+            Ok(Ok(connection)) => {
+                Ok(Open { connection, since: Instant::now(), keeps_statements, backend: None })
+            }
             Ok(Err(error)) => Err(explain(Failure::from(error).message)),
             Err(_) => Err(explain(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
         }
@@ -210,8 +251,7 @@ impl Session {
 
 /// An open transaction, and how long its statements took.
 pub struct Run {
-    connection: PgConnection,
-    opened: Instant,
+    open: Open,
     patience: Duration,
     busy: Duration,
 }
@@ -239,7 +279,8 @@ impl Run {
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
     ) -> Result<T, Failure> {
         let started = Instant::now();
-        let outcome = answered(self.patience.saturating_mul(statements), work(&mut self.connection)).await;
+        let outcome =
+            answered(self.patience.saturating_mul(statements), work(&mut self.open.connection)).await;
         self.busy += started.elapsed();
         outcome
     }
@@ -265,7 +306,7 @@ async fn answered<T, E: Into<Failure>>(
     }
 }
 
-/// Everything that a run sets, in one round trip. SET LOCAL, because PgBouncer drops start-up options; the
+/// Everything that a run sets, and which process of the server it talks to, in one round trip. SET LOCAL, because PgBouncer drops start-up options; the
 /// search path holds `pg_catalog` first and `pg_temp` last, so that no other schema's table or function
 /// can be taken for Marie's. It is the same text for each run: another path would plan every statement anew.
 fn begin_statement(schema: &SchemaName, statement_timeout: Duration) -> String {
@@ -277,7 +318,8 @@ fn begin_statement(schema: &SchemaName, statement_timeout: Duration) -> String {
          SET LOCAL idle_in_transaction_session_timeout = {}; \
          SET LOCAL max_parallel_workers_per_gather = 0; \
          SET LOCAL jit = off; \
-         SET LOCAL plan_cache_mode = force_generic_plan",
+         SET LOCAL plan_cache_mode = force_generic_plan; \
+         SELECT pg_backend_pid() AS backend;\n",
         schema.quoted(),
         statement_timeout.as_millis(),
         LOCK_TIMEOUT.min(statement_timeout / 2).as_millis(),

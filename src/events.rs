@@ -275,11 +275,16 @@ impl State {
     fn check(&mut self, instant: &Instant, ends: &[End; TABLES]) -> Result<(), Failure> {
         let lost = |what: String| Err(Failure::new(Reason::HistoryLost, what));
         let ceiling = self.position.last_ceiling();
+        let seen = self.position.last_seen();
+        let is_all_kept = (0..TABLES).all(|table| seen[table] == 0 || ends[table].is_kept);
         let restart = if instant.timeline != self.timeline {
             Some(format!("the server was restored or promoted (timeline {})", instant.timeline))
         } else if instant.ceiling < ceiling && instant.in_recovery {
             // A standby that was restarted replays what it had shown before; to start anew would count it twice.
             return lost("the standby is behind what was counted already, and has to catch up".to_owned());
+        } else if instant.ceiling < ceiling && is_all_kept {
+            self.position.forget_from(instant.ceiling);
+            None
         } else if instant.ceiling < ceiling {
             Some(format!("the server was restored: its transaction ids went back to {}", instant.ceiling))
         } else if instant.ceiling.saturating_sub(self.position.horizon) > FARTHEST {
@@ -294,7 +299,6 @@ impl State {
             return lost(format!("{why}; events since the last poll are lost, counting goes on from now"));
         }
         self.are_written = ends.map(|end| end.is_written);
-        let seen = self.position.last_seen();
         let mut truncated = None;
         for table in 0..TABLES {
             let was_replaced = ends[table].file != self.files[table] && !ends[table].is_kept;

@@ -84,6 +84,7 @@ struct FoundIndex {
 
 /// The catalog's answer at one instant.
 #[derive(Debug, Clone)]
+#[cfg_attr(test, derive(Default))]
 pub struct Schema {
     tables: BTreeMap<String, Table>,
     indexes: Vec<FoundIndex>,
@@ -258,16 +259,12 @@ mod tests {
 
     fn with_index(columns: &[&str], predicate: Option<&str>) -> Schema {
         Schema {
-            tables: BTreeMap::new(),
             indexes: vec![FoundIndex {
                 table: "job".to_owned(),
                 columns: columns.iter().map(ToString::to_string).collect(),
                 predicate: predicate.map(str::to_owned),
             }],
-            states: Vec::new(),
-            server_version: String::new(),
-            in_recovery: false,
-            clock_offset: 0.0,
+            ..Schema::default()
         }
     }
 

@@ -3,6 +3,7 @@
 //! Each is declared as a [`Family`], as the collectors' are, so that documentation and tests find them in
 //! one catalogue; the values live in a rust-prometheus registry, whose label sets are our own fixed words.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector as Registered;
@@ -141,6 +142,8 @@ static SERIES: Family = Family::new(
 /// The values of [`FAMILIES`] and the standard `process_*` metrics.
 pub struct Telemetry {
     registry: Registry,
+    /// Held while a fact is told in several steps, and while values are read.
+    in_steps: Mutex<()>,
     up: IntGauge,
     web_config: IntGauge,
     database_info: GaugeVec,
@@ -184,6 +187,7 @@ impl Telemetry {
             interval: gauge(&INTERVAL)?,
             series: gauge(&SERIES)?,
             registry: registry.clone(),
+            in_steps: Mutex::new(()),
         };
         gauge(&BUILD_INFO)?
             .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("GIT_REVISION"), env!("RUSTC_VERSION")])
@@ -224,6 +228,7 @@ impl Telemetry {
     }
 
     pub fn database(&self, name: &str, schema: &Schema) {
+        let _whole = self.in_steps.lock().unwrap_or_else(PoisonError::into_inner);
         self.database_info.reset();
         let in_recovery = schema.in_recovery.to_string();
         self.database_info
@@ -291,8 +296,12 @@ impl Telemetry {
             #[expect(clippy::cast_precision_loss, reason = "series are counted in thousands")]
             self.series.with_label_values(&[collector]).set(*count as f64);
         }
+        let families = {
+            let _whole = self.in_steps.lock().unwrap_or_else(PoisonError::into_inner);
+            self.registry.gather()
+        };
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&families, &mut text)?;
         Ok(text)
     }
 }
@@ -304,4 +313,23 @@ fn options(family: &Family) -> Opts {
 fn registered<M: Registered + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_scrape_misses_the_database_while_it_is_described_anew() {
+        let telemetry = Telemetry::new().unwrap();
+        let schema = Schema::default();
+        telemetry.database("marie", &schema);
+        std::thread::scope(|scope| {
+            let again = scope.spawn(|| (0..20_000).for_each(|_| telemetry.database("marie", &schema)));
+            while !again.is_finished() {
+                let text = String::from_utf8(telemetry.text(&[]).unwrap()).unwrap();
+                assert_eq!(text.matches("\nmarie_database_info{").count(), 1, "{text}");
+            }
+        });
+    }
 }

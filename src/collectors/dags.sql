@@ -22,4 +22,4 @@ group by planner, state
 union all
 select null, null, null, extract(epoch from min(started_on))::float8
 from unfinished
-where state = 'active'
+where state = 'active' and started_on between '1970-01-01' and '3000-01-01'

@@ -9,4 +9,5 @@ cross join lateral (
         ('maintenance', v.monitored_on),
         ('cron', v.cron_on)
 ) as a (activity, noted)
+where a.noted between '1970-01-01' and '3000-01-01'
 group by a.activity

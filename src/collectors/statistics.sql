@@ -6,8 +6,8 @@ with unfinished as (
         name::text as queue,
         state::text as state,
         count(*) as jobs,
-        min(created_on) as oldest_created,
-        min(started_on) as oldest_started
+        min(created_on) filter (where created_on between '1970-01-01' and '3000-01-01') as oldest_created,
+        min(started_on) filter (where started_on between '1970-01-01' and '3000-01-01') as oldest_started
     from job
     where state in ('created', 'retry', 'active')
     group by name, state

@@ -16,7 +16,13 @@ select
         )
     )::float8 as marie_jobs_stuck,
     (
-        count(a.queue) filter (where a.expire_in > interval '0' and a.started_on + a.expire_in < now())
+        count(a.queue) filter (
+            where case
+                when a.expire_in > interval '0' and a.expire_in < interval '1000 years'
+                    and a.started_on between '1970-01-01' and '3000-01-01'
+                then a.started_on + a.expire_in < now()
+            end
+        )
     )::float8 as marie_jobs_past_expiry
 from unnest($1::text[]) as known (queue)
 full join active as a using (queue)

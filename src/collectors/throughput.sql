@@ -12,6 +12,6 @@ from unnest($1::text[]) as known (queue)
 full join (
     select name::text as queue, completed_on
     from job
-    where state = 'completed' and completed_on > now() - interval '24 hours'
+    where state = 'completed' and completed_on > now() - interval '24 hours' and completed_on <= '3000-01-01'
 ) as c using (queue)
 group by queue

@@ -37,7 +37,9 @@ select
     (count(w.queue) filter (where w.reason is null and w.deferred))::float8 as marie_jobs_deferred,
     null::float8 as marie_jobs_blocked,
     extract(
-        epoch from min(w.ready_since) filter (where w.reason is null and w.deferred is not true)
+        epoch from min(w.ready_since) filter (
+            where w.reason is null and w.deferred is not true and w.ready_since between '1970-01-01' and '3000-01-01'
+        )
     )::float8 as marie_oldest_ready_job_timestamp_seconds
 from unnest($1::text[]) as known (queue)
 full join waiting as w using (queue)

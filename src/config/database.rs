@@ -49,6 +49,17 @@ impl DatabaseConfig {
         // take is a metric, not a log line.
         Ok(options.extra_float_digits(None).disable_statement_logging())
     }
+
+    /// Whether statements may stay prepared from one transaction to the next, as the URL says now. sqlx's own cache
+    /// is no matter: at capacity 0 sqlx prepares under a name and never gives that up.
+    pub fn keeps_statements(&self) -> bool {
+        let text = match &self.url {
+            Some(DatabaseUrl::Given(url)) => url.expose().to_owned(),
+            Some(DatabaseUrl::File(path)) => std::fs::read_to_string(path).unwrap_or_default(),
+            None => String::new(),
+        };
+        !text.split(['?', '&']).any(|parameter| parameter.trim_end() == "statement-cache-capacity=0")
+    }
 }
 
 /// The name of a schema, of 1 to 63 bytes and without NUL, as PostgreSQL can have them.

@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,19 @@ impl Server {
     /// The temporary folder that holds all of it: data, log, socket.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A program that comes with the server (`pg_basebackup`), to be run as whoever owns the server's folder.
+    pub fn program(&self, name: &str) -> Command {
+        // In a folder of PATH there may be links to some of them only.
+        let postgres = self.binaries.folder.join("postgres");
+        let postgres = fs::canonicalize(&postgres).unwrap_or(postgres);
+        let mut command = Command::new(postgres.with_file_name(name));
+        command.current_dir(self.folder());
+        if let Some(account) = self.account {
+            account.run(&mut command);
+        }
+        command
     }
 
     /// Stops the server as if its machine had lost power: sessions break off, the data stay.

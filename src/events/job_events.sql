@@ -24,6 +24,7 @@ with news as (
     where history_id > $1 and history_id <= $2
         and age(xmin) <= age($3::xid8::xid)
         and age(xmin) > age($4::xid8::xid)
+        and name is not null
         and case
             when state = 'created' then created_on = history_created_on
             else state not in ('retry', 'active') and completed_on = history_created_on

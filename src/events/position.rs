@@ -78,6 +78,18 @@ impl Position {
         }
     }
 
+    /// The server was killed and has forgotten which ids it gave out from this one on. It gives them out again, and
+    /// of what they wrote nothing is there.
+    pub(super) fn forget_from(&mut self, next: u64) {
+        self.horizon = self.horizon.min(next);
+        for mark in &mut self.marks {
+            mark.ceiling = mark.ceiling.min(next);
+        }
+        if let Some(window) = &mut self.window {
+            window.to = window.to.min(next);
+        }
+    }
+
     /// Remembers a poll.
     pub(super) fn note(&mut self, instant: &Instant, ends: &[End; TABLES]) {
         if self.marks.last().is_some_and(|mark| mark.ceiling == instant.ceiling) {

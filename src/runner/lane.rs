@@ -127,7 +127,7 @@ impl LaneTask {
                 self.note(index, took, cost.busy, failure.as_ref());
             }
             Outcome::Failed(answers, failure, cost) => {
-                if failure.reason == Reason::SchemaChanged {
+                if matches!(failure.reason, Reason::SchemaChanged | Reason::Unavailable) {
                     self.exporter.catalog.doubt_schema();
                 }
                 let is_first = self.turns[index].last_failure != Some(failure.reason);
@@ -151,7 +151,11 @@ impl LaneTask {
                 let _ = self.exporter.snapshot.update(collector, self.lane, answers, expires);
                 self.note(index, took, cost.busy, Some(&failure));
             }
-            Outcome::NotReached(failure) => self.back_off(&failure, took),
+            Outcome::NotReached(failure) => {
+                // What comes back can be another database: restored, migrated, promoted.
+                self.exporter.catalog.doubt_schema();
+                self.back_off(&failure, took);
+            }
         }
     }
 

@@ -1,0 +1,17 @@
+-- Drops the indexes of job but those that its keys need and those that lead with (state), (name, state) or
+-- (completed_on): what most of the exporter's queries are served by.
+do $do$
+declare
+    dropped text;
+begin
+    for dropped in
+        select i.indexrelid::regclass
+        from pg_index as i
+        where i.indrelid = 'job'::regclass
+            and not i.indisunique
+            and pg_get_indexdef(i.indexrelid) !~ '\((state|name, state|completed_on DESC)\)'
+    loop
+        execute format('drop index %s', dropped);
+    end loop;
+end
+$do$

@@ -1,0 +1,168 @@
+//! The network swallows what is sent: nobody refuses, nobody answers. Between two network namespaces, where the test
+//! may make them, not even a connection is taken; a proxy that stops forwarding can be had everywhere.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+
+use crate::databases::{Database, furnished, run};
+use crate::process::Process;
+use crate::watch::Watch;
+
+/// Twice this is longer than the pause between two attempts to connect and the five seconds after which one is given
+/// up, the kernel's own pauses included.
+const INTERVAL: Duration = Duration::from_secs(6);
+const FLAGS: [&str; 3] =
+    ["--collector.interval=6s", "--collector.slow-interval=6s", "--collector.timeout=1s"];
+
+#[tokio::test]
+async fn a_proxy_that_stops_forwarding_is_no_answer_until_it_forwards_again() {
+    let database = Database::new(Shape::New).await;
+    let (server, _) = database.url.split_once('@').unwrap().1.split_once('/').unwrap();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = database.url.replace(server, &proxy.local_addr().unwrap().to_string());
+    let is_closed = Arc::new(AtomicBool::new(false));
+    forward(proxy, server.to_owned(), &is_closed);
+    let watch = Watch::of(Process::serve(&url, &Watch::flags(&FLAGS)), INTERVAL);
+    is_closed.store(true, Ordering::Relaxed);
+    watch.until_unavailable("no answer within 5 s");
+    is_closed.store(false, Ordering::Relaxed);
+    watch.recovers();
+    watch.end();
+}
+
+/// Passes everything on while the proxy is not closed.
+fn forward(proxy: TcpListener, server: String, is_closed: &Arc<AtomicBool>) {
+    let is_closed = Arc::clone(is_closed);
+    thread::spawn(move || {
+        for client in proxy.incoming().map_while(Result::ok) {
+            let Ok(server) = TcpStream::connect(&server) else { continue };
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                let is_closed = Arc::clone(&is_closed);
+                thread::spawn(move || copy(from, to, &is_closed));
+            }
+        }
+    });
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, is_closed: &AtomicBool) {
+    from.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+    let mut bytes = [0; 8192];
+    loop {
+        let read = match from.read(&mut bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+            Ok(0) | Err(_) => break,
+            Ok(read) => read,
+        };
+        while is_closed.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        if to.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    // Each may have been closed from the other side.
+    let _ = to.shutdown(std::net::Shutdown::Both);
+    let _ = from.shutdown(std::net::Shutdown::Both);
+}
+
+/// A network namespace for the exporter, joined to ours. Three addresses: the exporter's, ours, and the database's,
+/// which is ours too, so that the way to it can be cut while the exporter is scraped.
+struct Namespace {
+    name: String,
+    net: String,
+}
+
+impl Namespace {
+    /// None where we may not make one.
+    fn new() -> Option<Self> {
+        let id = std::process::id();
+        // From the block that is set aside for tests of network devices.
+        let namespace = Namespace { name: format!("marie-{id}"), net: format!("198.18.{}", id % 256) };
+        if !ip(&["netns", "add", &namespace.name]) {
+            return None;
+        }
+        let outside = format!("marie{id}");
+        let (name, address) = (namespace.name.as_str(), |host| format!("{}/24", namespace.address(host)));
+        let made = ip(&["link", "add", &outside, "type", "veth", "peer", "name", "way", "netns", name])
+            && ip(&["address", "add", &address(OURS), "dev", &outside])
+            && ip(&["address", "add", &address(DATABASE), "dev", &outside])
+            && ip(&["link", "set", &outside, "up"])
+            && ip(&["-n", name, "address", "add", &address(EXPORTER), "dev", "way"])
+            && ip(&["-n", name, "link", "set", "way", "up"]);
+        made.then_some(namespace)
+    }
+
+    fn address(&self, host: u8) -> String {
+        format!("{}.{host}", self.net)
+    }
+
+    /// What is sent to the database goes to a card that nobody has.
+    fn cut(&self) {
+        let nobody = ["lladdr", "02:00:00:00:00:01", "dev", "way", "nud", "permanent"];
+        let to = self.address(DATABASE);
+        assert!(ip(&[["-n", &self.name, "neighbour", "replace", &to].as_slice(), &nobody].concat()));
+    }
+
+    fn mend(&self) {
+        assert!(ip(&["-n", &self.name, "neighbour", "del", &self.address(DATABASE), "dev", "way"]));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        ip(&["netns", "del", &self.name]);
+    }
+}
+
+const OURS: u8 = 1;
+const EXPORTER: u8 = 2;
+const DATABASE: u8 = 3;
+
+fn ip(arguments: &[&str]) -> bool {
+    let output = Command::new("ip").args(arguments).output();
+    output.is_ok_and(|output| {
+        let is_done = output.status.success();
+        if !is_done {
+            eprintln!("ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        is_done
+    })
+}
+
+#[tokio::test]
+async fn packets_dropped_between_two_namespaces_are_no_answer_until_they_pass_again() {
+    let Some(namespace) = Namespace::new() else {
+        eprintln!("not run: network namespaces cannot be made here");
+        return;
+    };
+    let (exporter, database) = (namespace.address(EXPORTER), namespace.address(DATABASE));
+    let server = Server::start_with(&[("listen_addresses", &format!("127.0.0.1,{database}"))]).unwrap();
+    let url = server.create_database("marie").await.unwrap();
+    let mut admin = furnished(&url, Shape::New).await;
+    let rules = server.folder().join("data/pg_hba.conf");
+    let known = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, format!("{known}\nhost all all {exporter}/32 trust\n")).unwrap();
+    run(&mut admin, "select pg_reload_conf()").await;
+
+    let url = url.replace("127.0.0.1", &database);
+    let listen = format!("--web.listen-address={exporter}:0");
+    let arguments = ["netns", "exec", &namespace.name, env!("CARGO_BIN_EXE_marie-exporter"), "serve"];
+    let mut command = Command::new("ip");
+    command.args(arguments).args(["--database-url", &url, &listen]).args(Watch::flags(&FLAGS));
+    let watch = Watch::of(Process::start(command, 1), INTERVAL);
+    namespace.cut();
+    watch.until_unavailable("no answer within 5 s");
+    namespace.mend();
+    watch.recovers();
+    watch.end();
+}
