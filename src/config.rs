@@ -32,7 +32,7 @@ use clap::{Args, ValueEnum};
 use regex::Regex;
 
 pub use self::arguments::command_line;
-pub use self::database::{DatabaseConfig, ROLE, SchemaName, quote_identifier};
+pub use self::database::{DatabaseConfig, ROLE, SchemaName, Target, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
 pub use self::resolve::Command;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
-use crate::config::{DatabaseConfig, DatabaseUrlError, SchemaName};
+use crate::config::{DatabaseConfig, SchemaName, Target};
 
 /// Lock queues are first come, first served: while we wait behind a TRUNCATE or a migration, that
 /// statement's own followers wait as well, so we give up early and come back with the next run.
@@ -223,11 +223,9 @@ impl Session {
         let unavailable = |message| Failure::new(Reason::Unavailable, message);
         // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
         let database = self.database.clone();
-        let options = tokio::task::spawn_blocking(move || {
-            Ok((database.connect_options()?, database.keeps_statements()))
-        });
-        let (options, keeps_statements) = match tokio::time::timeout(CONNECT_TIMEOUT, options).await {
-            Ok(Ok(options)) => options.map_err(|error: DatabaseUrlError| unavailable(error.to_string()))?,
+        let target = tokio::task::spawn_blocking(move || database.connect_options());
+        let Target { options, keeps_statements } = match tokio::time::timeout(CONNECT_TIMEOUT, target).await {
+            Ok(Ok(target)) => target.map_err(|error| unavailable(error.to_string()))?,
             Ok(Err(error)) => return Err(Failure::new(Reason::Other, error.to_string())),
             Err(_) => {
                 return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));

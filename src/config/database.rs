@@ -23,8 +23,8 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// Options for a new connection, the URL's file read anew.
-    pub fn connect_options(&self) -> Result<PgConnectOptions, DatabaseUrlError> {
+    /// How to connect now, the URL's file read anew.
+    pub fn connect_options(&self) -> Result<Target, DatabaseUrlError> {
         let connect = match &self.url {
             None => return Err(DatabaseUrlError::Missing),
             Some(DatabaseUrl::Given(url)) => {
@@ -40,6 +40,7 @@ impl DatabaseConfig {
                     .map_err(|reason| DatabaseUrlError::InvalidInFile { path: path.clone(), reason })?
             }
         };
+        let keeps_statements = connect.keeps_statements;
         let options = connect.with_files()?;
         let options = match options.get_application_name() {
             Some(_) => options,
@@ -47,19 +48,17 @@ impl DatabaseConfig {
         };
         // PgBouncer refuses extra_float_digits as a start-up option. How long our own statements
         // take is a metric, not a log line.
-        Ok(options.extra_float_digits(None).disable_statement_logging())
+        let options = options.extra_float_digits(None).disable_statement_logging();
+        Ok(Target { options, keeps_statements })
     }
+}
 
-    /// Whether statements may stay prepared from one transaction to the next, as the URL says now. sqlx's own cache
-    /// is no matter: at capacity 0 sqlx prepares under a name and never gives that up.
-    pub fn keeps_statements(&self) -> bool {
-        let text = match &self.url {
-            Some(DatabaseUrl::Given(url)) => url.expose().to_owned(),
-            Some(DatabaseUrl::File(path)) => std::fs::read_to_string(path).unwrap_or_default(),
-            None => String::new(),
-        };
-        !text.split(['?', '&']).any(|parameter| parameter.trim_end() == "statement-cache-capacity=0")
-    }
+/// Where to connect, and what to do there with prepared statements.
+pub struct Target {
+    pub options: PgConnectOptions,
+    /// Whether statements may stay prepared from one transaction to the next. sqlx's own cache is no matter: at
+    /// capacity 0 sqlx prepares under a name and never gives that up.
+    pub keeps_statements: bool,
 }
 
 /// The name of a schema, of 1 to 63 bytes and without NUL, as PostgreSQL can have them.
@@ -134,7 +133,8 @@ mod tests {
             ("postgresql://u:p%40ss@h/d", "marie-exporter"),
             ("postgres:///d?host=/run/postgresql&application_name=me", "me"),
         ] {
-            let options = at(DatabaseUrl::Given(Secret::from(url.to_owned()))).connect_options().unwrap();
+            let options =
+                at(DatabaseUrl::Given(Secret::from(url.to_owned()))).connect_options().unwrap().options;
             assert_eq!(options.get_application_name(), Some(name));
         }
     }
@@ -143,12 +143,12 @@ mod tests {
     fn the_urls_file_is_read_at_each_connect() {
         let folder = std::env::temp_dir().join(format!("marie-exporter-{}", std::process::id()));
         let config = at(DatabaseUrl::File(folder.join("url")));
-        let missing = config.connect_options().unwrap_err();
+        let missing = config.connect_options().err().unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("url"), "postgres://u:hunter2@first/d\n").unwrap();
-        let first = config.connect_options().unwrap();
+        let first = config.connect_options().unwrap().options;
         std::fs::write(folder.join("url"), "nothing: hunter2\n").unwrap();
-        let wrong = config.connect_options().unwrap_err().to_string();
+        let wrong = config.connect_options().err().unwrap().to_string();
         std::fs::remove_dir_all(&folder).unwrap();
 
         assert!(missing.to_string().starts_with("cannot read the database URL from "));

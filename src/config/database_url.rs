@@ -99,6 +99,7 @@ const TLS_FILES: [(&str, &str); 3] =
 #[derive(Debug)]
 pub(super) struct Connect {
     pub(super) options: PgConnectOptions,
+    pub(super) keeps_statements: bool,
     tls_files: Vec<(&'static str, PathBuf)>,
 }
 
@@ -111,8 +112,12 @@ impl Connect {
             .ok_or("must begin with postgres:// or postgresql://")?;
         check_characters(rest)?;
         let url: Url = text.parse().map_err(|error| format!("is not valid: {error}"))?;
-        for (name, _) in url.query_pairs() {
+        let mut keeps_statements = true;
+        for (name, value) in url.query_pairs() {
             check_parameter(&name)?;
+            if name == CACHE {
+                keeps_statements = value != "0";
+            }
         }
         let options = PgConnectOptions::from_url(&url).map_err(|error| match error {
             // Of these only sslmode's is sqlx's own, and repeats the value; the others are the fixed texts of
@@ -141,7 +146,7 @@ impl Connect {
             PgSslMode::Require if names_an_authority => options.ssl_mode(PgSslMode::VerifyCa),
             _ => options,
         };
-        Ok(Connect { options, tls_files })
+        Ok(Connect { options, keeps_statements, tls_files })
     }
 
     /// The options, once the files that they name have been seen: the driver's own error names no file.

@@ -39,6 +39,11 @@ pub(crate) struct Seen {
     pub(crate) queues: Queues,
 }
 
+/// As the exporter sets it for a run; making a shape has changed it.
+fn search_path(config: &Config) -> String {
+    format!("set local search_path = pg_catalog, {}, pg_temp", config.database.schema.quoted())
+}
+
 impl Scheduler {
     pub(crate) async fn new(shape: Shape) -> Self {
         static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
@@ -49,7 +54,7 @@ impl Scheduler {
     pub(crate) async fn in_schema(shape: Shape, schema: &str) -> Self {
         let url = DATABASE.get_or_init(async || SERVER.create_database("queries").await.unwrap()).await;
         let mut scheduler = Self::on(url, shape, schema).await;
-        let search_path = scheduler.search_path();
+        let search_path = search_path(&scheduler.config);
         scheduler.with_connection(async |connection| shape.install(connection, schema).await).await;
         scheduler.execute(&search_path).await;
         scheduler
@@ -59,19 +64,20 @@ impl Scheduler {
     pub(crate) async fn on(url: &str, shape: Shape, schema: &str) -> Self {
         let config = config(url, schema);
         let mut run = Session::new(config.database.clone(), config.collectors.timeout).begin().await.unwrap();
+        // The exporter's has looked at something already, and can no more be made one that writes.
+        let begin = format!(
+            "rollback; begin isolation level repeatable read read write; {};
+             set local max_parallel_workers_per_gather = 0; set local jit = off;
+             set local plan_cache_mode = force_generic_plan",
+            search_path(&config)
+        );
         let now = run.query(async |connection| {
-            // Allowed as long as the transaction has not looked at anything.
-            sqlx::raw_sql("set transaction read write").execute(&mut *connection).await?;
+            sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection).await?;
             let now = sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::int8");
             now.fetch_one(connection).await
         });
         let now = now.await.unwrap();
         Scheduler { shape, config, now, run }
-    }
-
-    /// As the exporter sets it for a run; making a shape has changed it.
-    fn search_path(&self) -> String {
-        format!("set local search_path = pg_catalog, {}, pg_temp", self.config.database.schema.quoted())
     }
 
     /// Runs a script of statements.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::{self, Command, Config, Target};
 use marie_exporter::database::Session;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -197,7 +197,7 @@ async fn no_part_of_a_password_is_said_however_it_is_written() {
                 given.is_not_in("the refusal", &format!("{error} {error:?}"));
             }
             // What the driver and the server repeat.
-            Ok(options) => {
+            Ok(Target { options, .. }) => {
                 taken += 1;
                 let name = options.get_database().unwrap_or_default();
                 let repeated =
