@@ -1,7 +1,7 @@
 # The commands of the README and of CONTRIBUTING. They install what they start, where they may (Debian, as
 # root), and else say what to install.
 
-.PHONY: demo test bench pictures deny deb
+.PHONY: demo test bench bench-peers pictures deny deb
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -16,6 +16,11 @@ test:
 bench:
 	scripts/require.sh postgresql
 	cargo bench --locked --bench load --bench events
+
+# About fifty minutes and 20 GB of temporary disk; see benches/peers/main.rs.
+bench-peers:
+	scripts/require.sh postgresql prometheus-sql-exporter prometheus-postgres-exporter
+	cargo bench --locked --bench peers
 
 # The dashboards' pictures, dashboards/images: about 25 minutes, most of which the demo needs to have a past.
 pictures:

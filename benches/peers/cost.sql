@@ -1,0 +1,9 @@
+-- What the statements of the role $1 have cost since the statistics were reset: how many they were, seconds of
+-- planning and executing, pages taken from the cache or the disk.
+select
+    sum(calls)::float8 as statements,
+    sum(total_plan_time + total_exec_time) / 1000 as seconds,
+    sum(shared_blks_hit + shared_blks_read)::float8 as pages
+from public.pg_stat_statements as statements
+join pg_catalog.pg_roles as roles on roles.oid = statements.userid
+where roles.rolname = $1
