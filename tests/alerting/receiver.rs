@@ -4,16 +4,26 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use serde::Deserialize;
 
 /// One alert of a message.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Told {
+    /// When it arrived.
+    #[serde(skip, default = "Instant::now")]
+    pub(crate) at: Instant,
     /// `firing` or `resolved`.
-    pub(crate) status: String,
+    status: String,
     pub(crate) labels: std::collections::BTreeMap<String, String>,
     pub(crate) annotations: std::collections::BTreeMap<String, String>,
+}
+
+impl Told {
+    pub(crate) fn is_over(&self) -> bool {
+        self.status == "resolved"
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,13 +73,8 @@ impl Receiver {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     }
 
-    /// All that was sent to this receiver since the start.
-    pub(crate) fn told(&self, receiver: &str) -> Vec<Told> {
-        let told = self.0.lock().unwrap();
-        told.iter().filter(|(to, _)| to == receiver).map(|(_, alert)| alert.clone()).collect()
-    }
-
-    pub(crate) fn forget(&self) {
-        self.0.lock().unwrap().clear();
+    /// All that was sent since the start, each with the name of the receiver that it was for.
+    pub(crate) fn told(&self) -> Vec<(String, Told)> {
+        self.0.lock().unwrap().clone()
     }
 }

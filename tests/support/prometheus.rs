@@ -1,9 +1,12 @@
 //! A real Prometheus, and what else a test starts and ends with itself.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
 
 /// Ended with the test, whatever comes of it.
 pub(crate) struct Ended(Child);
@@ -34,6 +37,27 @@ pub(crate) struct Prometheus {
     _process: Ended,
 }
 
+/// A series of an answer.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Series {
+    #[serde(rename = "metric")]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Of a query over a range: times and values.
+    #[serde(default)]
+    pub(crate) values: Vec<(f64, String)>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Option<Data>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    result: serde_json::Value,
+}
+
 impl Prometheus {
     /// With the `prometheus.yml` of this folder; waits until it answers.
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
@@ -42,19 +66,35 @@ impl Prometheus {
         let own = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", &listen];
         let prometheus = Prometheus { port, _process: start("prometheus", &[&own, flags].concat(), folder) };
         let deadline = Instant::now() + Duration::from_mins(1);
-        while prometheus.query("vector(1)").is_none() {
-            assert!(Instant::now() < deadline, "Prometheus does not answer");
+        while let Err(error) = prometheus.ask("query", &[("query", "vector(1)")]) {
+            assert!(Instant::now() < deadline, "Prometheus does not answer: {error}");
             std::thread::sleep(Duration::from_millis(50));
         }
         prometheus
     }
 
-    /// The number of series that a query gives.
-    pub(crate) fn query(&self, query: &str) -> Option<usize> {
-        let url = format!("http://127.0.0.1:{}/api/v1/query", self.port);
-        let mut answer = ureq::get(&url).query("query", query).call().ok()?;
-        let answer: serde_json::Value =
-            serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
-        answer["data"]["result"].as_array().map(Vec::len)
+    /// The series that a query gives now.
+    pub(crate) fn query(&self, query: &str) -> Vec<Series> {
+        self.ask("query", &[("query", query)]).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    /// The series that a query gives over the time since then.
+    pub(crate) fn query_since(&self, query: &str, since: Instant, step: Duration) -> Vec<Series> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let start = now.saturating_sub(since.elapsed());
+        let [start, end, step] = [start, now, step].map(|time| format!("{:.3}", time.as_secs_f64()));
+        self.ask("query_range", &[("query", query), ("start", &start), ("end", &end), ("step", &step)])
+            .unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    fn ask(&self, what: &str, parameters: &[(&str, &str)]) -> Result<Vec<Series>, String> {
+        let url = format!("http://127.0.0.1:{}/api/v1/{what}", self.port);
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = agent.get(&url).query_pairs(parameters.iter().copied());
+        let mut response = request.call().map_err(|error| error.to_string())?;
+        let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        let answer: Answer = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        let data = answer.data.ok_or(answer.error.unwrap_or(text))?;
+        serde_json::from_value(data.result).map_err(|error| error.to_string())
     }
 }

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../support/process.rs"]
 mod process;
+#[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../support/prometheus.rs"]
 mod prometheus;
 
