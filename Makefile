@@ -10,7 +10,8 @@ demo:
 
 test:
 	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 groff-base systemd
-	cargo test --locked
+	# Tests wait for servers more than they compute.
+	RUST_TEST_THREADS=4 cargo test --locked
 
 # About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs and benches/events/main.rs.
 bench:
