@@ -31,7 +31,7 @@ async fn dates_that_are_none(shape: Shape) {
     database.run(include_str!("nullable.sql")).await;
     let watch = Watch::serve(&database.url, &["--dags.progress-limit=5"]);
     database.run(include_str!("dates.sql")).await;
-    let metrics = watch.recovers();
+    let metrics = watch.fresh();
     let jobs = value(&mut database, "select count(*) from job").await;
     assert_eq!(metrics.count("marie_jobs", &[]), jobs);
     assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
@@ -81,7 +81,7 @@ async fn a_job_without_a_queue_is_in_no_queues_numbers_and_fails_nobody() {
              cross join unnest(array['created', 'active', 'completed']::job_state[]) as s (state)",
         )
         .await;
-    let metrics = watch.recovers();
+    let metrics = watch.fresh();
     assert_eq!(metrics.count("marie_jobs", &[]), before + 3.0);
     watch.until("the one with a queue is counted", |now| now.count("marie_jobs_finished_total", &[]) == 1.0);
     assert_eq!(watch.metrics().count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());

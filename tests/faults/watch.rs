@@ -129,6 +129,13 @@ impl Watch {
         self.within(self.interval * 2, "fresh numbers after two intervals", |now| is_fresh(now, since))
     }
 
+    /// The numbers of runs that all began after this call: a first success from now on can be of a run that was under
+    /// way.
+    pub(crate) fn fresh(&self) -> Metrics {
+        self.recovers();
+        self.recovers()
+    }
+
     pub(crate) fn within(&self, patience: Duration, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         let began = Instant::now();
         loop {
