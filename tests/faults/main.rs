@@ -1,7 +1,7 @@
 //! What happens to the database at night, with the real binary beside it: it goes, hangs, changes, fills up. While
 //! each fault comes and goes `/metrics` answers, says what is wrong, and shows fresh numbers again within two
 //! intervals, without a restart. `FAULTS_ROWS=10000000 cargo test --test faults ten_million` writes all of the flood
-//! (half an hour and 15 GB); without it there are fewer rows.
+//! (10 GB, half an hour on a busy machine); without it there are 100,000 rows.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::float_cmp, reason = "counts are whole numbers")]
