@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "../support/check_metrics.rs"]
+mod check_metrics;
+
 mod agreement;
 mod contract;
 mod dag_progress;

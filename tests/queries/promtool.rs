@@ -1,12 +1,11 @@
 //! What others make of the exposition: Prometheus's own linter, and a parser that is not ours.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 
+use crate::check_metrics::promtool;
 use crate::exposition::text;
 use crate::scene;
 use crate::scheduler::Scheduler;
@@ -16,21 +15,6 @@ async fn scheduler(shape: Shape) -> Scheduler {
     scheduler.config.dags_progress_limit = 5;
     scene::set(&mut scheduler).await;
     scheduler
-}
-
-/// What `promtool check metrics` says of a text: nothing, where it finds nothing to improve.
-fn promtool(text: &str) -> String {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("this test needs promtool: install it with `apt-get install prometheus` (Debian) or from prometheus.io");
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    String::from_utf8(said).unwrap() + if output.status.success() { "" } else { "(it failed)" }
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 #![allow(clippy::float_cmp, reason = "counts are whole numbers")]
 #![allow(dead_code, reason = "other test binaries use the rest of the support")]
 
+#[path = "../support/check_metrics.rs"]
+mod check_metrics;
 #[path = "../support/databases.rs"]
 mod databases;
 #[path = "../support/metrics.rs"]

@@ -2,14 +2,13 @@
 //! nor the exposition nor the page.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use marie_exporter::config::quote_identifier;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::queues::LONGEST;
 use sqlx::AssertSqlSafe;
 
+use crate::check_metrics::promtool;
 use crate::databases::Database;
 use crate::metrics::Metrics;
 use crate::process::Process;
@@ -42,21 +41,6 @@ async fn add_queue(database: &mut Database, name: &str) {
 /// A label's value as Prometheus's text format has it.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-/// What `promtool check metrics` has to say.
-fn promtool(text: &str) -> String {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is installed (Debian: prometheus)");
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 #[tokio::test]
