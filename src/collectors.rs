@@ -1,12 +1,13 @@
 //! The collectors: one file each, with its SQL beside it. What they share is here: the words that stand in
 //! more than one declaration, and the shape of a query that takes the known queues.
 
-/// The SQL file of that name, which lies beside the collector that names it.
+/// The SQL file of that name, its path from the folder of the file that names it.
 macro_rules! sql {
     ($file:literal) => {
         $crate::collector::SqlFile { name: $file, text: include_str!($file) }
     };
 }
+pub(crate) use sql;
 
 pub mod dags;
 pub mod queues;

@@ -13,6 +13,8 @@ mod database;
 mod database_url;
 mod error;
 mod file;
+mod maintain;
+mod operator;
 mod resolve;
 mod sources;
 mod values;
@@ -35,6 +37,13 @@ pub use self::arguments::command_line;
 pub use self::database::{DatabaseConfig, ROLE, SchemaName, Target, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
+pub use self::maintain::{
+    Age, Archive, Batches, Destruction, Execution, Maintenance, Outcome, Purge, PurgeHistory, Queue,
+};
+pub use self::operator::{
+    DagsList, DagsShow, JobsFailed, JobsList, JobsNext, JobsShow, OfQueue, Output, OutputFormat, Reading,
+    ShowFormat, ShowOutput, Statistic, Stats, Times,
+};
 pub use self::resolve::Command;
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
 pub use self::web_file::{ClientCertificates, PasswordHash, Pem, TlsSettings, TlsVersion, WebFile};

@@ -220,30 +220,36 @@ impl Session {
     }
 
     async fn connect(&self) -> Result<Open, Failure> {
-        let unavailable = |message| Failure::new(Reason::Unavailable, message);
-        // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
-        let database = self.database.clone();
-        let target = tokio::task::spawn_blocking(move || database.connect_options());
-        let Target { options, keeps_statements } = match tokio::time::timeout(CONNECT_TIMEOUT, target).await {
-            Ok(Ok(target)) => target.map_err(|error| unavailable(error.to_string()))?,
-            Ok(Err(error)) => return Err(Failure::new(Reason::Other, error.to_string())),
-            Err(_) => {
-                return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));
-            }
-        };
-        let socket = options.get_socket().map(|folder| folder.display().to_string());
-        let host = socket.unwrap_or_else(|| options.get_host().to_owned());
-        let place = format!("{host}:{}", options.get_port());
-        let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
-        match tokio::time::timeout(CONNECT_TIMEOUT, options.statement_cache_capacity(STATEMENTS).connect())
-            .await
-        {
-            Ok(Ok(connection)) => {
-                Ok(Open { connection, since: Instant::now(), keeps_statements, backend: None })
-            }
-            Ok(Err(error)) => Err(explain(Failure::from(error).message)),
-            Err(_) => Err(explain(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+        let (connection, keeps_statements) = connect(&self.database).await?;
+        Ok(Open { connection, since: Instant::now(), keeps_statements, backend: None })
+    }
+}
+
+/// Opens a connection, and says whether statements stay prepared on it.
+///
+/// # Errors
+/// [`Reason::Unavailable`], with the place that does not answer and why.
+pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(PgConnection, bool), Failure> {
+    let unavailable = |message| Failure::new(Reason::Unavailable, message);
+    // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
+    let database = database.clone();
+    let target = tokio::task::spawn_blocking(move || database.connect_options());
+    let Target { options, keeps_statements } = match tokio::time::timeout(CONNECT_TIMEOUT, target).await {
+        Ok(Ok(target)) => target.map_err(|error| unavailable(error.to_string()))?,
+        Ok(Err(error)) => return Err(Failure::new(Reason::Other, error.to_string())),
+        Err(_) => {
+            return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));
         }
+    };
+    let socket = options.get_socket().map(|folder| folder.display().to_string());
+    let host = socket.unwrap_or_else(|| options.get_host().to_owned());
+    let place = format!("{host}:{}", options.get_port());
+    let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
+    let options = options.statement_cache_capacity(STATEMENTS);
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(Ok(connection)) => Ok((connection, keeps_statements)),
+        Ok(Err(error)) => Err(explain(Failure::from(error).message)),
+        Err(_) => Err(explain(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     }
 }
 

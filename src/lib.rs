@@ -7,6 +7,7 @@
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that
 //! to whom [`access`], [`tls`] and [`auth`] let in.
+//! The [`operator`]'s commands list the jobs behind the numbers, and [`maintain`], the only part that writes, cleans up.
 //! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`], [`listing`] and [`manual`] are the
 //! commands beside it.
 
@@ -25,7 +26,9 @@ pub mod events;
 pub mod family;
 pub mod landing;
 pub mod listing;
+pub mod maintain;
 pub mod manual;
+pub mod operator;
 pub mod queues;
 pub mod rights;
 pub mod runner;

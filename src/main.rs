@@ -8,7 +8,8 @@ use anyhow::Context;
 use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
-use marie_exporter::{check, dashboards, listing, manual, rights, serve, shutdown};
+use marie_exporter::operator::print::Style;
+use marie_exporter::{check, dashboards, listing, manual, operator, rights, serve, shutdown};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -46,6 +47,15 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             print(&block_on(rights::grants(&config, &role))??);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Read(config, reading) => {
+            let answer = block_on(operator::read(&config, &reading, style()))??;
+            print(&answer.text);
+            if let Some(note) = answer.note {
+                eprintln!("{note}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Top(..) | Command::Maintain(..) => anyhow::bail!("not yet"),
         Command::Metrics(format) => {
             print(&listing::listing(format)?);
             Ok(ExitCode::SUCCESS)
@@ -102,8 +112,16 @@ fn log(log: &LogConfig) {
     }
 }
 
+/// Colours for a terminal, unless it is asked to have none.
+fn style() -> Style {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !unwanted { Style::Coloured } else { Style::Plain }
+}
+
 /// What a command was asked to print. A closed pipe is no reason to fail.
 fn print(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    if !text.is_empty() {
+        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    }
 }

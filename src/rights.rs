@@ -1,4 +1,4 @@
-//! What of the database the exporter reads, column by column, and the SQL by which a role may read just that:
+//! What of the database the exporter and the reading commands read, column by column, and the SQL by which a role may read just that:
 //! what the command `grants` prints, and `check` where the role that it is given has less or more. It all
 //! follows from what the queries say that they need.
 
@@ -8,7 +8,8 @@ use sqlx::Row;
 
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, SchemaName, quote_identifier};
-use crate::database::{Failure, Reason, Run, Session};
+use crate::database::{Failure, Run, Session};
+use crate::operator;
 use crate::queues;
 use crate::schema::{Lack, Need, Schema};
 
@@ -23,7 +24,8 @@ impl Rights {
     /// Of all that can run on this schema, asked for or not: a flag must not take a grant. What we may read now
     /// has no say.
     pub fn needed(schema: &Schema) -> Self {
-        let queries = COLLECTORS.iter().flat_map(|collector| collector.queries);
+        let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
+        let queries = collected.chain(operator::QUERIES.iter().copied());
         let can_run = queries.filter(|query| !matches!(query.lack(schema), Some(Lack::Missing(_))));
         let mut rights: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for need in can_run.flat_map(|query| query.needs_here(schema)).chain(&[queues::KNOWN, queues::CENSUS])
@@ -120,13 +122,7 @@ pub async fn grants(config: &Config, role: &str) -> Result<String, Failure> {
     let mut run = session.begin().await?;
     let name = &config.database.schema;
     let schema = run.queries(3, async |connection| Schema::read(connection, name).await).await?;
-    if schema.shape() == "none" {
-        let message = format!(
-            "there is no job table in the schema {}; is --database.schema right, and the database?",
-            name.quoted()
-        );
-        return Err(Failure::new(Reason::Other, message));
-    }
+    schema.has_jobs(name)?;
     let sql = role_sql(&mut run, &schema, name, role).await?;
     session.finish(run, None).await;
     session.close().await;

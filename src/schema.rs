@@ -11,6 +11,7 @@ use regex::Regex;
 use sqlx::{PgConnection, Row};
 
 use crate::config::SchemaName;
+use crate::database::{Failure, Reason};
 
 /// The states in which a job can still move; every shape has them. All others are finished.
 pub const UNFINISHED_STATES: [&str; 3] = ["created", "retry", "active"];
@@ -146,6 +147,19 @@ impl Schema {
         })
     }
 
+    /// # Errors
+    /// Where the scheduler is not here.
+    pub fn has_jobs(&self, name: &SchemaName) -> Result<(), Failure> {
+        if self.tables.contains_key("job") {
+            return Ok(());
+        }
+        let message = format!(
+            "there is no job table in the schema {}; is --database.schema right, and the database?",
+            name.quoted()
+        );
+        Err(Failure::new(Reason::Other, message))
+    }
+
     /// What of `need` this database lacks, if anything.
     pub fn lacks(&self, need: &Need) -> Option<Lack> {
         match need {
@@ -203,14 +217,20 @@ impl Schema {
         self.tables.get(table).is_some_and(|table| table.partitioned)
     }
 
-    /// The finished states that this database knows, in its own order.
-    pub fn finished_states(&self) -> Vec<String> {
-        let known: Vec<String> = if self.states.is_empty() {
-            FINISHED_STATES.iter().map(ToString::to_string).collect()
+    /// The states that jobs can have here: those of the enum in its own order, or all that Marie documents.
+    pub fn states(&self) -> Vec<String> {
+        if self.states.is_empty() {
+            UNFINISHED_STATES.iter().chain(&FINISHED_STATES).map(ToString::to_string).collect()
         } else {
             self.states.clone()
-        };
-        known.into_iter().filter(|state| !UNFINISHED_STATES.contains(&state.as_str())).collect()
+        }
+    }
+
+    /// The finished states that this database knows, in its own order.
+    pub fn finished_states(&self) -> Vec<String> {
+        let mut states = self.states();
+        states.retain(|state| !UNFINISHED_STATES.contains(&state.as_str()));
+        states
     }
 
     /// State labels that this exporter has never heard of: it counts them as finished.

@@ -57,14 +57,14 @@ const NO_START_AFTER: StandIn = StandIn {
 };
 
 /// Where no DAG is known, none is finished.
-const NO_DAGS: StandIn = StandIn {
+pub(crate) const NO_DAGS: StandIn = StandIn {
     instead_of: &[Need::Columns("dag", &["id", "state"])],
     sql: include_str!("stand_ins/dag.sql"),
     needs: &[],
 };
 
 /// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
-pub(super) const DEPENDENCIES_FROM_JSON: StandIn = StandIn {
+pub(crate) const DEPENDENCIES_FROM_JSON: StandIn = StandIn {
     instead_of: &[Need::Columns(
         "job_dependencies",
         &["job_name", "job_id", "depends_on_name", "depends_on_id"],

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, Resettable, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 #[cfg(feature = "demo")]
 use super::DemoConfig;
+use super::maintain::MaintainAction;
+use super::operator::{DagsAction, JobsAction, Nothing, Output, QueuesAction, Stats, Times};
 use super::{Config, Format, MetricsFormat, Secret, sources, values};
 
 /// Prometheus exporter for the Marie-AI job scheduler's PostgreSQL database.
@@ -33,6 +35,22 @@ pub(super) enum Action {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Look at jobs
+    #[command(subcommand)]
+    Jobs(JobsAction),
+    /// Look at queues
+    #[command(subcommand)]
+    Queues(QueuesAction),
+    /// Look at DAGs
+    #[command(subcommand)]
+    Dags(DagsAction),
+    /// Count jobs
+    Stats(Leaf<Stats, Output>),
+    /// Watch queues, stuck and running jobs in the terminal
+    Top(Leaf<Nothing, Times>),
+    /// Clean up: archive and purge jobs, set up queues, make indexes; changes nothing without --execute
+    #[command(subcommand)]
+    Maintain(MaintainAction),
     /// Print the SQL that makes a role which can read what the exporter needs and do no more
     Grants {
         /// The role's name
@@ -73,6 +91,17 @@ pub(super) enum Action {
     },
 }
 
+/// What a command is asked, how it answers, and the settings that it shares with `serve`.
+#[derive(Debug, Args)]
+pub(super) struct Leaf<Asked: Args, Answer: Args> {
+    #[command(flatten)]
+    pub(super) asked: Asked,
+    #[command(flatten)]
+    pub(super) answer: Answer,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Settings {
     /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
@@ -103,14 +132,14 @@ pub(super) struct Settings {
     pub(super) config: Config,
 }
 
-/// The subcommands with what follows from each setting's name.
+/// The commands with what follows from each setting's name.
 pub fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Command {
-    CommandLine::command().max_term_width(120).mut_subcommands(|subcommand| {
-        if sources::settings(&subcommand).next().is_none() {
-            return subcommand;
+    let line = on_leaves(CommandLine::command().max_term_width(120), &|leaf| {
+        if sources::settings(&leaf).next().is_none() {
+            return leaf;
         }
-        let is_demo = subcommand.get_name() == "demo";
-        with_switches(subcommand.next_line_help(true), collectors).mut_args(|argument| {
+        let is_demo = leaf.get_name() == "demo";
+        with_switches(leaf.next_line_help(true), collectors).mut_args(|argument| {
             let (Some(setting), Some(_)) = (argument.get_long(), argument.get_help_heading()) else {
                 return argument;
             };
@@ -119,6 +148,31 @@ pub fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Comman
             let help = argument.get_help().cloned().unwrap_or_default();
             argument.help(format!("{help}\n[env: {variable}]")).hide(hidden)
         })
+    });
+    ["jobs", "queues", "dags", "stats", "top", "maintain"].into_iter().fold(line, |line, group| {
+        line.mut_subcommand(group, |command| on_leaves(command, &with_few_settings))
+    })
+}
+
+/// Changes each command that has none below it.
+pub(super) fn on_leaves(
+    command: clap::Command,
+    change: &dyn Fn(clap::Command) -> clap::Command,
+) -> clap::Command {
+    if command.has_subcommands() {
+        command.mut_subcommands(|below| on_leaves(below, change))
+    } else {
+        change(command)
+    }
+}
+
+/// Of the settings, which the file may hold all of, a person at a terminal is told those that matter to what is asked.
+fn with_few_settings(leaf: clap::Command) -> clap::Command {
+    leaf.after_help(Resettable::Reset).mut_args(|argument| {
+        let matters =
+            matches!(argument.get_help_heading(), None | Some("Configuration" | "Database" | "Thresholds"));
+        let hidden = argument.is_hide_set() || !matters;
+        argument.hide(hidden)
     })
 }
 
@@ -158,9 +212,10 @@ pub(super) fn disabled(
     matches: &ArgMatches,
     collectors: &[(&'static str, &'static str)],
 ) -> BTreeSet<String> {
-    let Some((_, matches)) = matches.subcommand() else {
+    let matches = leaf(matches);
+    if matches.try_contains_id("config.file").is_err() {
         return BTreeSet::new();
-    };
+    }
     collectors
         .iter()
         .map(|(name, _)| (*name).to_owned())
@@ -169,4 +224,12 @@ pub(super) fn disabled(
             matches.get_flag(&off) || matches.get_one(&on) == Some(&false)
         })
         .collect()
+}
+
+/// What was given to the command itself, below the groups that it is in.
+pub(super) fn leaf(mut matches: &ArgMatches) -> &ArgMatches {
+    while let Some((_, below)) = matches.subcommand() {
+        matches = below;
+    }
+    matches
 }

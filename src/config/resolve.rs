@@ -13,8 +13,10 @@ use clap_complete::Shell;
 
 #[cfg(feature = "demo")]
 use super::DemoConfig;
-use super::arguments::{Action, CommandLine, Settings, command_line, disabled};
+use super::arguments::{Action, CommandLine, Leaf, Settings, command_line, disabled, leaf, on_leaves};
 use super::error::{ConfigError, Origin};
+use super::maintain::{MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
+use super::operator::{DagsAction, JobsAction, QueuesAction, Reading, Times};
 use super::sources::{self, Given, Level};
 use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::Connect, file};
 
@@ -25,6 +27,9 @@ pub enum Command {
     Check(Config, Format),
     /// For a role of this name.
     Grants(Config, String),
+    Read(Config, Reading),
+    Top(Config, Times),
+    Maintain(Config, Maintenance),
     Metrics(MetricsFormat),
     Rules,
     Dashboards(PathBuf),
@@ -53,14 +58,8 @@ pub(super) fn parse(
     // Flags alone come first, so that --help is printed from a command that knows no other
     // source's values and cannot show a secret as a default.
     let flags = line.clone().try_get_matches_from(arguments).map_err(usage)?;
-    let sources = match flags.subcommand() {
-        Some((name, flags)) => match line.find_subcommand(name) {
-            Some(subcommand) => gather(subcommand, flags, environment, read)?,
-            None => Sources::default(),
-        },
-        None => Sources::default(),
-    };
-    let line = line.mut_subcommands(|subcommand| with_defaults(subcommand, &sources.given));
+    let sources = gather(named(&line, &flags), leaf(&flags), environment, read)?;
+    let line = on_leaves(line, &|leaf| with_defaults(leaf, &sources.given));
     let matches = line.try_get_matches_from(arguments).map_err(usage)?;
     let action = CommandLine::from_arg_matches(&matches).map_err(usage)?.action;
 
@@ -71,18 +70,34 @@ pub(super) fn parse(
         config.collectors.disabled = disabled(&matches, collectors);
         config
     };
+    let connected = |settings: Settings| {
+        let url = database_url(&settings, &sources.given, environment)?;
+        Ok::<_, ConfigError>(config(settings, Some(url)))
+    };
     Ok(match action {
-        Action::Serve(settings) => {
-            let url = database_url(&settings, &sources.given, environment)?;
-            Command::Serve(config(settings, Some(url)))
+        Action::Serve(settings) => Command::Serve(connected(settings)?),
+        Action::Check { settings, format } => Command::Check(connected(settings)?, format),
+        Action::Grants { settings, role } => Command::Grants(connected(settings)?, role),
+        Action::Jobs(action) => {
+            let (reading, settings) = jobs(action);
+            Command::Read(connected(settings)?, reading)
         }
-        Action::Check { settings, format } => {
-            let url = database_url(&settings, &sources.given, environment)?;
-            Command::Check(config(settings, Some(url)), format)
+        Action::Queues(QueuesAction::List(leaf)) => {
+            Command::Read(connected(leaf.settings)?, Reading::QueuesList(leaf.answer))
         }
-        Action::Grants { settings, role } => {
-            let url = database_url(&settings, &sources.given, environment)?;
-            Command::Grants(config(settings, Some(url)), role)
+        Action::Dags(DagsAction::List(leaf)) => {
+            Command::Read(connected(leaf.settings)?, Reading::DagsList(leaf.asked, leaf.answer))
+        }
+        Action::Dags(DagsAction::Show(leaf)) => {
+            Command::Read(connected(leaf.settings)?, Reading::DagsShow(leaf.asked, leaf.answer))
+        }
+        Action::Stats(leaf) => {
+            Command::Read(connected(leaf.settings)?, Reading::Stats(leaf.asked, leaf.answer))
+        }
+        Action::Top(leaf) => Command::Top(connected(leaf.settings)?, leaf.answer),
+        Action::Maintain(action) => {
+            let (maintenance, settings) = maintenance(action);
+            Command::Maintain(connected(settings)?, maintenance)
         }
         Action::Metrics { format } => Command::Metrics(format),
         Action::Rules => Command::Rules,
@@ -98,6 +113,49 @@ pub(super) fn parse(
             Command::Demo(config(settings, None), demo)
         }
     })
+}
+
+fn jobs(action: JobsAction) -> (Reading, Settings) {
+    match action {
+        JobsAction::List(Leaf { asked, answer, settings }) => (Reading::JobsList(asked, answer), settings),
+        JobsAction::Show(Leaf { asked, answer, settings }) => (Reading::JobsShow(asked, answer), settings),
+        JobsAction::Stuck(Leaf { asked, answer, settings }) => (Reading::JobsStuck(asked, answer), settings),
+        JobsAction::Failed(Leaf { asked, answer, settings }) => {
+            (Reading::JobsFailed(asked, answer), settings)
+        }
+        JobsAction::Retrying(Leaf { asked, answer, settings }) => {
+            (Reading::JobsRetrying(asked, answer), settings)
+        }
+        JobsAction::Next(Leaf { asked, answer, settings }) => (Reading::JobsNext(asked, answer), settings),
+    }
+}
+
+fn maintenance(action: MaintainAction) -> (Maintenance, Settings) {
+    match action {
+        MaintainAction::Archive(leaf) => (Maintenance::Archive(leaf.asked), leaf.settings),
+        MaintainAction::Purge(PurgeAction::Completed(leaf)) => {
+            (Maintenance::Purge(Outcome::Completed, leaf.asked), leaf.settings)
+        }
+        MaintainAction::Purge(PurgeAction::Failed(leaf)) => {
+            (Maintenance::Purge(Outcome::Failed, leaf.asked), leaf.settings)
+        }
+        MaintainAction::Purge(PurgeAction::History(leaf)) => {
+            (Maintenance::PurgeHistory(leaf.asked), leaf.settings)
+        }
+        MaintainAction::Purge(PurgeAction::All(leaf)) => (Maintenance::PurgeAll(leaf.asked), leaf.settings),
+        MaintainAction::Queue(QueueAction::Create(leaf)) => {
+            (Maintenance::QueueCreate(leaf.asked), leaf.settings)
+        }
+        MaintainAction::Queue(QueueAction::Set(leaf)) => (Maintenance::QueueSet(leaf.asked), leaf.settings),
+        MaintainAction::Indexes(leaf) => (Maintenance::Indexes(leaf.asked), leaf.settings),
+        MaintainAction::Backup(leaf) => (Maintenance::Backup(leaf.asked.to), leaf.settings),
+    }
+}
+
+/// The command that was asked for, below the groups that it is in.
+fn named<'a>(line: &'a clap::Command, matches: &ArgMatches) -> &'a clap::Command {
+    let below = matches.subcommand().and_then(|(name, below)| Some((line.find_subcommand(name)?, below)));
+    below.map_or(line, |(command, matches)| named(command, matches))
 }
 
 /// Collects what environment and file say, and which settings have a flag.

@@ -11,6 +11,7 @@ use super::Buckets;
 use super::error::looks_secret;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 pub(super) const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -128,6 +129,23 @@ pub(super) fn telemetry_path(text: &str) -> Result<String, String> {
         return Err("may have letters, digits and /-._~ only".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A queue's name as Marie accepts it from its clients.
+pub(super) fn queue(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.is_empty() || text.len() > 255 || !text.chars().all(is_allowed) {
+        return Err("must be 1 to 255 letters, digits, - _ and .".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// KEY=VALUE; the value may be empty and have more equals signs.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("must be written KEY=VALUE".to_owned()),
+    }
 }
 
 /// An expression that must match the whole text, as in Prometheus.

@@ -1,0 +1,215 @@
+//! What a clean-up would take: which units, and how many jobs of which queues and states; and what it leaves where it is,
+//! and why. A unit is a DAG with all its jobs, or a single job. The judgement is one query (`judge.sql`), which is asked
+//! of all jobs for the plan and of a batch's, once they are locked, before they go.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt;
+use sqlx::postgres::PgRow;
+use sqlx::types::Uuid;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::references::References;
+use super::writer::Writer;
+use crate::collectors::statistics::NO_DAGS;
+use crate::database::Failure;
+use crate::schema::{Need, Schema};
+
+/// Which units are to go.
+#[derive(Debug, Clone)]
+pub(super) struct Criteria {
+    /// Taken once, by the database's clock.
+    pub(super) cutoff: String,
+    pub(super) per_job: bool,
+    pub(super) ended: Ended,
+    /// Whether a unit stays of which a job is in the archive already.
+    pub(super) spares_archived: bool,
+    /// Whose rows keep a unit where it is.
+    pub(super) spares_referred: References,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Anyhow,
+    Completed,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) id: Uuid,
+    pub(super) is_dag: bool,
+    pub(super) jobs: u64,
+}
+
+/// Jobs of one queue in one state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) jobs: u64,
+    /// Their earliest and latest completion; none where it is no date.
+    pub(super) oldest: Option<String>,
+    pub(super) newest: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) units: Vec<Unit>,
+    /// By queue and state.
+    pub(super) parts: BTreeMap<(String, String), Part>,
+    /// Units and jobs that stay, by reason.
+    pub(super) kept: BTreeMap<String, (u64, u64)>,
+}
+
+impl Plan {
+    /// The plan for all jobs, in the writer's transaction.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn of_all(writer: &mut Writer, criteria: &Criteria) -> Result<Self, Failure> {
+        let statement = criteria.statement(&writer.schema, None);
+        let query = sqlx::query(AssertSqlSafe(statement))
+            .bind(&criteria.cutoff)
+            .bind(criteria.per_job)
+            .bind(criteria.ended.label());
+        let mut rows = query.fetch(writer.connection());
+        let mut plan = Plan::default();
+        // Row by row: a large history has hundreds of thousands of DAGs.
+        while let Some(row) = rows.try_next().await? {
+            plan.add(&row)?;
+        }
+        Ok(plan)
+    }
+
+    /// The same for the units of a batch.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn of_batch(
+        writer: &mut Writer,
+        criteria: &Criteria,
+        dags: &[Uuid],
+        singles: &[Uuid],
+    ) -> Result<Self, Failure> {
+        let statement = criteria.statement(&writer.schema, Some(include_str!("batch_jobs.sql")));
+        let query = sqlx::query(AssertSqlSafe(statement))
+            .bind(&criteria.cutoff)
+            .bind(criteria.per_job)
+            .bind(criteria.ended.label())
+            .bind(dags)
+            .bind(singles);
+        let mut plan = Plan::default();
+        for row in query.fetch_all(writer.connection()).await? {
+            plan.add(&row)?;
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let id = row.try_get("unit")?;
+        let jobs = u64::try_from(row.try_get::<i64, _>("jobs")?).unwrap_or_default();
+        if let Some(reason) = row.try_get("kept")? {
+            let (units, sum) = self.kept.entry(reason).or_default();
+            *units += u64::from(row.try_get::<bool, _>("is_first")?);
+            *sum += jobs;
+            return Ok(());
+        }
+        match self.units.last_mut().filter(|unit| unit.id == id) {
+            Some(unit) => unit.jobs += jobs,
+            None => self.units.push(Unit { id, is_dag: row.try_get("is_dag")?, jobs }),
+        }
+        let queue = row.try_get::<Option<String>, _>("queue")?.unwrap_or_default();
+        let part = Part { jobs, oldest: row.try_get("oldest")?, newest: row.try_get("newest")? };
+        self.parts.entry((queue, row.try_get("state")?)).or_default().absorb(part);
+        Ok(())
+    }
+
+    /// Adds what a batch has taken.
+    pub(super) fn absorb(&mut self, other: Plan) {
+        self.units.extend(other.units);
+        for (key, part) in other.parts {
+            self.parts.entry(key).or_default().absorb(part);
+        }
+        for (reason, (units, jobs)) in other.kept {
+            let (all_units, all_jobs) = self.kept.entry(reason).or_default();
+            *all_units += units;
+            *all_jobs += jobs;
+        }
+    }
+
+    pub(super) fn jobs(&self) -> u64 {
+        self.parts.values().map(|part| part.jobs).sum()
+    }
+
+    pub(super) fn dags(&self) -> usize {
+        self.units.iter().filter(|unit| unit.is_dag).count()
+    }
+
+    /// The units in parts of about so many jobs, a DAG never divided.
+    pub(super) fn batches(&self, rows: u32) -> Vec<&[Unit]> {
+        let mut batches = Vec::new();
+        let (mut first, mut jobs) = (0, 0);
+        for (place, unit) in self.units.iter().enumerate() {
+            if place > first && jobs + unit.jobs > u64::from(rows) {
+                batches.push(&self.units[first..place]);
+                (first, jobs) = (place, 0);
+            }
+            jobs += unit.jobs;
+        }
+        if first < self.units.len() {
+            batches.push(&self.units[first..]);
+        }
+        batches
+    }
+}
+
+impl Part {
+    fn absorb(&mut self, other: Part) {
+        self.jobs += other.jobs;
+        // As text they are in the order of time.
+        self.oldest = [self.oldest.take(), other.oldest].into_iter().flatten().min();
+        self.newest = [self.newest.take(), other.newest].into_iter().flatten().max();
+    }
+}
+
+impl Ended {
+    fn label(self) -> &'static str {
+        match self {
+            Ended::Anyhow => "any",
+            Ended::Completed => "completed",
+            Ended::Failed => "failed",
+        }
+    }
+}
+
+impl Criteria {
+    /// The judgement behind what it reads here, of which `jobs` can be a part of the table.
+    fn statement(&self, schema: &Schema, jobs: Option<&str>) -> String {
+        let mut tables: Vec<String> = jobs.map(str::to_owned).into_iter().collect();
+        if schema.is_missing(&Need::Table("dag")) {
+            tables.push(NO_DAGS.sql.to_owned());
+        }
+        tables.push(if self.spares_archived {
+            "archived as not materialized (select id, name from archive)".to_owned()
+        } else {
+            "archived as (select null::uuid as id, null::text as name where false)".to_owned()
+        });
+        tables.extend(self.spares_referred.tables());
+        format!("with {}\nselect judged.* from (\n{}\n) as judged", tables.join(",\n"), include_str!("judge.sql"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dag_is_never_divided_and_each_batch_has_one_at_least() {
+        let unit = |number: u128, jobs| Unit { id: Uuid::from_u128(number), is_dag: true, jobs };
+        let units = vec![unit(1, 3), unit(2, 3), unit(3, 4), unit(4, 25), unit(5, 1), unit(6, 10)];
+        let plan = Plan { units, ..Plan::default() };
+        let sizes: Vec<Vec<u64>> =
+            plan.batches(10).iter().map(|batch| batch.iter().map(|unit| unit.jobs).collect()).collect();
+        assert_eq!(sizes, [vec![3, 3, 4], vec![25], vec![1], vec![10]]);
+        assert!(Plan::default().batches(10).is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+//! The reading commands, for the person who was paged: which jobs, queues and DAGs are behind the numbers. Each is one
+//! or more [`Listing`](listing::Listing)s, a query with the columns to show, run in one read-only transaction;
+//! `print` makes a table, JSON or CSV of the rows.
+
+pub mod dags;
+pub mod jobs;
+pub mod listing;
+pub mod print;
+pub mod queues;
+pub mod reader;
+mod stand_ins;
+pub mod stats;
+
+use sqlx::postgres::PgArguments;
+
+use self::listing::{Listing, Rows};
+use self::print::Style;
+use self::reader::Reader;
+use crate::collector::{Pace, Query, SqlFile};
+use crate::config::{Config, Output, OutputFormat, Reading};
+
+/// Every query that needs no more than the exporter's own role may read; `grants` gives what they need.
+pub static QUERIES: &[&Query] = &[
+    &jobs::LIST.query,
+    &jobs::STUCK.query,
+    &jobs::FAILED.query,
+    &jobs::RETRYING.query,
+    &jobs::NEXT.query,
+    &queues::LIST.query,
+    &dags::LIST.query,
+    &stats::BY_QUEUE.query,
+    &stats::THROUGHPUT.query,
+    &stats::RETRIES.query,
+];
+
+/// What the queries have in common; their arguments are the command's.
+const QUERY: Query = Query {
+    sql: SqlFile { name: "", text: "" },
+    pace: Pace::Fast,
+    wanted: |_| true,
+    needs: &[],
+    stand_ins: &[],
+    index: None,
+    arguments: |_| Ok(PgArguments::default()),
+};
+
+/// What a command prints on standard output, and what it has to say besides.
+pub struct Answer {
+    pub text: String,
+    /// That there are more rows, and how to see them.
+    pub note: Option<String>,
+}
+
+/// Answers one reading command.
+///
+/// # Errors
+/// Where the database cannot be reached or does not answer in time, where it lacks a table or our role a right, and
+/// where there is no such job or DAG.
+pub async fn read(config: &Config, reading: &Reading, style: Style) -> anyhow::Result<Answer> {
+    let mut reader = Reader::open(config, timezone(reading)).await?;
+    let answer = answer(&mut reader, reading, style).await;
+    reader.close().await;
+    answer
+}
+
+fn timezone(reading: &Reading) -> &str {
+    let times = match reading {
+        Reading::JobsList(_, output)
+        | Reading::JobsStuck(_, output)
+        | Reading::JobsFailed(_, output)
+        | Reading::JobsRetrying(_, output)
+        | Reading::JobsNext(_, output)
+        | Reading::QueuesList(output)
+        | Reading::DagsList(_, output)
+        | Reading::Stats(_, output) => &output.times,
+        Reading::JobsShow(_, output) | Reading::DagsShow(_, output) => &output.times,
+    };
+    &times.timezone
+}
+
+async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> anyhow::Result<Answer> {
+    let (listing, rows, output) = match reading {
+        Reading::JobsList(asked, output) => (&jobs::LIST, jobs::list(reader, asked, output).await?, output),
+        Reading::JobsStuck(asked, output) => {
+            (&jobs::STUCK, jobs::stuck(reader, asked, output).await?, output)
+        }
+        Reading::JobsFailed(asked, output) => {
+            (&jobs::FAILED, jobs::failed(reader, asked, output).await?, output)
+        }
+        Reading::JobsRetrying(asked, output) => {
+            (&jobs::RETRYING, jobs::retrying(reader, asked, output).await?, output)
+        }
+        Reading::JobsNext(asked, output) => (&jobs::NEXT, jobs::next(reader, asked, output).await?, output),
+        Reading::QueuesList(output) => (&queues::LIST, queues::list(reader, output).await?, output),
+        Reading::DagsList(asked, output) => (&dags::LIST, dags::list(reader, asked, output).await?, output),
+        Reading::Stats(asked, output) => {
+            let (listing, rows) = stats::stats(reader, asked, output).await?;
+            (listing, rows, output)
+        }
+        Reading::JobsShow(..) | Reading::DagsShow(..) => anyhow::bail!("not yet"),
+    };
+    Ok(Answer { text: text(listing, &rows, output.format, style)?, note: note(&rows, output) })
+}
+
+fn text(listing: &Listing, rows: &Rows, format: OutputFormat, style: Style) -> anyhow::Result<String> {
+    Ok(match format {
+        OutputFormat::Table => print::table(listing, rows, style),
+        OutputFormat::Json => print::json(listing, rows)?,
+        OutputFormat::Csv => print::csv(listing, rows)?,
+    })
+}
+
+fn note(rows: &Rows, output: &Output) -> Option<String> {
+    if rows.more {
+        Some(format!("There are more: --page {}, or a larger --limit", output.page + 1))
+    } else if rows.rows.is_empty() && output.format == OutputFormat::Table {
+        Some("None.".to_owned())
+    } else {
+        None
+    }
+}

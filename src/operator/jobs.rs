@@ -1,0 +1,231 @@
+//! `marie-exporter jobs`: which jobs there are, which are stuck, failed, waiting for a retry, and which is next.
+
+use super::listing::{Column, Listing, Rows, duration, number, state, text, time};
+use super::reader::{Reader, add, page};
+use super::{QUERY, stand_ins};
+use crate::collector::{Query, SqlFile};
+use crate::collectors::sql;
+use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
+use crate::config::{JobsFailed, JobsList, JobsNext, OfQueue, Output};
+use crate::database::{Failure, Reason};
+use crate::schema::Need;
+
+const LISTED: &[&str] = &[
+    "id",
+    "name",
+    "state",
+    "dag_id",
+    "priority",
+    "retry_count",
+    "retry_limit",
+    "created_on",
+    "started_on",
+    "completed_on",
+];
+
+const LIST_COLUMNS: &[Column] = &[
+    text("id"),
+    text("queue"),
+    state("state"),
+    text("dag_id"),
+    number("priority"),
+    number("retry_count"),
+    number("retry_limit"),
+    time("created_on"),
+    time("started_on"),
+    time("completed_on"),
+];
+
+pub(super) static LIST: Listing = Listing {
+    columns: LIST_COLUMNS,
+    query: Query { sql: sql!("jobs/list.sql"), needs: &[Need::Columns("job", LISTED)], ..QUERY },
+};
+
+/// The same with a filter on the payload, for which it takes more than the exporter's role may read.
+static MATCHING: Listing = Listing {
+    columns: LIST_COLUMNS,
+    query: Query {
+        sql: SqlFile {
+            name: "jobs/matching.sql",
+            text: concat!(
+                "with ",
+                include_str!("jobs/matching.sql"),
+                "select matching.* from (",
+                include_str!("jobs/list.sql"),
+                ") as matching"
+            ),
+        },
+        needs: &[Need::Columns("job", LISTED), Need::Columns("job", &["data"])],
+        ..QUERY
+    },
+};
+
+pub(super) static STUCK: Listing = Listing {
+    columns: &[
+        text("id"),
+        text("queue"),
+        text("dag_id"),
+        time("started_on"),
+        duration("active_for"),
+        duration("threshold"),
+        number("retry_count"),
+        text("run_owner"),
+    ],
+    query: Query {
+        sql: sql!("jobs/stuck.sql"),
+        needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "started_on", "retry_count"])],
+        stand_ins: &[stand_ins::NO_RUN_OWNER],
+        ..QUERY
+    },
+};
+
+pub(super) static FAILED: Listing = Listing {
+    columns: &[
+        text("id"),
+        text("queue"),
+        state("state"),
+        text("dag_id"),
+        number("retry_count"),
+        number("retry_limit"),
+        time("started_on"),
+        time("completed_on"),
+        duration("last_attempt"),
+    ],
+    query: Query {
+        sql: sql!("jobs/failed.sql"),
+        needs: &[Need::Columns(
+            "job",
+            &["id", "name", "state", "dag_id", "retry_count", "retry_limit", "started_on", "completed_on"],
+        )],
+        ..QUERY
+    },
+};
+
+pub(super) static RETRYING: Listing = Listing {
+    columns: &[
+        text("id"),
+        text("queue"),
+        text("dag_id"),
+        number("retry_count"),
+        number("retry_limit"),
+        time("started_on"),
+        time("start_after"),
+        duration("due_in"),
+    ],
+    query: Query {
+        sql: sql!("jobs/retrying.sql"),
+        needs: &[Need::Columns(
+            "job",
+            &["id", "name", "state", "dag_id", "retry_count", "retry_limit", "started_on"],
+        )],
+        stand_ins: &[stand_ins::RETRYING_NOT_DEFERRED],
+        ..QUERY
+    },
+};
+
+pub(super) static NEXT: Listing = Listing {
+    columns: &[
+        text("id"),
+        text("queue"),
+        state("state"),
+        text("dag_id"),
+        number("priority"),
+        time("created_on"),
+        time("start_after"),
+        duration("age"),
+    ],
+    query: Query {
+        sql: sql!("jobs/next.sql"),
+        needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "priority", "created_on"])],
+        stand_ins: &[stand_ins::WAITING_NOT_DEFERRED, NO_DAGS, DEPENDENCIES_FROM_JSON],
+        ..QUERY
+    },
+};
+
+/// # Errors
+/// Any failure of the database, and a state that this database does not have.
+pub(super) async fn list(
+    reader: &mut Reader<'_>,
+    asked: &JobsList,
+    output: &Output,
+) -> Result<Rows, Failure> {
+    let states = reader.schema.states();
+    if let Some(unknown) = asked.state.iter().find(|state| !states.contains(state)) {
+        let message =
+            format!("--state: jobs here have no state {unknown:?}; there are {}", states.join(", "));
+        return Err(Failure::new(Reason::Other, message));
+    }
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.state)?;
+    add(&mut arguments, &asked.of.queue)?;
+    add(&mut arguments, asked.dag)?;
+    add(&mut arguments, asked.since.map(|since| since.as_secs_f64()))?;
+    if asked.metadata.is_empty() {
+        return reader.page(&LIST, arguments, output).await;
+    }
+    let (keys, values): (Vec<&str>, Vec<&str>) =
+        asked.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).unzip();
+    add(&mut arguments, keys)?;
+    add(&mut arguments, values)?;
+    reader.page(&MATCHING, arguments, output).await
+}
+
+/// # Errors
+/// Any failure of the database.
+pub(super) async fn stuck(
+    reader: &mut Reader<'_>,
+    asked: &OfQueue,
+    output: &Output,
+) -> Result<Rows, Failure> {
+    let (queues, thresholds): (Vec<&str>, Vec<f64>) = reader
+        .config
+        .stuck_after_by_queue
+        .iter()
+        .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
+        .unzip();
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.queue)?;
+    add(&mut arguments, queues)?;
+    add(&mut arguments, thresholds)?;
+    add(&mut arguments, reader.config.stuck_after.as_secs_f64())?;
+    reader.page(&STUCK, arguments, output).await
+}
+
+/// # Errors
+/// Any failure of the database.
+pub(super) async fn failed(
+    reader: &mut Reader<'_>,
+    asked: &JobsFailed,
+    output: &Output,
+) -> Result<Rows, Failure> {
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.of.queue)?;
+    add(&mut arguments, asked.since.map(|since| since.as_secs_f64()))?;
+    reader.page(&FAILED, arguments, output).await
+}
+
+/// # Errors
+/// Any failure of the database.
+pub(super) async fn retrying(
+    reader: &mut Reader<'_>,
+    asked: &OfQueue,
+    output: &Output,
+) -> Result<Rows, Failure> {
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.queue)?;
+    reader.page(&RETRYING, arguments, output).await
+}
+
+/// # Errors
+/// Any failure of the database.
+pub(super) async fn next(
+    reader: &mut Reader<'_>,
+    asked: &JobsNext,
+    output: &Output,
+) -> Result<Rows, Failure> {
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.of.queue)?;
+    add(&mut arguments, asked.dag)?;
+    add(&mut arguments, asked.per_dag)?;
+    reader.page(&NEXT, arguments, output).await
+}

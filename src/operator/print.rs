@@ -1,0 +1,199 @@
+//! Rows as a table for people, and as JSON and CSV for programs. A table escapes what could steer a terminal, for
+//! clients name their queues; colours are for terminals only.
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets};
+use serde::Serializer;
+use serde::ser::SerializeMap;
+use serde_json::Value;
+
+use super::listing::{Column, Kind, Listing, Rows};
+
+/// Whom a table is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A terminal that shows colours.
+    Coloured,
+    Plain,
+}
+
+/// The longest bar, in characters.
+const BAR: f64 = 40.0;
+
+/// A table without lines, as people paste it into a chat.
+pub fn table(listing: &Listing, rows: &Rows, style: Style) -> String {
+    if rows.rows.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if style == Style::Coloured {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(listing.columns.iter().map(|column| {
+        aligned(Cell::new(column.name.replace('_', " ").to_uppercase()), column)
+            .add_attribute(Attribute::Bold)
+    }));
+    let longest: Vec<f64> = (0..listing.columns.len())
+        .map(|place| rows.rows.iter().filter_map(|row| row[place].as_f64()).fold(0.0, f64::max))
+        .collect();
+    for row in &rows.rows {
+        table.add_row(listing.columns.iter().zip(row).zip(&longest).map(|((column, value), longest)| {
+            let cell = aligned(Cell::new(shown(value, column.kind, *longest)), column);
+            match value.as_str().and_then(colour).filter(|_| column.kind == Kind::State) {
+                Some(colour) => cell.fg(colour),
+                None => cell,
+            }
+        }));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+/// An array of one object for each row.
+///
+/// # Errors
+/// Never, but for memory.
+pub fn json(listing: &Listing, rows: &Rows) -> serde_json::Result<String> {
+    let objects: Vec<Object<'_>> = rows.rows.iter().map(|row| Object(listing.columns, row)).collect();
+    serde_json::to_string_pretty(&objects)
+}
+
+/// Names in the first line, then a line for each row; NULL is empty.
+///
+/// # Errors
+/// Never, but for memory.
+pub fn csv(listing: &Listing, rows: &Rows) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let is_data = |column: &&Column| column.kind != Kind::Bar;
+    writer.write_record(listing.columns.iter().filter(is_data).map(|column| column.name))?;
+    for row in &rows.rows {
+        let values = listing.columns.iter().zip(row).filter(|(column, _)| is_data(column));
+        writer.write_record(values.map(|(_, value)| plain(value)))?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// A row with its columns' names, in their order.
+pub struct Object<'a>(pub &'a [Column], pub &'a [Value]);
+
+impl serde::Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (column, value) in self.0.iter().zip(self.1).filter(|(column, _)| column.kind != Kind::Bar) {
+            map.serialize_entry(column.name, value)?;
+        }
+        map.end()
+    }
+}
+
+fn aligned(cell: Cell, column: &Column) -> Cell {
+    match column.kind {
+        Kind::Number | Kind::Duration => cell.set_alignment(CellAlignment::Right),
+        Kind::Text | Kind::State | Kind::Time | Kind::Bar => cell,
+    }
+}
+
+/// A value as a table has it; `longest` is its column's greatest number.
+pub fn shown(value: &Value, kind: Kind, longest: f64) -> String {
+    match (kind, value) {
+        (_, Value::Null) => "-".to_owned(),
+        (Kind::Time, Value::String(time)) => to_the_second(time),
+        (Kind::Duration, Value::Number(seconds)) => in_words(seconds.as_f64().unwrap_or_default()),
+        (Kind::Bar, Value::Number(number)) => bar(number.as_f64().unwrap_or_default(), longest),
+        _ => plain(value).chars().flat_map(harmless).collect(),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Control characters would move the cursor, change colours or worse, a line's end would break the table, and marks of
+/// direction would turn the text around.
+fn harmless(c: char) -> impl Iterator<Item = char> {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escaped = (c.is_control() || turns).then(|| c.escape_default());
+    let itself = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(itself)
+}
+
+/// `2026-11-24T22:15:03.123456+00:00` as `2026-11-24 22:15:03Z`. Others, such as infinity, as they are.
+fn to_the_second(time: &str) -> String {
+    let Some((date, rest)) = time.split_once('T') else { return time.to_owned() };
+    let (clock, offset) = rest.split_at(rest.find(['+', '-']).unwrap_or(rest.len()));
+    let clock = clock.split('.').next().unwrap_or_default();
+    let offset = if offset == "+00:00" { "Z" } else { offset };
+    format!("{date} {clock}{offset}")
+}
+
+/// Seconds in the two largest units that they have.
+fn in_words(seconds: f64) -> String {
+    const UNITS: [(&str, f64); 4] = [("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
+    let sign = if seconds <= -1.0 { "-" } else { "" };
+    let mut rest = seconds.abs().floor();
+    let Some(largest) = UNITS.iter().position(|(_, length)| rest >= *length) else { return "0s".to_owned() };
+    let mut words = Vec::new();
+    for (unit, length) in &UNITS[largest..UNITS.len().min(largest + 2)] {
+        let count = (rest / length).floor();
+        rest -= count * length;
+        if count > 0.0 {
+            words.push(format!("{count}{unit}"));
+        }
+    }
+    format!("{sign}{}", words.join(" "))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 40")]
+fn bar(number: f64, longest: f64) -> String {
+    "█".repeat((number / longest.max(1.0) * BAR).ceil() as usize)
+}
+
+fn colour(state: &str) -> Option<Color> {
+    Some(match state {
+        "active" => Color::Cyan,
+        "completed" => Color::Green,
+        "failed" | "expired" => Color::Red,
+        "retry" => Color::Yellow,
+        "cancelled" | "skipped" => Color::DarkGrey,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_shows_times_to_the_second_and_durations_in_two_units() {
+        for (value, kind, text) in [
+            (Value::Null, Kind::Time, "-"),
+            ("2026-11-24T22:15:03.123456+00:00".into(), Kind::Time, "2026-11-24 22:15:03Z"),
+            ("2026-11-24T22:15:03-03:30".into(), Kind::Time, "2026-11-24 22:15:03-03:30"),
+            ("infinity".into(), Kind::Time, "infinity"),
+            (0.4.into(), Kind::Duration, "0s"),
+            (7_384.9.into(), Kind::Duration, "2h 3m"),
+            (86_430.into(), Kind::Duration, "1d"),
+            ((-90).into(), Kind::Duration, "-1m 30s"),
+            (5.into(), Kind::Bar, "████████████████████"),
+            (0.into(), Kind::Bar, ""),
+        ] {
+            assert_eq!(shown(&value, kind, 10.0), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_client_wrote_steers_a_terminal() {
+        let name = Value::from("\u{1b}[31mred\nline\u{9b}0m \u{202e}ä🦀");
+        assert_eq!(shown(&name, Kind::Text, 0.0), "\\u{1b}[31mred\\nline\\u{9b}0m \\u{202e}ä🦀");
+    }
+}

@@ -1,0 +1,52 @@
+//! `marie-exporter queues`: the queues, how they are set up, and how much work they hold.
+
+use super::QUERY;
+use super::listing::{Listing, Rows, number, text};
+use super::reader::{Reader, page};
+use crate::collector::Query;
+use crate::collectors::sql;
+use crate::config::Output;
+use crate::database::Failure;
+use crate::schema::Need;
+
+pub(super) static LIST: Listing = Listing {
+    columns: &[
+        text("queue"),
+        number("retry_limit"),
+        number("retry_delay"),
+        text("retry_backoff"),
+        number("expire_seconds"),
+        number("retention_minutes"),
+        text("dead_letter"),
+        text("policy"),
+        number("created"),
+        number("retry"),
+        number("active"),
+    ],
+    query: Query {
+        sql: sql!("queues/list.sql"),
+        needs: &[
+            Need::Columns(
+                "queue",
+                &[
+                    "name",
+                    "retry_limit",
+                    "retry_delay",
+                    "retry_backoff",
+                    "expire_seconds",
+                    "retention_minutes",
+                    "dead_letter",
+                    "policy",
+                ],
+            ),
+            Need::Columns("job", &["name", "state"]),
+        ],
+        ..QUERY
+    },
+};
+
+/// # Errors
+/// Any failure of the database, and where it has no table of queues.
+pub(super) async fn list(reader: &mut Reader<'_>, output: &Output) -> Result<Rows, Failure> {
+    reader.page(&LIST, page(output)?, output).await
+}

@@ -1,0 +1,128 @@
+//! The transaction of a reading command: read-only and of one instant, like a collector's, with the times in the time
+//! zone that was asked for, and what this database has.
+
+use sqlx::postgres::PgArguments;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::listing::{Listing, Rows};
+use crate::collector::Query;
+use crate::config::{Config, Output};
+use crate::database::{Failure, Reason, Run, Session};
+use crate::schema::Schema;
+
+pub struct Reader<'a> {
+    pub config: &'a Config,
+    pub schema: Schema,
+    session: Session,
+    run: Run,
+}
+
+impl<'a> Reader<'a> {
+    /// Connects and begins.
+    ///
+    /// # Errors
+    /// Any failure of the database, a time zone that it does not know, and a schema without jobs.
+    pub async fn open(config: &'a Config, timezone: &str) -> Result<Self, Failure> {
+        let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+        let mut run = session.begin().await?;
+        run.query(async |connection| {
+            sqlx::query(include_str!("reader/session.sql")).bind(timezone).execute(connection).await
+        })
+        .await
+        .map_err(|failure| Failure { message: format!("--timezone: {}", failure.message), ..failure })?;
+        let name = &config.database.schema;
+        let schema = run.queries(3, async |connection| Schema::read(connection, name).await).await?;
+        schema.has_jobs(name)?;
+        Ok(Reader { config, schema, session, run })
+    }
+
+    /// A page of a listing, whose arguments begin with those of [`page`].
+    ///
+    /// # Errors
+    /// Any failure of the database, led by the query's name; what it lacks, or our role.
+    pub async fn page(
+        &mut self,
+        listing: &Listing,
+        arguments: PgArguments,
+        output: &Output,
+    ) -> Result<Rows, Failure> {
+        let mut rows = self.rows(listing, arguments).await?;
+        rows.more = rows.rows.len() > output.limit as usize;
+        rows.rows.truncate(output.limit as usize);
+        Ok(rows)
+    }
+
+    /// All rows of a listing.
+    ///
+    /// # Errors
+    /// As of [`Reader::page`].
+    pub async fn rows(&mut self, listing: &Listing, arguments: PgArguments) -> Result<Rows, Failure> {
+        let query = &listing.query;
+        self.may_run(query)?;
+        let fail = |message: String| Failure::new(Reason::Other, format!("{}: {message}", query.sql.name));
+        // Safe, because nothing but our own files goes into it.
+        let statement = AssertSqlSafe(format!(
+            "select to_json(listed)::text as listed from (\n{}\n) as listed",
+            query.text(&self.schema)
+        ));
+        let found = self
+            .run
+            .query(async |connection| sqlx::query_with(statement, arguments).fetch_all(connection).await)
+            .await
+            .map_err(|failure| Failure {
+                message: format!("{}: {}", query.sql.name, failure.message),
+                ..failure
+            })?;
+        let mut rows = Vec::with_capacity(found.len());
+        for row in found {
+            let text: String = row.try_get("listed")?;
+            let mut object: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
+            let value = |column: &super::listing::Column| {
+                object.remove(column.name).ok_or_else(|| fail(format!("no column {}", column.name)))
+            };
+            rows.push(listing.columns.iter().map(value).collect::<Result<_, _>>()?);
+        }
+        Ok(Rows { rows, more: false })
+    }
+
+    fn may_run(&self, query: &Query) -> Result<(), Failure> {
+        let Some(lack) = query.lack(&self.schema) else { return Ok(()) };
+        let advice = if lack.is_permission() {
+            "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"
+        } else {
+            ""
+        };
+        Err(Failure::new(Reason::Permission, format!("{}: {lack}{advice}", query.sql.name)))
+    }
+
+    /// Ends the transaction and says goodbye.
+    pub async fn close(mut self) {
+        self.session.finish(self.run, None).await;
+        self.session.close().await;
+    }
+}
+
+/// The first two arguments of a listing that has pages: how many rows, one more than are shown, and from which on.
+///
+/// # Errors
+/// When they cannot be encoded.
+pub(super) fn page(output: &Output) -> Result<PgArguments, Failure> {
+    let limit = i64::from(output.limit);
+    let mut arguments = PgArguments::default();
+    add(&mut arguments, limit + 1)?;
+    add(&mut arguments, limit * i64::from(output.page - 1))?;
+    Ok(arguments)
+}
+
+/// Adds an argument; of these types none is ever refused.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub(super) fn add<'q, T>(arguments: &mut PgArguments, value: T) -> Result<(), Failure>
+where
+    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    use sqlx::Arguments;
+    arguments.add(value).map_err(|error| Failure::new(Reason::Other, error.to_string()))
+}

@@ -1,0 +1,66 @@
+//! `marie-exporter stats`: the maintenance page's three tables of numbers. They count finished jobs too, so that on a
+//! large history they take the database seconds; whoever wants them often asks `/metrics`.
+
+use super::QUERY;
+use super::listing::{Column, Kind, Listing, Rows, number, text, time};
+use super::reader::{Reader, add, page};
+use crate::collector::Query;
+use crate::collectors::sql;
+use crate::config::{Output, Statistic, Stats};
+use crate::database::Failure;
+use crate::schema::Need;
+
+pub(super) static BY_QUEUE: Listing = Listing {
+    columns: &[
+        text("queue"),
+        number("created"),
+        number("retry"),
+        number("active"),
+        number("completed"),
+        number("failed"),
+        number("expired"),
+        number("cancelled"),
+        number("skipped"),
+        number("total"),
+    ],
+    query: Query {
+        sql: sql!("stats/by_queue.sql"),
+        needs: &[Need::Columns("job", &["name", "state"])],
+        ..QUERY
+    },
+};
+
+pub(super) static THROUGHPUT: Listing = Listing {
+    columns: &[time("hour"), number("completed"), Column { name: "bar", kind: Kind::Bar }],
+    query: Query {
+        sql: sql!("stats/throughput.sql"),
+        needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
+        ..QUERY
+    },
+};
+
+pub(super) static RETRIES: Listing = Listing {
+    columns: &[text("queue"), number("jobs"), number("average_retries"), number("most_retries")],
+    query: Query {
+        sql: sql!("stats/retries.sql"),
+        needs: &[Need::Columns("job", &["name", "retry_count"])],
+        ..QUERY
+    },
+};
+
+/// # Errors
+/// Any failure of the database.
+pub(super) async fn stats(
+    reader: &mut Reader<'_>,
+    asked: &Stats,
+    output: &Output,
+) -> Result<(&'static Listing, Rows), Failure> {
+    let listing = match asked.what {
+        None => &BY_QUEUE,
+        Some(Statistic::Throughput) => &THROUGHPUT,
+        Some(Statistic::Retries) => &RETRIES,
+    };
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.of.queue)?;
+    Ok((listing, reader.page(listing, arguments, output).await?))
+}

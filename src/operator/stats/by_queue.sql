@@ -1,0 +1,28 @@
+-- Jobs by queue and state. $1 how many queues; $2 from which on; $3 queue, NULL for all.
+-- Index: on (name, state), then every job is counted from the index alone. Without it every job is read.
+select
+    queue,
+    coalesce(sum(jobs) filter (where state = 'created'), 0) as created,
+    coalesce(sum(jobs) filter (where state = 'retry'), 0) as retry,
+    coalesce(sum(jobs) filter (where state = 'active'), 0) as active,
+    coalesce(sum(jobs) filter (where state = 'completed'), 0) as completed,
+    coalesce(sum(jobs) filter (where state = 'failed'), 0) as failed,
+    coalesce(sum(jobs) filter (where state = 'expired'), 0) as expired,
+    coalesce(sum(jobs) filter (where state = 'cancelled'), 0) as cancelled,
+    -- As text, for no shape but one has the label.
+    coalesce(
+        sum(jobs) filter (
+            where state not in ('created', 'retry', 'active', 'completed', 'failed', 'expired', 'cancelled')
+        ),
+        0
+    ) as skipped,
+    sum(jobs) as total
+from (
+    select name as queue, state::text as state, count(*) as jobs
+    from job
+    where ($3::text is null or name = $3)
+    group by name, state
+) as counted
+group by queue
+order by total desc, queue
+limit $1 offset $2

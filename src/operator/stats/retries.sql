@@ -1,0 +1,14 @@
+-- Jobs that have been retried, by queue: how many, and the average and the largest number of retries.
+-- $1 how many queues; $2 from which on; $3 queue, NULL for all.
+-- Index: on (name) where retry_count > 0. Without it every job is read.
+select
+    name as queue,
+    count(*) as jobs,
+    round(avg(retry_count), 2) as average_retries,
+    max(retry_count) as most_retries
+from job
+where retry_count > 0
+    and ($3::text is null or name = $3)
+group by name
+order by average_retries desc, name
+limit $1 offset $2
