@@ -7,8 +7,10 @@ mod report;
 
 use std::time::{Duration, Instant};
 
+pub use self::advice::INDEX_PREFIX;
 use serde::Serialize;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
@@ -173,14 +175,22 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     Ok(())
 }
 
-async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<String>, Failure> {
+/// A partition of the table job. Its number is the same tomorrow, whichever come and go.
+struct Partition {
+    name: String,
+    oid: i64,
+}
+
+async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partition>, Failure> {
     run.query(async |connection| {
         let rows = sqlx::query(include_str!("check/partitions.sql"))
             .bind(schema)
             .bind("job")
             .fetch_all(connection)
             .await?;
-        rows.iter().map(|row| row.try_get("partition")).collect::<Result<_, sqlx::Error>>()
+        let partition =
+            |row: &PgRow| Ok(Partition { name: row.try_get("partition")?, oid: row.try_get("oid")? });
+        rows.iter().map(partition).collect::<Result<_, sqlx::Error>>()
     })
     .await
 }

@@ -8,8 +8,9 @@ use anyhow::Context;
 use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
+use marie_exporter::maintain::console::Console;
 use marie_exporter::operator::print::Style;
-use marie_exporter::{check, dashboards, listing, manual, operator, rights, serve, shutdown};
+use marie_exporter::{check, dashboards, listing, maintain, manual, operator, rights, serve, shutdown};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -55,7 +56,15 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Top(..) | Command::Maintain(..) => anyhow::bail!("not yet"),
+        Command::Top(..) => anyhow::bail!("not yet"),
+        Command::Maintain(config, maintenance) => {
+            log(&config.log);
+            block_on(async {
+                let console = Console::default();
+                maintain::run(&config, &maintenance, &console, shutdown::signalled()?).await
+            })??;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Metrics(format) => {
             print(&listing::listing(format)?);
             Ok(ExitCode::SUCCESS)

@@ -104,7 +104,7 @@ async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> any
 
 fn text(listing: &Listing, rows: &Rows, format: OutputFormat, style: Style) -> anyhow::Result<String> {
     Ok(match format {
-        OutputFormat::Table => print::table(listing, rows, style),
+        OutputFormat::Table => print::table(listing.columns, rows, style),
         OutputFormat::Json => print::json(listing, rows)?,
         OutputFormat::Csv => print::csv(listing, rows)?,
     })

@@ -1,17 +1,20 @@
 //! SQL to paste: an index that a query lacks.
 
-use super::{Advice, Outcome, QueryReport};
+use super::{Advice, Outcome, Partition, QueryReport};
 use crate::collector::Query;
 use crate::config::{SchemaName, quote_identifier};
 use crate::database::Reason;
 use crate::schema::Index;
+
+/// What the names of our indexes begin with.
+pub const INDEX_PREFIX: &str = "marie_exporter_";
 
 /// The index that a query had to do without, be it to its end or not.
 pub(super) fn index(
     query: &Query,
     found: &QueryReport,
     schema: &SchemaName,
-    partitions: &[String],
+    partitions: &[Partition],
 ) -> Option<Advice> {
     let (lane, seconds) = match found.outcome {
         Outcome::Ran { lane, seconds } => (lane, Some(seconds)),
@@ -25,21 +28,26 @@ pub(super) fn index(
 /// PostgreSQL cannot build an index of a partitioned table concurrently. So it is made on the parent alone,
 /// where it is invalid at first, then on each partition without blocking writers, and attached; with the
 /// last one the parent's becomes valid, and new partitions get it by themselves.
-fn create_index(index: &Index, schema: &SchemaName, partitions: &[String]) -> String {
+fn create_index(index: &Index, schema: &SchemaName, partitions: &[Partition]) -> String {
     let Index { table, columns, predicate } = index;
     let schema = schema.quoted();
     let columns = columns.join(", ");
     let condition = predicate.map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
+    // By what it holds, so that an interrupted run finds what it has made.
+    let partial = if predicate.is_some() { "_partial" } else { "" };
+    let name = format!("{INDEX_PREFIX}{table}_{}{partial}", columns.replace(", ", "_"));
     if partitions.is_empty() || *table != "job" {
-        return format!("CREATE INDEX CONCURRENTLY ON {schema}.{table} ({columns}){condition};");
+        return format!(
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {schema}.{table} ({columns}){condition};"
+        );
     }
-    let name = format!("marie_exporter_{}", columns.replace(", ", "_"));
-    let mut commands = vec![format!("CREATE INDEX {name} ON ONLY {schema}.{table} ({columns}){condition};")];
-    for (number, partition) in partitions.iter().enumerate() {
+    let mut commands =
+        vec![format!("CREATE INDEX IF NOT EXISTS {name} ON ONLY {schema}.{table} ({columns}){condition};")];
+    for Partition { name: partition, oid } in partitions {
         let partition = quote_identifier(partition);
-        let part = format!("{name}_{}", number + 1);
+        let part = format!("{name}_{oid}");
         commands.push(format!(
-            "CREATE INDEX CONCURRENTLY {part} ON {schema}.{partition} ({columns}){condition};"
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS {part} ON {schema}.{partition} ({columns}){condition};"
         ));
         commands.push(format!("ALTER INDEX {schema}.{name} ATTACH PARTITION {schema}.{part};"));
     }

@@ -25,21 +25,7 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// How to connect now, the URL's file read anew.
     pub fn connect_options(&self) -> Result<Target, DatabaseUrlError> {
-        let connect = match &self.url {
-            None => return Err(DatabaseUrlError::Missing),
-            Some(DatabaseUrl::Given(url)) => {
-                Connect::parse(url.expose()).map_err(DatabaseUrlError::Invalid)?
-            }
-            Some(DatabaseUrl::Environment) => {
-                Connect::parse("postgres://").map_err(DatabaseUrlError::Invalid)?
-            }
-            Some(DatabaseUrl::File(path)) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| DatabaseUrlError::Unreadable { path: path.clone(), source })?;
-                Connect::parse(text.trim())
-                    .map_err(|reason| DatabaseUrlError::InvalidInFile { path: path.clone(), reason })?
-            }
-        };
+        let connect = self.connect()?;
         let keeps_statements = connect.keeps_statements;
         let options = connect.with_files()?;
         let options = match options.get_application_name() {
@@ -50,6 +36,28 @@ impl DatabaseConfig {
         // take is a metric, not a log line.
         let options = options.extra_float_digits(None).disable_statement_logging();
         Ok(Target { options, keeps_statements })
+    }
+
+    /// The same for a program of PostgreSQL's own, as libpq's variables; what is not among them it has from our own
+    /// environment. One of them is the password.
+    pub fn libpq_environment(&self) -> Result<Vec<(&'static str, String)>, DatabaseUrlError> {
+        Ok(self.connect()?.environment)
+    }
+
+    fn connect(&self) -> Result<Connect, DatabaseUrlError> {
+        match &self.url {
+            None => Err(DatabaseUrlError::Missing),
+            Some(DatabaseUrl::Given(url)) => Connect::parse(url.expose()).map_err(DatabaseUrlError::Invalid),
+            Some(DatabaseUrl::Environment) => {
+                Connect::parse("postgres://").map_err(DatabaseUrlError::Invalid)
+            }
+            Some(DatabaseUrl::File(path)) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| DatabaseUrlError::Unreadable { path: path.clone(), source })?;
+                Connect::parse(text.trim())
+                    .map_err(|reason| DatabaseUrlError::InvalidInFile { path: path.clone(), reason })
+            }
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 //! in the wrong place of a URL may be its password. What libpq knows and we do not is refused, for it may be
 //! what keeps the connection safe.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use thiserror::Error;
@@ -35,20 +37,20 @@ pub enum DatabaseUrlError {
     Missing,
 }
 
-/// What a URL may set, and no other parameter.
-const PARAMETERS: [&str; 12] = [
-    "application_name",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "password",
-    "port",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-    "user",
+/// What a URL may set, and no other parameter, each with libpq's variable for it.
+const PARAMETERS: [(&str, &str); 12] = [
+    ("application_name", "PGAPPNAME"),
+    ("dbname", "PGDATABASE"),
+    ("host", "PGHOST"),
+    ("hostaddr", "PGHOSTADDR"),
+    ("options", "PGOPTIONS"),
+    ("password", "PGPASSWORD"),
+    ("port", "PGPORT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
+    ("sslmode", "PGSSLMODE"),
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("user", "PGUSER"),
 ];
 
 /// The driver's own: 0 where a pooler knows no prepared statements.
@@ -91,15 +93,16 @@ const UNSUPPORTED: [&str; 33] = [
     "tcp_user_timeout",
 ];
 
-/// Parameters that name a file, each with its variable.
-const TLS_FILES: [(&str, &str); 3] =
-    [("sslrootcert", "PGSSLROOTCERT"), ("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")];
+/// Parameters that name a file.
+const TLS_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 
 /// What a URL says, completed by libpq's variables.
 #[derive(Debug)]
 pub(super) struct Connect {
     pub(super) options: PgConnectOptions,
     pub(super) keeps_statements: bool,
+    /// What the URL says, as libpq's variables.
+    pub(super) environment: Vec<(&'static str, String)>,
     tls_files: Vec<(&'static str, PathBuf)>,
 }
 
@@ -133,9 +136,10 @@ impl Connect {
         }
         let tls_files: Vec<_> = TLS_FILES
             .into_iter()
-            .filter_map(|(name, variable)| {
+            .filter_map(|name| {
                 let own = url.query_pairs().filter(|(own, _)| own == name).last();
-                let path = own.map(|(_, path)| path.into_owned()).or_else(|| std::env::var(variable).ok())?;
+                let inherited = || std::env::var(variable(name)?).ok();
+                let path = own.map(|(_, path)| path.into_owned()).or_else(inherited)?;
                 // The driver takes a certificate itself as well; and a key in a path's place must not be shown.
                 (!path.contains("-----BEGIN")).then(|| (name, PathBuf::from(path)))
             })
@@ -146,7 +150,7 @@ impl Connect {
             PgSslMode::Require if names_an_authority => options.ssl_mode(PgSslMode::VerifyCa),
             _ => options,
         };
-        Ok(Connect { options, keeps_statements, tls_files })
+        Ok(Connect { options, keeps_statements, environment: environment(&url)?, tls_files })
     }
 
     /// The options, once the files that they name have been seen: the driver's own error names no file.
@@ -158,6 +162,41 @@ impl Connect {
         }
         Ok(self.options)
     }
+}
+
+/// libpq's variable for a parameter that a URL may set.
+fn variable(parameter: &str) -> Option<&'static str> {
+    PARAMETERS.iter().find(|(name, _)| *name == parameter).map(|(_, variable)| *variable)
+}
+
+/// What a URL says, as libpq's variables.
+fn environment(url: &Url) -> Result<Vec<(&'static str, String)>, String> {
+    let decode = |text: &str| {
+        let decoded =
+            percent_decode_str(text).decode_utf8().map_err(|error| format!("is not valid: {error}"));
+        decoded.map(Cow::into_owned)
+    };
+    let path = url.path().strip_prefix('/').unwrap_or_default();
+    let parts = [
+        ("PGHOST", url.host_str()),
+        ("PGUSER", Some(url.username())),
+        ("PGPASSWORD", url.password()),
+        ("PGDATABASE", Some(path)),
+    ];
+    let mut environment = Vec::new();
+    for (variable, part) in parts {
+        if let Some(part) = part.filter(|part| !part.is_empty()) {
+            // An IPv6 address has brackets in a URL only.
+            environment.push((variable, decode(part)?.trim_matches(['[', ']']).to_owned()));
+        }
+    }
+    environment.extend(url.port().map(|port| ("PGPORT", port.to_string())));
+    for (name, value) in url.query_pairs() {
+        if let Some(variable) = variable(&name) {
+            environment.push((variable, value.into_owned()));
+        }
+    }
+    Ok(environment)
 }
 
 const SEVERAL_HOSTS: &str = "names several hosts; give the one to watch";
@@ -178,12 +217,15 @@ fn check_characters(rest: &str) -> Result<(), String> {
 
 fn check_parameter(name: &str) -> Result<(), String> {
     let is_setting = name.starts_with("options[") && name.ends_with(']');
-    if PARAMETERS.contains(&name) || name == CACHE || is_setting {
+    if variable(name).is_some() || name == CACHE || is_setting {
         return Ok(());
     }
     let what = UNSUPPORTED.iter().find(|known| **known == name);
     let what = what.map_or("a parameter".to_owned(), |known| format!("the parameter {known}"));
-    Err(format!("has {what} that is not supported; there are {} and {CACHE}", PARAMETERS.join(", ")))
+    Err(format!(
+        "has {what} that is not supported; there are {} and {CACHE}",
+        PARAMETERS.map(|(name, _)| name).join(", ")
+    ))
 }
 
 /// A text that is never shown: no Display, and a Debug of three asterisks.
@@ -253,7 +295,7 @@ mod tests {
     #[test]
     fn every_parameter_that_is_said_to_be_supported_has_an_effect() {
         let options = |url: &str| format!("{:?}", Connect::parse(url).unwrap().options);
-        for parameter in PARAMETERS.into_iter().chain([CACHE, "options[work_mem]"]) {
+        for parameter in PARAMETERS.map(|(name, _)| name).into_iter().chain([CACHE, "options[work_mem]"]) {
             let value = match parameter {
                 "sslmode" => "disable",
                 "hostaddr" => "192.0.2.1",

@@ -44,10 +44,10 @@ select
     to_char(j.oldest at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as oldest,
     to_char(j.newest at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as newest,
     case
-        when j.is_unfinished then 'not all of the DAG''s jobs are finished'
+        when d.id is not null and d.state in ('completed', 'failed', 'cancelled', 'expired') is not true
+            then 'the DAG is not finished'
+        when j.is_unfinished then 'the DAG is finished, and not all of its jobs are; cancel those'
         when j.ended >= $1::text::timestamptz then 'a job of the DAG ended later'
-        when d.state in ('completed', 'failed', 'cancelled', 'expired') is not true and d.id is not null
-            then 'the DAG itself is not in a finished state'
         when j.was_archived then 'in the archive already'
         when j.was_referred_to then 'rows of other tables refer to it'
     end as kept

@@ -144,19 +144,19 @@ impl Plan {
         self.units.iter().filter(|unit| unit.is_dag).count()
     }
 
-    /// The units in parts of about so many jobs, a DAG never divided.
-    pub(super) fn batches(&self, rows: u32) -> Vec<&[Unit]> {
+    /// Units in parts of at most so many jobs, a DAG never divided.
+    pub(super) fn batches(units: &[Unit], rows: u32) -> Vec<&[Unit]> {
         let mut batches = Vec::new();
         let (mut first, mut jobs) = (0, 0);
-        for (place, unit) in self.units.iter().enumerate() {
+        for (place, unit) in units.iter().enumerate() {
             if place > first && jobs + unit.jobs > u64::from(rows) {
-                batches.push(&self.units[first..place]);
+                batches.push(&units[first..place]);
                 (first, jobs) = (place, 0);
             }
             jobs += unit.jobs;
         }
-        if first < self.units.len() {
-            batches.push(&self.units[first..]);
+        if first < units.len() {
+            batches.push(&units[first..]);
         }
         batches
     }
@@ -194,7 +194,11 @@ impl Criteria {
             "archived as (select null::uuid as id, null::text as name where false)".to_owned()
         });
         tables.extend(self.spares_referred.tables());
-        format!("with {}\nselect judged.* from (\n{}\n) as judged", tables.join(",\n"), include_str!("judge.sql"))
+        format!(
+            "with {}\nselect judged.* from (\n{}\n) as judged",
+            tables.join(",\n"),
+            include_str!("judge.sql")
+        )
     }
 }
 
@@ -205,11 +209,12 @@ mod tests {
     #[test]
     fn a_dag_is_never_divided_and_each_batch_has_one_at_least() {
         let unit = |number: u128, jobs| Unit { id: Uuid::from_u128(number), is_dag: true, jobs };
-        let units = vec![unit(1, 3), unit(2, 3), unit(3, 4), unit(4, 25), unit(5, 1), unit(6, 10)];
-        let plan = Plan { units, ..Plan::default() };
-        let sizes: Vec<Vec<u64>> =
-            plan.batches(10).iter().map(|batch| batch.iter().map(|unit| unit.jobs).collect()).collect();
+        let units = [unit(1, 3), unit(2, 3), unit(3, 4), unit(4, 25), unit(5, 1), unit(6, 10)];
+        let sizes: Vec<Vec<u64>> = Plan::batches(&units, 10)
+            .iter()
+            .map(|batch| batch.iter().map(|unit| unit.jobs).collect())
+            .collect();
         assert_eq!(sizes, [vec![3, 3, 4], vec![25], vec![1], vec![10]]);
-        assert!(Plan::default().batches(10).is_empty());
+        assert!(Plan::batches(&[], 10).is_empty());
     }
 }

@@ -52,7 +52,11 @@ impl References {
                 .iter()
                 .map(|Reference { table, column }| format!("select {column} from {table}"))
                 .collect();
-            let ids = if selects.is_empty() { "select null::uuid where false".to_owned() } else { selects.join(" union ") };
+            let ids = if selects.is_empty() {
+                "select null::uuid where false".to_owned()
+            } else {
+                selects.join(" union ")
+            };
             format!("{name} (id) as (select distinct id from ({ids}) as referred (id) where id is not null)")
         })
     }

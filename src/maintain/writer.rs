@@ -45,11 +45,13 @@ impl Writer {
             .await?
             .try_get("locked")?;
         if !locked {
-            let message = format!("another marie-exporter maintain is at work on the schema {}", name.quoted());
+            let message =
+                format!("another marie-exporter maintain is at work on the schema {}", name.quoted());
             return Err(Failure::new(Reason::Lock, message));
         }
         let schema_name = name.quoted();
-        run(&mut connection, &begin(&schema_name, "ISOLATION LEVEL REPEATABLE READ READ ONLY", PLAN_TIMEOUT)).await?;
+        run(&mut connection, &begin(&schema_name, "ISOLATION LEVEL REPEATABLE READ READ ONLY", PLAN_TIMEOUT))
+            .await?;
         let schema = Schema::read(&mut connection, name).await?;
         schema.has_jobs(name)?;
         let who = sqlx::query(include_str!("who.sql")).fetch_one(&mut connection).await?.try_get("who")?;
@@ -83,6 +85,18 @@ impl Writer {
     async fn begin(&mut self, begin: &str) -> Result<&mut PgConnection, Failure> {
         run(&mut self.connection, begin).await?;
         Ok(&mut self.connection)
+    }
+
+    /// The instant so long ago, by the database's clock.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn cutoff(&mut self, age: Duration) -> Result<String, Failure> {
+        let row = sqlx::query(include_str!("cutoff.sql"))
+            .bind(age.as_secs_f64())
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(row.try_get("cutoff")?)
     }
 
     /// The connection, inside a transaction that was opened.

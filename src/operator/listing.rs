@@ -43,22 +43,22 @@ pub struct Rows {
     pub more: bool,
 }
 
-pub(super) const fn text(name: &'static str) -> Column {
+pub(crate) const fn text(name: &'static str) -> Column {
     Column { name, kind: Kind::Text }
 }
 
-pub(super) const fn number(name: &'static str) -> Column {
+pub(crate) const fn number(name: &'static str) -> Column {
     Column { name, kind: Kind::Number }
 }
 
-pub(super) const fn state(name: &'static str) -> Column {
+pub(crate) const fn state(name: &'static str) -> Column {
     Column { name, kind: Kind::State }
 }
 
-pub(super) const fn time(name: &'static str) -> Column {
+pub(crate) const fn time(name: &'static str) -> Column {
     Column { name, kind: Kind::Time }
 }
 
-pub(super) const fn duration(name: &'static str) -> Column {
+pub(crate) const fn duration(name: &'static str) -> Column {
     Column { name, kind: Kind::Duration }
 }

@@ -20,7 +20,7 @@ pub enum Style {
 const BAR: f64 = 40.0;
 
 /// A table without lines, as people paste it into a chat.
-pub fn table(listing: &Listing, rows: &Rows, style: Style) -> String {
+pub fn table(columns: &[Column], rows: &Rows, style: Style) -> String {
     if rows.rows.is_empty() {
         return String::new();
     }
@@ -31,15 +31,15 @@ pub fn table(listing: &Listing, rows: &Rows, style: Style) -> String {
     } else {
         table.force_no_tty();
     }
-    table.set_header(listing.columns.iter().map(|column| {
+    table.set_header(columns.iter().map(|column| {
         aligned(Cell::new(column.name.replace('_', " ").to_uppercase()), column)
             .add_attribute(Attribute::Bold)
     }));
-    let longest: Vec<f64> = (0..listing.columns.len())
+    let longest: Vec<f64> = (0..columns.len())
         .map(|place| rows.rows.iter().filter_map(|row| row[place].as_f64()).fold(0.0, f64::max))
         .collect();
     for row in &rows.rows {
-        table.add_row(listing.columns.iter().zip(row).zip(&longest).map(|((column, value), longest)| {
+        table.add_row(columns.iter().zip(row).zip(&longest).map(|((column, value), longest)| {
             let cell = aligned(Cell::new(shown(value, column.kind, *longest)), column);
             match value.as_str().and_then(colour).filter(|_| column.kind == Kind::State) {
                 Some(colour) => cell.fg(colour),

@@ -1,0 +1,84 @@
+//! `maintain archive`: finished DAGs leave the scheduler's way, their jobs into the table archive.
+
+use sqlx::Row;
+use tokio::sync::watch;
+
+use super::cleanup::Cleanup;
+use super::columns::Columns;
+use super::console::Console;
+use super::disposal::{Dags, Disposal, has_dags};
+use super::plan::{Criteria, Ended};
+use super::references::References;
+use super::writer::Writer;
+use crate::config::{Archive, Config, SchemaName, quote_identifier};
+use crate::database::{Failure, Reason};
+use crate::schema::Need;
+
+pub(super) async fn archive(
+    config: &Config,
+    asked: &Archive,
+    console: &Console,
+    shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let schema = &config.database.schema;
+    let mut writer = Writer::open(config).await?;
+    writer.begin_reading().await?;
+    let disposal = disposal(&mut writer, schema, asked, console).await?;
+    let criteria = Criteria {
+        cutoff: writer.cutoff(asked.age.older_than).await?,
+        per_job: asked.per_job,
+        ended: Ended::Anyhow,
+        spares_archived: !asked.replace,
+        spares_referred: References::read(&mut writer, schema).await?,
+    };
+    let cleanup = Cleanup {
+        name: "archive",
+        done: "archived",
+        config,
+        criteria,
+        disposal,
+        batches: asked.batches,
+        destruction: &asked.destruction,
+    };
+    cleanup.run(writer, console, shutdown).await
+}
+
+async fn disposal(
+    writer: &mut Writer,
+    schema: &SchemaName,
+    asked: &Archive,
+    console: &Console,
+) -> Result<Disposal, Failure> {
+    if writer.schema.is_missing(&Need::Table("archive")) {
+        let message =
+            format!("there is no table archive in the schema {} to move jobs into", schema.quoted());
+        return Err(Failure::new(Reason::Other, message));
+    }
+    let jobs = Columns::of(writer, schema, "job").await?;
+    let archive = Columns::of(writer, schema, "archive").await?;
+    jobs.refuse_loss(&archive, schema, &asked.allow_dropping)?;
+    let dags = if asked.per_job || !has_dags(&writer.schema) {
+        Dags::Stay
+    } else {
+        dags(writer, schema, console).await?
+    };
+    Ok(Disposal::Archive { columns: jobs.shared_with(&archive), replace: asked.replace, dags })
+}
+
+/// A DAG's own row may go where its last state is kept in the history.
+async fn dags(writer: &mut Writer, schema: &SchemaName, console: &Console) -> Result<Dags, Failure> {
+    let recorded: bool = sqlx::query(include_str!("dag_deletions_are_recorded.sql"))
+        .bind(schema.as_str())
+        .fetch_one(writer.connection())
+        .await?
+        .try_get("recorded")?;
+    if !recorded || writer.schema.is_missing(&Need::Table("dag_history")) {
+        console
+            .say("The rows of the DAGs themselves stay: no trigger records their deletion in dag_history.");
+        return Ok(Dags::Stay);
+    }
+    let history = Columns::of(writer, schema, "dag_history").await?;
+    let lost = Columns::of(writer, schema, "dag").await?;
+    let lost: Vec<String> = lost.beyond(&history).into_iter().map(quote_identifier).collect();
+    Ok(if lost.is_empty() { Dags::Go } else { Dags::GoUnless(lost) })
+}

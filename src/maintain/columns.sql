@@ -1,0 +1,11 @@
+-- The columns of a table that are stored as they were written. $1 schema, $2 table. Reads the catalog only.
+select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
+from pg_attribute as a
+join pg_class as c on c.oid = a.attrelid
+join pg_namespace as n on n.oid = c.relnamespace
+where n.nspname = $1
+    and c.relname = $2
+    and a.attnum > 0
+    and not a.attisdropped
+    and a.attgenerated = ''
+order by a.attnum

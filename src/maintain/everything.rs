@@ -1,0 +1,98 @@
+//! `maintain purge all`: the tables of jobs, DAGs, their histories and the workers' state are emptied. The maintenance
+//! page's TRUNCATE is stopped by foreign keys; here all tables that refer to each other are named in one statement, so
+//! that it is done to all of them or to none, and to no table that was not named before.
+
+use anyhow::{Context, bail};
+use sqlx::{AssertSqlSafe, Row};
+use tracing::info;
+
+use super::backup;
+use super::console::Console;
+use super::plan::{Part, Plan};
+use super::report;
+use super::writer::Writer;
+use crate::config::{Config, Destruction, quote_identifier};
+use crate::database::{Failure, Reason};
+
+/// TRUNCATE waits for every reader of a table, and everybody behind it: it gives up soon, and comes back.
+const ATTEMPTS: u32 = 10;
+
+pub(super) async fn purge(config: &Config, asked: &Destruction, console: &Console) -> anyhow::Result<()> {
+    let schema = &config.database.schema;
+    let mut writer = Writer::open(config).await?;
+    writer.begin_reading().await?;
+    let tables = tables(&mut writer, schema.as_str()).await?;
+    let mut lines = Vec::new();
+    for table in &tables {
+        let statement = AssertSqlSafe(format!("select count(*) from {table}"));
+        let rows: i64 =
+            sqlx::query(statement).fetch_one(writer.connection()).await.map_err(Failure::from)?.try_get(0)?;
+        lines.push(format!("  {rows:>12}  {table}"));
+    }
+    let jobs = jobs(&mut writer).await?;
+    writer.roll_back().await?;
+
+    console.say(&format!(
+        "purge all, as {}: every row of these tables\n\n{}\n",
+        writer.who,
+        lines.join("\n")
+    ));
+    console.say(&report::plan(&jobs));
+    if !asked.execution.execute {
+        console.say("Nothing was changed. Do it with --execute, best with --backup-to FILE.");
+        return Ok(());
+    }
+    let question = format!("This cannot be undone. Type the schema's name, {}, to go on:", schema.as_str());
+    if console.ask(&question).context("cannot read the answer")?.as_deref() != Some(schema.as_str()) {
+        bail!("that is not the schema's name; nothing was changed");
+    }
+    if let Some(file) = &asked.backup_to {
+        backup::backup(config, file, console).await?;
+    }
+    truncate(&mut writer, &tables).await.context("purge all: nothing was changed")?;
+    info!(who = writer.who, command = "purge all", jobs = jobs.jobs(), tables = tables.join(", "), "emptied");
+    console.say(&format!("{} tables emptied, of {} jobs, by {}.", tables.len(), jobs.jobs(), writer.who));
+    Ok(())
+}
+
+/// Quoted, with their schema.
+async fn tables(writer: &mut Writer, schema: &str) -> Result<Vec<String>, Failure> {
+    let rows =
+        sqlx::query(include_str!("tables_of_jobs.sql")).bind(schema).fetch_all(writer.connection()).await?;
+    let table = |row: &sqlx::postgres::PgRow| {
+        let name = |column| row.try_get::<String, _>(column).map(|name| quote_identifier(&name));
+        Ok(format!("{}.{}", name("schema_name")?, name("table_name")?))
+    };
+    Ok(rows.iter().map(table).collect::<Result<_, sqlx::Error>>()?)
+}
+
+async fn jobs(writer: &mut Writer) -> Result<Plan, Failure> {
+    let mut plan = Plan::default();
+    for row in sqlx::query(include_str!("all_jobs.sql")).fetch_all(writer.connection()).await? {
+        let jobs = u64::try_from(row.try_get::<i64, _>("jobs")?).unwrap_or_default();
+        let part = Part { jobs, oldest: row.try_get("oldest")?, newest: row.try_get("newest")? };
+        plan.parts.insert((row.try_get("queue")?, row.try_get("state")?), part);
+    }
+    Ok(plan)
+}
+
+async fn truncate(writer: &mut Writer, tables: &[String]) -> Result<(), Failure> {
+    let statement = format!("truncate {}", tables.join(", "));
+    let mut attempt = 1;
+    loop {
+        writer.begin_writing().await?;
+        let outcome = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(writer.connection()).await;
+        match outcome.map_err(Failure::from) {
+            Ok(_) => return writer.commit().await,
+            Err(failure) => {
+                writer.roll_back().await?;
+                if failure.reason != Reason::Lock || attempt == ATTEMPTS {
+                    return Err(failure);
+                }
+                info!(attempt, message = failure.message, "somebody holds a table; trying again");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                attempt += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `maintain purge history`: old rows of `job_history` and `dag_history` are deleted, in the order of their primary key,
+//! the only index that every shape has. Which rows are old is settled before, by the cut-off's place in that order.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::watch;
+use tracing::info;
+
+use super::backup;
+use super::batches::{PAUSE, pause};
+use super::console::Console;
+use super::report;
+use super::writer::Writer;
+use crate::config::{Config, PurgeHistory};
+use crate::database::{Failure, Reason};
+use crate::operator::listing::{Column, Rows, number, state, text};
+use crate::operator::print::{self, Style};
+use crate::schema::Need;
+
+const COLUMNS: &[Column] =
+    &[text("queue or planner"), state("state"), number("rows"), text("oldest"), text("newest")];
+
+/// A history, and the question how many of which rows in it are old.
+struct History {
+    table: &'static str,
+    counts: &'static str,
+}
+
+const HISTORIES: [History; 2] = [
+    History { table: "job_history", counts: include_str!("job_history_counts.sql") },
+    History { table: "dag_history", counts: include_str!("dag_history_counts.sql") },
+];
+
+impl History {
+    /// A statement that is the same for both.
+    fn statement(&self, sql: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(sql.replace("history_table", self.table))
+    }
+}
+
+/// Old rows of one history: those before `end` that were written before the cut-off.
+struct Old {
+    history: History,
+    end: i64,
+    rows: u64,
+}
+
+pub(super) async fn purge(
+    config: &Config,
+    asked: &PurgeHistory,
+    console: &Console,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let mut writer = Writer::open(config).await?;
+    writer.begin_reading().await?;
+    let cutoff = writer.cutoff(asked.age.older_than).await?;
+    console.say(&format!("purge history, as {}: what was written before {cutoff}\n", writer.who));
+    let mut histories = Vec::new();
+    for history in HISTORIES {
+        if writer.schema.is_missing(&Need::Table(history.table)) {
+            console.say(&format!("There is no table {} here.", history.table));
+        } else {
+            histories.push(old(&mut writer, history, &cutoff, console).await?);
+        }
+    }
+    writer.roll_back().await?;
+    let sum: u64 = histories.iter().map(|old| old.rows).sum();
+    if sum == 0 {
+        console.say("There is nothing to do.");
+        return Ok(());
+    }
+    console.say(&report::duration(sum, asked.batches.batch));
+    if !asked.destruction.execution.execute {
+        console.say("Nothing was changed. Do it with --execute, best with --backup-to FILE.");
+        return Ok(());
+    }
+    if let Some(file) = &asked.destruction.backup_to {
+        backup::backup(config, file, console).await?;
+    }
+    let bar = console.progress(sum);
+    for old in &histories {
+        let mut done = 0;
+        let outcome = async {
+            let mut from = i64::MIN;
+            loop {
+                let began = Instant::now();
+                let Some((last, rows)) = delete(&mut writer, old, from, &cutoff, asked.batches.batch).await?
+                else {
+                    return Ok(false);
+                };
+                (from, done) = (last, done + rows);
+                bar.inc(rows);
+                if pause(began.elapsed().max(PAUSE), &mut shutdown).await {
+                    return Ok::<_, Failure>(true);
+                }
+            }
+        }
+        .await;
+        info!(
+            who = writer.who,
+            command = "purge history",
+            table = old.history.table,
+            rows = done,
+            cutoff,
+            "deleted"
+        );
+        console.say(&format!(
+            "{done} of {} rows of {} deleted, by {}.",
+            old.rows, old.history.table, writer.who
+        ));
+        let stopped = || format!("purge history stopped in {}; it can be run again", old.history.table);
+        let interrupted = outcome.with_context(stopped)?;
+        anyhow::ensure!(!interrupted, "purge history was interrupted; run it again for the rest");
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Finds and counts them, and says which queues' and states' they are.
+async fn old(writer: &mut Writer, history: History, cutoff: &str, console: &Console) -> Result<Old, Failure> {
+    let end: Option<i64> = sqlx::query(history.statement(include_str!("history_end.sql")))
+        .bind(cutoff)
+        .fetch_one(writer.connection())
+        .await?
+        .try_get("history_end")?;
+    let end = end.unwrap_or(i64::MIN);
+    let counts = sqlx::query(history.counts).bind(end).bind(cutoff).fetch_all(writer.connection()).await?;
+    let mut table = Rows::default();
+    let mut sum = 0;
+    for row in counts {
+        let rows: i64 = row.try_get("rows")?;
+        let text = |column| row.try_get::<Option<String>, _>(column);
+        let (of, of_state, oldest, newest) = (text("of")?, text("state")?, text("oldest")?, text("newest")?);
+        table.rows.push(vec![of.into(), of_state.into(), rows.into(), oldest.into(), newest.into()]);
+        sum += u64::try_from(rows).unwrap_or_default();
+    }
+    console.say(&format!(
+        "{sum} rows of {}\n{}\n",
+        history.table,
+        print::table(COLUMNS, &table, Style::Plain)
+    ));
+    Ok(Old { history, end, rows: sum })
+}
+
+/// Deletes the next rows behind `from`; returns the last one's id and how many there were, or none.
+async fn delete(
+    writer: &mut Writer,
+    old: &Old,
+    from: i64,
+    cutoff: &str,
+    batch: u32,
+) -> Result<Option<(i64, u64)>, Failure> {
+    let statement = old.history.statement(include_str!("history_delete.sql"));
+    writer.begin_writing().await?;
+    let row = sqlx::query(statement)
+        .bind(from)
+        .bind(old.end)
+        .bind(cutoff)
+        .bind(i64::from(batch))
+        .fetch_one(writer.connection())
+        .await;
+    let row = match row {
+        Ok(row) => row,
+        Err(error) => {
+            writer.roll_back().await?;
+            return Err(error.into());
+        }
+    };
+    let Some(last) = row.try_get::<Option<i64>, _>("last")? else {
+        writer.roll_back().await?;
+        return Ok(None);
+    };
+    let rows = u64::try_from(row.try_get::<i64, _>("rows")?)
+        .map_err(|error| Failure::new(Reason::Other, error.to_string()))?;
+    writer.commit().await?;
+    Ok(Some((last, rows)))
+}

@@ -1,0 +1,15 @@
+-- Deletes the next $4 rows of a history that were written before $3, behind the number $1 and before the number $2, and
+-- says which was the last. `history_table` stands for the table. Index: the primary key.
+with next as materialized (
+    select history_id
+    from history_table
+    where history_id > $1 and history_id < $2 and history_created_on < $3::text::timestamptz
+    order by history_id
+    limit $4
+),
+gone as (
+    delete from history_table
+    where history_id = any (array(select history_id from next))
+    returning history_id
+)
+select (select max(history_id) from next) as last, count(*) as rows from gone

@@ -1,0 +1,62 @@
+//! `maintain indexes`: what `check` recommends, made while everybody reads and writes. An index that an interrupted run left
+//! unfinished is of no use to anybody and is made anew.
+
+use anyhow::Context;
+use sqlx::Row;
+use tracing::info;
+
+use super::console::Console;
+use super::writer::Writer;
+use crate::check::{self, INDEX_PREFIX};
+use crate::config::{Config, quote_identifier};
+use crate::database::Failure;
+
+pub(super) async fn make(config: &Config, execute: bool, console: &Console) -> anyhow::Result<()> {
+    let mut writer = Writer::open(config).await?;
+    let report = check::check(config).await;
+    if let Some(error) = report.error {
+        anyhow::bail!(error);
+    }
+    let leftovers = leftovers(&mut writer, config).await?;
+    let drops = leftovers.iter().map(|index| format!("DROP INDEX CONCURRENTLY {index};"));
+    let creations = report.advice.iter().flat_map(|advice| advice.sql.lines().map(str::to_owned));
+    let statements: Vec<String> = drops.chain(creations).collect();
+    if statements.is_empty() {
+        console.say("There is nothing to do: every query that an index could serve has it.");
+        return Ok(());
+    }
+    for advice in &report.advice {
+        console.say(&format!("For {}:", advice.file));
+        console.say(&advice.sql);
+    }
+    if !execute {
+        console.say("Nothing was changed. Do it with --execute; it reads the whole table for each index.");
+        return Ok(());
+    }
+    for statement in &statements {
+        let began = std::time::Instant::now();
+        let context = || {
+            format!("{statement}\nIt can be run again: what is made stays, what is half made is made anew")
+        };
+        writer.alone(statement).await.with_context(context)?;
+        let seconds = began.elapsed().as_secs_f64();
+        info!(who = writer.who, command = "indexes", statement, seconds, "done");
+        console.say(&format!("{seconds:7.1} s  {statement}"));
+    }
+    Ok(())
+}
+
+/// Our own indexes that were never finished, quoted, with their schema.
+async fn leftovers(writer: &mut Writer, config: &Config) -> Result<Vec<String>, Failure> {
+    let schema = &config.database.schema;
+    let rows = sqlx::query(include_str!("unfinished_indexes.sql"))
+        .bind(schema.as_str())
+        .bind(INDEX_PREFIX)
+        .fetch_all(writer.connection())
+        .await?;
+    let name = |row: &sqlx::postgres::PgRow| {
+        let name: String = row.try_get("name")?;
+        Ok(format!("{}.{}", schema.quoted(), quote_identifier(&name)))
+    };
+    Ok(rows.iter().map(name).collect::<Result<_, sqlx::Error>>()?)
+}

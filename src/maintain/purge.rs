@@ -1,0 +1,51 @@
+//! `maintain purge completed` and `maintain purge failed`: finished DAGs are deleted with their jobs.
+
+use tokio::sync::watch;
+
+use super::cleanup::Cleanup;
+use super::console::Console;
+use super::disposal::{Dags, Disposal, has_dags};
+use super::plan::{Criteria, Ended};
+use super::references::References;
+use super::writer::Writer;
+use crate::config::{Config, Outcome, Purge};
+
+pub(super) async fn purge(
+    config: &Config,
+    outcome: Outcome,
+    asked: &Purge,
+    console: &Console,
+    shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let mut writer = Writer::open(config).await?;
+    writer.begin_reading().await?;
+    let references = References::read(&mut writer, &config.database.schema).await?;
+    if !references.names().is_empty() {
+        console.say(&format!(
+            "Rows that refer to what is deleted go with it: {}.",
+            references.names().join(", ")
+        ));
+    }
+    let (name, ended) = match outcome {
+        Outcome::Completed => ("purge completed", Ended::Completed),
+        Outcome::Failed => ("purge failed", Ended::Failed),
+    };
+    let dags = if asked.per_job || !has_dags(&writer.schema) { Dags::Stay } else { Dags::Go };
+    let criteria = Criteria {
+        cutoff: writer.cutoff(asked.age.older_than).await?,
+        per_job: asked.per_job,
+        ended,
+        spares_archived: false,
+        spares_referred: References::default(),
+    };
+    let cleanup = Cleanup {
+        name,
+        done: "deleted",
+        config,
+        criteria,
+        disposal: Disposal::Delete { dags },
+        batches: asked.batches,
+        destruction: &asked.destruction,
+    };
+    cleanup.run(writer, console, shutdown).await
+}

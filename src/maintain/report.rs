@@ -1,0 +1,65 @@
+//! What a clean-up tells: the plan before it, the sums after it.
+
+use std::time::Duration;
+
+use super::plan::Plan;
+use crate::operator::listing::{Column, Rows, number, state, text};
+use crate::operator::print::{Style, table};
+
+const COLUMNS: &[Column] = &[text("queue"), state("state"), number("jobs"), text("oldest"), text("newest")];
+
+/// Jobs a second that one batch after the other takes, pauses included: measured with the archive's own batches of a
+/// thousand, on two cores. Only an estimate is made of it.
+const PACE: f64 = 8_000.0;
+
+/// The plan's jobs by queue and state, and what stays.
+pub(super) fn plan(plan: &Plan) -> String {
+    let rows = plan.parts.iter().map(|((queue, state), part)| {
+        vec![
+            queue.clone().into(),
+            state.clone().into(),
+            part.jobs.into(),
+            part.oldest.clone().into(),
+            part.newest.clone().into(),
+        ]
+    });
+    let rows = Rows { rows: rows.collect(), more: false };
+    let mut parts = vec![table(COLUMNS, &rows, Style::Plain)];
+    parts.push(format!("In all {}.", units(plan.jobs(), plan.dags(), plan.units.len())));
+    if !plan.kept.is_empty() {
+        let kept = plan.kept.iter().map(|(reason, (units, jobs))| {
+            format!("  {} of {}: {reason}", counted(*jobs, "job"), counted(*units, "DAG"))
+        });
+        parts.push(format!("As old, and staying where they are:\n{}", kept.collect::<Vec<_>>().join("\n")));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+/// How long it may take.
+pub(super) fn duration(rows: u64, batch: u32) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let seconds = Duration::from_secs_f64((rows as f64 / PACE).ceil().max(1.0));
+    let batches = rows.div_ceil(u64::from(batch));
+    format!("It may take about {} in {}.", humantime::format_duration(seconds), counted(batches, "batch"))
+}
+
+/// `12 jobs of 3 DAGs and 2 without a DAG`.
+pub(super) fn units(jobs: u64, dags: usize, units: usize) -> String {
+    let singles = units - dags;
+    let (jobs, dags) = (counted(jobs, "job"), counted(dags as u64, "DAG"));
+    match (units - singles, singles) {
+        (0, _) => jobs,
+        (_, 0) => format!("{jobs} of {dags}"),
+        _ => format!("{jobs} of {dags} and {singles} without a DAG"),
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = match (count, noun.ends_with("ch")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{count} {noun}{plural}")
+}

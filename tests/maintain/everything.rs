@@ -1,0 +1,66 @@
+//! `maintain purge all` empties the tables that it names, all or none, and only for whoever types the schema's name.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::process::{command, text};
+use crate::scheduler::{Outcome, Scheduler};
+
+fn purge(scheduler: &Scheduler, arguments: &[&str], typed: &str) -> Outcome {
+    let mut run = command(&[&["maintain", "purge", "all"], arguments].concat());
+    run.args(["--database-url", &scheduler.database.url]);
+    let mut child = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Outcome { succeeded: output.status.success(), told: text(&output.stdout), errors: text(&output.stderr) }
+}
+
+#[tokio::test]
+async fn it_takes_the_schemas_name_and_then_everything_but_the_archive() {
+    for shape in [Shape::Old, Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape, 30, 0.45).await;
+        scheduler
+            .database
+            .run(
+                "create table hitl_request (id int primary key, dag_id uuid references dag (id) on delete cascade);
+                 create table hitl_response (id int primary key, request_id int references hitl_request (id));
+                 insert into hitl_request select 1, id from dag limit 1;
+                 insert into hitl_response values (1, 1);
+                 insert into kv_store_worker (key) values ('k')",
+            )
+            .await;
+        scheduler.maintain(&["archive", "--older-than=60d", "--execute"]).expect();
+        let before = scheduler.everything().await;
+        assert!(!before["archive"].is_empty());
+
+        let planned = purge(&scheduler, &[], "").expect();
+        for table in ["job", "dag", "job_history", "hitl_request", "hitl_response", "kv_store_worker"] {
+            assert!(planned.contains(&format!("\"marie_scheduler\".\"{table}\"")), "{table}: {planned}");
+        }
+        for typed in ["", "\n", "yes\n", "marie\n", "\"marie_scheduler\"\n"] {
+            let refused = purge(&scheduler, &["--execute"], typed).refused();
+            assert!(refused.contains("that is not the schema's name; nothing was changed"), "{refused}");
+        }
+        assert_eq!(scheduler.everything().await, before);
+
+        purge(&scheduler, &["--execute"], "marie_scheduler\n").expect();
+        let tables = [
+            "job",
+            "dag",
+            "job_history",
+            "dag_history",
+            "hitl_request",
+            "hitl_response",
+            "kv_store_worker",
+            "kv_store_worker_history",
+            "job_dependencies",
+        ];
+        for table in tables {
+            assert_eq!(scheduler.count(&format!("select count(*) from {table}")).await, 0, "{table}");
+        }
+        assert_eq!(scheduler.rows("archive").await, before["archive"]);
+        assert!(scheduler.count("select count(*) from queue").await > 0, "queues stay");
+    }
+}

@@ -1,0 +1,25 @@
+//! The maintaining commands through the real binary on a real PostgreSQL, by question: does the archive lose nothing,
+//! whatever is going on; do the purges delete what the maintenance page's own SQL would; who may do it; queues,
+//! indexes, backup.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(dead_code, reason = "other test binaries use the rest of the support")]
+
+#[path = "../support/databases.rs"]
+mod databases;
+#[path = "../support/process.rs"]
+mod process;
+
+mod archive;
+mod backup;
+mod collisions;
+mod columns;
+mod everything;
+mod history;
+mod indexes;
+mod kills;
+mod purge;
+mod queues;
+mod rights;
+mod scheduler;
+mod traffic;
