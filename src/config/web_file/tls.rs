@@ -9,6 +9,7 @@ use super::{At, ClientCertificates, Pem, TLS, TlsSettings, TlsVersion, refusal};
 use crate::config::error::{ConfigError, Origin};
 use crate::config::file::Node;
 use crate::config::sources::{mapping, scalar, shown};
+use crate::config::values;
 
 const KEYS: [&str; 9] = [
     "cert",
@@ -74,7 +75,15 @@ impl Section<'_> {
         let file = format!("{inline}_file");
         match (self.given.remove(&file), self.given.remove(inline)) {
             (Some(_), Some(_)) => Err(self.wrong(&format!("has both {inline} and {file}; keep one of them"))),
-            (Some((path, _)), None) => Ok(Some(Pem::File { path: self.folder.join(path), key: file })),
+            (Some((path, origin)), None) => match values::file(path.into()) {
+                Ok(path) => Ok(Some(Pem::File { path: self.folder.join(path), key: file })),
+                Err(reason) => Err(ConfigError::Value {
+                    setting: format!("{TLS}: {file}"),
+                    value: "***".to_owned(),
+                    origin,
+                    reason,
+                }),
+            },
             (None, Some((text, _))) => Ok(Some(Pem::Inline { key: inline.to_owned(), text })),
             (None, None) => Ok(None),
         }
