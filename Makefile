@@ -1,7 +1,7 @@
 # The commands of the README and of CONTRIBUTING. They install what they start, where they may (Debian, as
 # root), and else say what to install.
 
-.PHONY: demo test bench bench-peers pictures deny deb
+.PHONY: demo test bench bench-peers bench-budget pictures deny deb
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -9,7 +9,7 @@ demo:
 	cargo run --release --locked -- demo --collector.slow-interval=30s
 
 test:
-	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 groff-base systemd
+	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd
 	# Tests wait for servers more than they compute.
 	RUST_TEST_THREADS=4 cargo test --locked
 
@@ -22,6 +22,11 @@ bench:
 bench-peers:
 	scripts/require.sh postgresql prometheus-sql-exporter prometheus-postgres-exporter
 	cargo bench --locked --bench peers
+
+# About forty minutes and 15 GB of temporary disk; see benches/budget/main.rs.
+bench-budget:
+	scripts/require.sh postgresql
+	cargo bench --locked --bench budget
 
 # The dashboards' pictures, dashboards/images: about 25 minutes, most of which the demo needs to have a past.
 pictures:

@@ -17,6 +17,7 @@ present() {
     prometheus) command -v promtool >/dev/null ;;
     prometheus-alertmanager) command -v amtool >/dev/null ;;
     pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ;;
+    faketime) [ "$(uname)" != Linux ] || command -v faketime >/dev/null ;;
     iproute2) [ "$(uname)" != Linux ] || command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
     groff-base) command -v groff >/dev/null ;;
     # Only Linux has it; elsewhere its tests are left out.
@@ -43,7 +44,7 @@ fi
 
 echo "missing:$missing; install with" >&2
 echo "  Debian, Ubuntu:  sudo apt-get install$missing" >&2
-fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g; s/iproute2/iproute/')
+fedora=$(echo "$missing" | sed 's/postgresql/postgresql-server/; s/ prometheus/ golang-github-prometheus/g; s/iproute2/iproute/; s/faketime/libfaketime/')
 brew=$(echo "$missing" | sed 's/prometheus-alertmanager/alertmanager/; s/groff-base/groff/')
 echo "  Fedora:          sudo dnf install$fedora" >&2
 echo "  macOS:           brew install$brew" >&2

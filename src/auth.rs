@@ -2,6 +2,9 @@
 //! pays for it: one computation at a time, away from the threads that serve; a short queue, in which nobody has
 //! more than a few places; and a password that was right once is known again without.
 
+mod compare;
+mod queue;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +16,12 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 
+use self::compare::compare;
+use self::queue::Queue;
 use crate::config::PasswordHash;
-
-/// Logins that wait for their computation at the same time, and how many of them may be from one address.
-const WAITING: usize = 32;
-const WAITING_FROM_ONE: usize = 4;
 
 /// All that bcrypt looks at.
 const LONGEST: usize = 72;
-
-/// Salt and hash of no known password, for names that nobody has.
-const NOBODY: &str = "ZAMHIWbVvZ4q2Dm0Y5zqKuF9rTn7hcUPyXvLs3oEa1wGdJi8kBq6O";
 
 /// What to do with a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,14 +43,8 @@ pub struct Logins {
     /// matter: there is nothing to invalidate, and no way to take one entry for another. Wrong passwords are
     /// not remembered. There is no end to them, and whoever tries them may wait.
     known: Arc<Mutex<HashMap<String, hmac::Tag>>>,
-    waiting: Arc<Mutex<Vec<IpAddr>>>,
+    queue: Queue,
     bench: Arc<Semaphore>,
-}
-
-/// A place in the queue, free again when it is dropped.
-struct Place {
-    queue: Arc<Mutex<Vec<IpAddr>>>,
-    from: IpAddr,
 }
 
 impl Logins {
@@ -62,7 +54,7 @@ impl Logins {
         Ok(Self {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
             known: Arc::default(),
-            waiting: Arc::default(),
+            queue: Queue::default(),
             bench: Arc::new(Semaphore::new(1)),
         })
     }
@@ -84,7 +76,7 @@ impl Logins {
         if self.is_known(hash, &password) {
             return Verdict::Welcome;
         }
-        let Some(_place) = self.queue_up(from) else {
+        let Some(_place) = self.queue.enter(from) else {
             return Verdict::Busy;
         };
         let Ok(permit) = Arc::clone(&self.bench).acquire_owned().await else {
@@ -117,25 +109,6 @@ impl Logins {
         let code = hash.and_then(|hash| known.get(&hash.text));
         code.is_some_and(|code| hmac::verify(&self.key, password, code.as_ref()).is_ok())
     }
-
-    fn queue_up(&self, from: IpAddr) -> Option<Place> {
-        let mut queue = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = queue.iter().filter(|other| **other == from).count();
-        if queue.len() >= WAITING || own >= WAITING_FROM_ONE {
-            return None;
-        }
-        queue.push(from);
-        Some(Place { queue: Arc::clone(&self.waiting), from })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = queue.iter().position(|other| *other == self.from) {
-            queue.swap_remove(place);
-        }
-    }
 }
 
 /// Name and password, the latter without what bcrypt ignores. A name that is not UTF-8 is nobody's.
@@ -152,36 +125,12 @@ fn credentials(head: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
     Some((name, password[..password.len().min(LONGEST)].to_vec()))
 }
 
-/// The hash again, if `matches`, which is bcrypt, says so of it. When not, the work is the same whoever was named,
-/// or the time would tell which names there are: as much as the highest cost of the file takes.
-fn compare(
-    hash: Option<PasswordHash>,
-    highest: u32,
-    mut matches: impl FnMut(&str) -> bool,
-) -> Option<PasswordHash> {
-    let Some(hash) = hash else {
-        matches(&nobodys(highest));
-        return None;
-    };
-    if matches(&hash.text) {
-        return Some(hash);
-    }
-    // Each step of the cost doubles the work: c, and then c, c + 1, ... below the highest, are that of the highest.
-    for cost in hash.cost..highest {
-        matches(&nobodys(cost));
-    }
-    None
-}
-
-fn nobodys(cost: u32) -> String {
-    format!("$2b${cost:02}${NOBODY}")
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use std::time::Duration;
 
+    use super::queue::{Place, WAITING, WAITING_FROM_ONE};
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -198,39 +147,6 @@ mod tests {
 
     fn login(name: &str, password: &str) -> HeaderMap {
         head(&format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}"))))
-    }
-
-    /// What bcrypt is asked to do for a wrong password, in rounds.
-    fn rounds(users: &BTreeMap<String, PasswordHash>, name: &str) -> u64 {
-        let highest = users.values().map(|hash| hash.cost).max().unwrap();
-        let mut rounds = 0;
-        let right = compare(users.get(name).cloned(), highest, |hash| {
-            rounds += 1 << hash.parse::<bcrypt::HashParts>().unwrap().get_cost();
-            false
-        });
-        assert!(right.is_none());
-        rounds
-    }
-
-    #[test]
-    fn a_wrong_password_costs_the_same_whoever_is_named() {
-        let mixed = users(&[("cheap", "a", 4), ("dear", "b", 7), ("middling", "c", 5)]);
-        for name in ["cheap", "dear", "middling", "nobody", ""] {
-            assert_eq!(rounds(&mixed, name), 1 << 7, "{name}");
-        }
-        let alike = users(&[("one", "a", 5), ("two", "b", 5)]);
-        assert_eq!((rounds(&alike, "one"), rounds(&alike, "nobody")), (1 << 5, 1 << 5));
-    }
-
-    #[test]
-    fn the_work_for_nobody_is_really_done() {
-        // An error would be an answer without work.
-        assert!(!bcrypt::verify("a", &nobodys(4)).unwrap());
-    }
-
-    #[test]
-    fn a_user_who_does_not_exist_is_let_in_by_no_answer() {
-        assert!(compare(None, 4, |_| true).is_none());
     }
 
     #[tokio::test]
@@ -276,7 +192,7 @@ mod tests {
         let users = users(&[("alice", "ann", 4)]);
         let logins = Logins::new().unwrap();
         // No place is free, so that whoever needs one is told so.
-        let _full: Vec<Place> = (0..WAITING_FROM_ONE).map(|_| logins.queue_up(HERE).unwrap()).collect();
+        let _full: Vec<Place> = (0..WAITING_FROM_ONE).map(|_| logins.queue.enter(HERE).unwrap()).collect();
         let encoded = BASE64_STANDARD.encode("alice:ann");
         for value in
             ["", "Basic", "Basic ", "Basic !!!", "Basic YWxpY2U=", &format!("Bearer {encoded}"), &encoded]
@@ -358,7 +274,7 @@ mod tests {
             "the queue is full"
         );
         waiting.shutdown().await;
-        assert!(logins.waiting.lock().unwrap().is_empty());
+        assert!(logins.queue.is_empty());
         drop(bench);
         assert_eq!(logins.judge(&users, &login("alice", "ann"), HERE).await, Verdict::Welcome);
     }

@@ -26,7 +26,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
@@ -275,6 +275,5 @@ pub fn parse(
     collectors: &[(&'static str, &'static str)],
 ) -> Result<Command, ConfigError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let read = |path: &Path| std::fs::read_to_string(path);
-    resolve::parse(&arguments, &environment, &read, collectors)
+    resolve::parse(&arguments, &environment, &file::text, collectors)
 }

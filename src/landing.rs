@@ -2,10 +2,11 @@
 //! collector its state, last success, interval, duration and last error. Everything is escaped by the
 //! template; no secret gets this far.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
+use tokio::time::Instant;
 
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
@@ -130,10 +131,8 @@ fn cells(lane: Lane, latest: &Latest) -> Markup {
     }
 }
 
-fn ago(at: SystemTime) -> String {
-    // A clock that was set back makes the past the future for a while.
-    let passed = SystemTime::now().duration_since(at).unwrap_or_default();
-    format!("{} ago", humantime::format_duration(Duration::from_secs(passed.as_secs())))
+fn ago(at: Instant) -> String {
+    format!("{} ago", humantime::format_duration(Duration::from_secs(at.elapsed().as_secs())))
 }
 
 fn seconds(duration: Duration) -> String {

@@ -16,6 +16,12 @@ use crate::schema::{Lack, Need, Schema};
 /// Two lanes, and `check` beside them.
 const CONNECTIONS: u32 = 3;
 
+/// When the server takes a silent connection for lost. What the network swallowed without a word keeps its session, by
+/// the system's default for two hours, and three of those would be all that the role may have. These end it after a
+/// minute and a half.
+const KEEPALIVES: [(&str, u32); 3] =
+    [("tcp_keepalives_idle", 60), ("tcp_keepalives_interval", 10), ("tcp_keepalives_count", 3)];
+
 /// Columns to read, by table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights(BTreeMap<&'static str, BTreeSet<&'static str>>);
@@ -102,13 +108,17 @@ pub async fn role_sql(
              CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {CONNECTIONS};"
         )
     };
+    let keepalives = KEEPALIVES.map(|(name, value)| format!("ALTER ROLE {role} SET {name} = {value};\n"));
     Ok(format!(
         "BEGIN;\n\
          {role_itself}\n\
          ALTER ROLE {role} SET default_transaction_read_only = on;\n\
+         -- What the network has swallowed ends after a minute and a half, or it would fill up the limit.\n\
+         {}\
          GRANT CONNECT ON DATABASE {database} TO {role};\n\
          {grants}\n\
-         COMMIT;"
+         COMMIT;",
+        keepalives.concat()
     ))
 }
 

@@ -78,7 +78,7 @@ impl Exporter {
     pub fn text(&self) -> prometheus::Result<Vec<u8>> {
         // First, for it drops what is stale, and the series are counted after that.
         let collected = self.snapshot.text();
-        let mut text = self.telemetry.text(&self.snapshot.series())?;
+        let mut text = self.telemetry.text(&self.snapshot.series(), &self.status.successes())?;
         for collector in collected {
             text.extend_from_slice(&collector);
         }

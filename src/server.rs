@@ -53,10 +53,11 @@ const HEAD_SIZE: usize = 8 * 1024;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; give another address with --web.listen-address")]
+#[error("cannot listen on {address}: {reason}; give another address with --web.listen-address")]
 pub struct ListenError {
     address: SocketAddr,
-    source: io::Error,
+    /// Not a source, which would be told a second time behind the message.
+    reason: io::Error,
 }
 
 /// Binds all addresses before anything is served.
@@ -66,7 +67,7 @@ pub struct ListenError {
 pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        listeners.push(bind(address).await.map_err(|source| ListenError { address, source })?);
+        listeners.push(bind(address).await.map_err(|reason| ListenError { address, reason })?);
     }
     Ok(listeners)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,7 +16,8 @@ const GRACE: Duration = Duration::from_mins(1);
 /// The latest run of a collector in a lane.
 #[derive(Debug, Clone)]
 pub struct Latest {
-    pub last_success: Option<SystemTime>,
+    /// By the clock that nobody sets.
+    pub last_success: Option<Instant>,
     pub interval: Duration,
     pub took: Duration,
     /// Why the latest run failed, if it did.
@@ -55,7 +56,7 @@ impl Status {
     ) {
         let mut inner = self.lock();
         let before = inner.latest.get(&(collector, lane)).and_then(|latest| latest.last_success);
-        let last_success = if error.is_none() { Some(SystemTime::now()) } else { before };
+        let last_success = if error.is_none() { Some(Instant::now()) } else { before };
         inner.latest.insert((collector, lane), Latest { last_success, interval, took, error });
     }
 
@@ -68,6 +69,15 @@ impl Status {
         Lane::ALL
             .into_iter()
             .filter_map(|lane| Some((lane, inner.latest.get(&(collector, lane))?.clone())))
+            .collect()
+    }
+
+    /// When each collector last succeeded, where it did.
+    pub fn successes(&self) -> Vec<(&'static str, Lane, Instant)> {
+        let inner = self.lock();
+        let latest = inner.latest.iter();
+        latest
+            .filter_map(|(&(collector, lane), latest)| Some((collector, lane, latest.last_success?)))
             .collect()
     }
 

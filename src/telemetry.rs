@@ -3,8 +3,10 @@
 //! Each is declared as a [`Family`], as the collectors' are, so that documentation and tests find them in
 //! one catalogue; the values live in a rust-prometheus registry, whose label sets are our own fixed words.
 
+mod wall_clock;
+
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prometheus::core::Collector as Registered;
 use prometheus::process_collector::ProcessCollector;
@@ -12,7 +14,9 @@ use prometheus::{
     CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
+use tokio::time::Instant;
 
+use self::wall_clock::WallClock;
 use crate::collector::{Collector, Lane};
 use crate::collectors::COLLECTORS;
 use crate::database::Reason;
@@ -124,7 +128,7 @@ static LAST_SUCCESS: Family = Family::new(
     "marie_collector_last_success_timestamp_seconds",
     Kind::Gauge,
     PER_RUN,
-    "Unix time at which the last successful run ended.",
+    "Unix time at which the last successful run ended, by the exporter's clock as it is set now.",
 );
 static INTERVAL: Family = Family::new(
     "marie_collector_interval_seconds",
@@ -144,6 +148,7 @@ pub struct Telemetry {
     registry: Registry,
     /// Held while a fact is told in several steps, and while values are read.
     in_steps: Mutex<()>,
+    wall_clock: Mutex<WallClock>,
     up: IntGauge,
     web_config: IntGauge,
     database_info: GaugeVec,
@@ -188,6 +193,7 @@ impl Telemetry {
             series: gauge(&SERIES)?,
             registry: registry.clone(),
             in_steps: Mutex::new(()),
+            wall_clock: Mutex::new(WallClock::new()),
         };
         gauge(&BUILD_INFO)?
             .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("GIT_REVISION"), env!("RUSTC_VERSION")])
@@ -268,10 +274,6 @@ impl Telemetry {
         self.duration.with_label_values(&labels).observe(took.as_secs_f64());
         self.last_duration.with_label_values(&labels).set(took.as_secs_f64());
         self.success.with_label_values(&labels).set(if failure.is_none() { 1.0 } else { 0.0 });
-        if failure.is_none() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.last_success.with_label_values(&labels).set(now.as_secs_f64());
-        }
     }
 
     pub fn interval(&self, collector: &Collector, lane: Lane, interval: Duration) {
@@ -281,23 +283,35 @@ impl Telemetry {
     /// Takes away what describes a collector's runs in a lane where it does not run any more. Counters stay:
     /// what they counted has happened.
     pub fn forget(&self, collector: &Collector, lane: Lane) {
-        for gauges in [&self.success, &self.last_duration, &self.last_success, &self.interval] {
+        for gauges in [&self.success, &self.last_duration, &self.interval] {
             // Only an error where it was not set.
             let _ = gauges.remove_label_values(&[collector.name, lane.label()]);
         }
     }
 
-    /// The text of these metrics, with the number of series that each collector publishes.
+    /// The text of these metrics, with the number of series that each collector publishes, and when it last succeeded.
     ///
     /// # Errors
     /// When the encoder refuses a family.
-    pub fn text(&self, series: &[(&'static str, usize)]) -> prometheus::Result<Vec<u8>> {
+    pub fn text(
+        &self,
+        series: &[(&'static str, usize)],
+        successes: &[(&'static str, Lane, Instant)],
+    ) -> prometheus::Result<Vec<u8>> {
         for (collector, count) in series {
             #[expect(clippy::cast_precision_loss, reason = "series are counted in thousands")]
             self.series.with_label_values(&[collector]).set(*count as f64);
         }
         let families = {
             let _whole = self.in_steps.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut wall_clock = self.wall_clock.lock().unwrap_or_else(PoisonError::into_inner);
+            wall_clock.look();
+            self.last_success.reset();
+            for (collector, lane, at) in successes {
+                self.last_success
+                    .with_label_values(&[collector, lane.label()])
+                    .set(wall_clock.unix_time(*at));
+            }
             self.registry.gather()
         };
         let mut text = Vec::new();
@@ -327,7 +341,7 @@ mod tests {
         std::thread::scope(|scope| {
             let again = scope.spawn(|| (0..20_000).for_each(|_| telemetry.database("marie", &schema)));
             while !again.is_finished() {
-                let text = String::from_utf8(telemetry.text(&[]).unwrap()).unwrap();
+                let text = String::from_utf8(telemetry.text(&[], &[]).unwrap()).unwrap();
                 assert_eq!(text.matches("\nmarie_database_info{").count(), 1, "{text}");
             }
         });

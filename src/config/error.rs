@@ -77,10 +77,21 @@ impl ConfigError {
     }
 }
 
-/// Whether a text may be a database URL or a connection string, so that it is not to be shown; rather too often.
+/// Whether a text may be a database URL, a connection string, a bcrypt hash or a private key, so that it is not to be
+/// shown; rather too often.
 pub(super) fn looks_secret(text: &str) -> bool {
     let text: String = text.to_lowercase().split_whitespace().collect();
-    text.contains("://") || text.contains('@') || text.contains("password=")
+    ["://", "@", "password=", "$2a$", "$2b$", "$2x$", "$2y$", "-----begin"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+/// What of a text is shown, in characters.
+const LONGEST: usize = 200;
+
+/// The beginning of a text that may be as long as its file, and what says so where it is not all.
+pub(super) fn beginning(text: &str) -> (&str, &str) {
+    text.char_indices().nth(LONGEST).map_or((text, ""), |(end, _)| (&text[..end], "..."))
 }
 
 /// Where a value was given.

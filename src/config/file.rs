@@ -2,12 +2,14 @@
 //! at them. Scalars of every type become the text that the flag's own parser reads.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 
-use super::error::{ConfigError, Origin};
+use super::error::{ConfigError, Origin, beginning, looks_secret};
 
 /// The entries of a mapping, in the file's order.
 pub(super) type Entries = Vec<(Spanned<String>, Spanned<Node>)>;
@@ -16,6 +18,21 @@ pub(super) enum Node {
     Scalar(String),
     List(Vec<Spanned<Node>>),
     Mapping(Entries),
+}
+
+/// Much more than anybody writes. A log or a disk that is named by mistake would take memory and minutes.
+const LARGEST: u64 = 1 << 20;
+
+/// The text of the file.
+///
+/// # Errors
+/// When it cannot be read, is larger than [`LARGEST`], or is no text.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Reads the top-level mapping; an empty file has none and is fine.
@@ -28,13 +45,19 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
         // A snippet of the source could show the database URL two lines above.
         with_snippet: false,
         strict_booleans: true,
+        // No setting is deeper than three, and each level takes some of the stack, of which a thread has 2 MiB.
+        budget: serde_saphyr::budget! { max_depth: 16 },
     };
     let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
-        let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        let text = UserMessageFormatter.format_message(&error);
         // The line is said once, in front.
-        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-        wrong(line, format!("not valid YAML: {reason}"))
+        let reason = text.split_once(" at line ").map_or(&*text, |(text, _)| text);
+        // It may repeat a key, which where something is wrong can be anything.
+        let reason =
+            if looks_secret(reason) { "what is there looks like a secret, and is not shown" } else { reason };
+        let (reason, more) = beginning(reason);
+        wrong(line, format!("not valid YAML: {reason}{more}"))
     })?;
     match root.value {
         Node::Mapping(entries) => Ok(entries),

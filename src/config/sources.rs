@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, Command};
 use serde_saphyr::Spanned;
 use sqlx::postgres::PgSslMode;
 
-use super::error::{ConfigError, Origin, looks_secret};
+use super::error::{ConfigError, Origin, beginning, looks_secret};
 use super::file::{Entries, Node};
 use super::values::{self, MILLISECOND, YEAR};
 
@@ -164,7 +164,7 @@ fn queues(
     let example = "queues: {extract: {stuck_after: 20m}}";
     let mut thresholds = BTreeMap::new();
     for (queue, node) in mapping("queues", example, node, origin)? {
-        let setting = format!("queues: {}", queue.value);
+        let setting = format!("queues: {}", shown("", queue.value.as_ref()));
         for (key, node) in mapping(&setting, example, node, origin)? {
             if key.value != "stuck_after" {
                 return Err(ConfigError::UnknownKey {
@@ -176,7 +176,7 @@ fn queues(
             let setting = format!("{setting}: stuck_after");
             let (text, origin) = scalar(&setting, node, origin)?;
             let threshold = values::duration(MILLISECOND, YEAR)(&text).map_err(|reason| {
-                ConfigError::Value { setting, value: format!("{text:?}"), origin, reason }
+                ConfigError::Value { setting, value: shown("", text.as_ref()), origin, reason }
             })?;
             thresholds.insert(queue.value.clone(), threshold);
         }
@@ -242,7 +242,11 @@ fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError
 /// The value for a message, unless it is a secret or looks like one in the wrong place.
 pub(super) fn shown(setting: &str, value: &OsStr) -> String {
     let value = value.to_string_lossy();
-    if setting == DATABASE[0] || looks_secret(&value) { "***".into() } else { format!("{value:?}") }
+    if setting == DATABASE[0] || looks_secret(&value) {
+        return "***".into();
+    }
+    let (value, more) = beginning(&value);
+    format!("{value:?}{more}")
 }
 
 /// What may have been meant: clap's guess for the flag of that name, or all there are.

@@ -4,6 +4,8 @@
 mod messages;
 mod web_file;
 
+use std::path::Path;
+
 use super::*;
 
 const COLLECTORS: &[(&str, &str)] =

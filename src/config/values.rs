@@ -1,5 +1,6 @@
 //! Parsers of single values: durations, shares, addresses, paths, expressions. Each returns the
-//! reason alone; whoever calls it adds the value and where it was given.
+//! reason alone; whoever calls it adds where it was given, and the value unless that may be a secret. So no reason
+//! repeats what is not a number.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -42,9 +43,9 @@ pub(super) fn duration(
 /// A histogram's bounds, as in `100ms,1s,5m`.
 pub(super) fn buckets(text: &str) -> Result<Buckets, String> {
     let bound = duration(Duration::from_micros(1), YEAR);
-    let bounds = text
-        .split(',')
-        .map(|text| bound(text).map_err(|reason| format!("{:?}: {reason}", text.trim())))
+    let bounds = (1..)
+        .zip(text.split(','))
+        .map(|(place, text)| bound(text).map_err(|reason| format!("bound {place}: {reason}")))
         .collect::<Result<Vec<_>, _>>()?;
     if bounds.windows(2).all(|pair| pair[0] < pair[1]) {
         Ok(Buckets(bounds))
@@ -105,13 +106,12 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// The path of a file. A database URL in its place is refused here, since a path is shown in
-/// messages.
+/// The path of a file. A secret in its place is refused here, since a path is shown in messages.
 pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
     let text = path.to_string_lossy();
     // A folder may be named after a systemd unit, as in /run/credentials/marie-exporter@prod.service.
     if looks_secret(&text) && !text.starts_with(['/', '.']) {
-        return Err("must be the path of a file, not a URL".to_owned());
+        return Err("must be the path of a file, not a URL or a secret".to_owned());
     }
     Ok(path)
 }
@@ -119,7 +119,7 @@ pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
 /// A path for the metrics that leaves the exporter's other pages alone.
 pub(super) fn telemetry_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
-        return Err(format!("must begin with a slash, as in /{text}"));
+        return Err("must begin with a slash, as in /metrics".to_owned());
     }
     if text == "/" || text.starts_with("/-/") {
         return Err("is taken by a page of the exporter's own, choose another".to_owned());

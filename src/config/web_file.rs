@@ -2,12 +2,15 @@
 //! share (docs/web-configuration.md of prometheus/exporter-toolkit). What of it is not supported is an error:
 //! a protection that is asked for and not there would be worse than none.
 
+mod headers;
+mod tls;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::HeaderMap;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, Origin};
@@ -17,18 +20,6 @@ use super::sources::{mapping, scalar, shown};
 const TLS: &str = "tls_server_config";
 const HTTP: &str = "http_server_config";
 const USERS: &str = "basic_auth_users";
-
-const TLS_KEYS: [&str; 9] = [
-    "cert",
-    "cert_file",
-    "client_auth_type",
-    "client_ca",
-    "client_ca_file",
-    "key",
-    "key_file",
-    "max_version",
-    "min_version",
-];
 
 /// Keys of the format that are refused, with what to do about it.
 const UNSUPPORTED: [(&str, &str); 5] = [
@@ -40,15 +31,6 @@ const UNSUPPORTED: [(&str, &str); 5] = [
     ("cipher_suites", "rustls has none that is weak"),
     ("prefer_server_cipher_suites", "rustls has no cipher suite that is weak"),
     ("curve_preferences", "rustls has no curve that is weak"),
-];
-
-/// The headers that may be set, and for some of them the only values, as in the toolkit.
-const HEADERS: [(&str, &[&str]); 5] = [
-    ("Content-Security-Policy", &[]),
-    ("Strict-Transport-Security", &[]),
-    ("X-Content-Type-Options", &["nosniff"]),
-    ("X-Frame-Options", &["deny", "sameorigin"]),
-    ("X-XSS-Protection", &[]),
 ];
 
 /// What the file says. Without a file, or with an empty one, all is open.
@@ -141,8 +123,8 @@ impl WebFile {
     /// # Errors
     /// When it cannot be read or understood.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text =
+            file::text(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
@@ -153,173 +135,13 @@ impl WebFile {
         let mut web = WebFile::default();
         for (key, node) in file::read(text, path)? {
             match key.value.as_str() {
-                TLS => web.tls = tls(node, &origin, folder)?,
-                HTTP => web.headers = http(node, &origin)?,
+                TLS => web.tls = tls::read(node, &origin, folder)?,
+                HTTP => web.headers = headers::read(node, &origin)?,
                 USERS => web.users = users(node, &origin)?,
                 _ => return Err(refusal("", &key, &origin, &[HTTP, TLS, USERS])),
             }
         }
         Ok(web)
-    }
-}
-
-fn tls(section: Spanned<Node>, origin: At, folder: &Path) -> Result<Option<TlsSettings>, ConfigError> {
-    let example = "tls_server_config: {cert_file: server.crt, key_file: server.key}";
-    let start = origin(section.referenced.line());
-    let mut given = BTreeMap::new();
-    for (key, node) in mapping(TLS, example, section, origin)? {
-        if !TLS_KEYS.contains(&key.value.as_str()) {
-            return Err(refusal(TLS, &key, origin, &TLS_KEYS));
-        }
-        let value = scalar(&format!("{TLS}: {}", key.value), node, origin)?;
-        given.insert(key.value, value);
-    }
-    if given.is_empty() {
-        return Ok(None);
-    }
-    let mut section = TlsSection { given, start, folder };
-    let cert = section.pem("cert")?.ok_or_else(|| section.lacks("cert_file"))?;
-    let key = section.pem("key")?.ok_or_else(|| section.lacks("key_file"))?;
-    let clients = section.clients()?;
-    let min_version = section.version("min_version")?.unwrap_or(TlsVersion::Tls12);
-    let max_version = section.version("max_version")?.unwrap_or(TlsVersion::Tls13);
-    if min_version > max_version {
-        return Err(section.wrong("has a min_version above its max_version"));
-    }
-    Ok(Some(TlsSettings { cert, key, clients, min_version, max_version }))
-}
-
-/// What stands in `tls_server_config`, by key.
-struct TlsSection<'a> {
-    given: BTreeMap<String, (String, Origin)>,
-    start: Origin,
-    folder: &'a Path,
-}
-
-impl TlsSection<'_> {
-    fn wrong(&self, what: &str) -> ConfigError {
-        ConfigError::Yaml { origin: self.start.clone(), reason: format!("{TLS} {what}") }
-    }
-
-    fn lacks(&self, key: &str) -> ConfigError {
-        self.wrong(&format!("lacks {key}"))
-    }
-
-    /// What is given by `inline` itself or in a file.
-    fn pem(&mut self, inline: &str) -> Result<Option<Pem>, ConfigError> {
-        let file = format!("{inline}_file");
-        match (self.given.remove(&file), self.given.remove(inline)) {
-            (Some(_), Some(_)) => Err(self.wrong(&format!("has both {inline} and {file}; keep one of them"))),
-            (Some((path, _)), None) => Ok(Some(Pem::File { path: self.folder.join(path), key: file })),
-            (None, Some((text, _))) => Ok(Some(Pem::Inline { key: inline.to_owned(), text })),
-            (None, None) => Ok(None),
-        }
-    }
-
-    fn clients(&mut self) -> Result<ClientCertificates, ConfigError> {
-        let authorities = self.pem("client_ca")?;
-        let Some((policy, origin)) = self.given.remove("client_auth_type") else {
-            return match authorities {
-                None => Ok(ClientCertificates::NotAsked),
-                Some(_) => {
-                    Err(self.wrong("has a client_ca, but no client_auth_type: RequireAndVerifyClientCert"))
-                }
-            };
-        };
-        match (policy.as_str(), authorities) {
-            ("NoClientCert", None) => Ok(ClientCertificates::NotAsked),
-            ("NoClientCert", Some(_)) => {
-                Err(self.wrong("has a client_ca, but client_auth_type: NoClientCert"))
-            }
-            ("VerifyClientCertIfGiven", Some(pem)) => Ok(ClientCertificates::VerifiedIfGiven(pem)),
-            ("RequireAndVerifyClientCert", Some(pem)) => Ok(ClientCertificates::Required(pem)),
-            ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
-                Err(self.lacks("client_ca_file"))
-            }
-            ("RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert", _) => {
-                Err(ConfigError::Value {
-                    setting: format!("{TLS}: client_auth_type"),
-                    value: policy,
-                    origin,
-                    reason: "is not supported, for it verifies nothing; take RequireAndVerifyClientCert"
-                        .to_owned(),
-                })
-            }
-            _ => Err(ConfigError::Value {
-                setting: format!("{TLS}: client_auth_type"),
-                value: shown("", policy.as_ref()),
-                origin,
-                reason: "must be NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert"
-                    .to_owned(),
-            }),
-        }
-    }
-
-    fn version(&mut self, key: &str) -> Result<Option<TlsVersion>, ConfigError> {
-        let Some((text, origin)) = self.given.remove(key) else {
-            return Ok(None);
-        };
-        match text.as_str() {
-            "TLS12" => Ok(Some(TlsVersion::Tls12)),
-            "TLS13" => Ok(Some(TlsVersion::Tls13)),
-            _ => Err(ConfigError::Value {
-                setting: format!("{TLS}: {key}"),
-                value: shown("", text.as_ref()),
-                origin,
-                reason: "must be TLS12 or TLS13; rustls speaks no others".to_owned(),
-            }),
-        }
-    }
-}
-
-fn http(section: Spanned<Node>, origin: At) -> Result<HeaderMap, ConfigError> {
-    let mut headers = HeaderMap::new();
-    for (key, node) in
-        mapping(HTTP, "http_server_config: {headers: {X-Frame-Options: deny}}", section, origin)?
-    {
-        match key.value.as_str() {
-            "headers" => {
-                let example = "headers: {X-Frame-Options: deny}";
-                for (key, node) in mapping("http_server_config: headers", example, node, origin)? {
-                    headers.extend(header(&key, node, origin)?);
-                }
-            }
-            "http2" => {
-                let (text, origin) = scalar("http_server_config: http2", node, origin)?;
-                if text != "false" {
-                    let reason =
-                        "http_server_config: http2 can only be false: each connection is one request of HTTP/1.1"
-                            .to_owned();
-                    return Err(ConfigError::Yaml { origin, reason });
-                }
-            }
-            _ => return Err(refusal(HTTP, &key, origin, &["headers", "http2"])),
-        }
-    }
-    Ok(headers)
-}
-
-/// None where the value is blank, which the format has for unset.
-fn header(
-    key: &Spanned<String>,
-    node: Spanned<Node>,
-    origin: At,
-) -> Result<Option<(HeaderName, HeaderValue)>, ConfigError> {
-    let Some((name, values)) = HEADERS.iter().find(|(name, _)| *name == key.value) else {
-        return Err(refusal("http_server_config: headers", key, origin, &HEADERS.map(|(name, _)| name)));
-    };
-    if matches!(&node.value, Node::Scalar(text) if text.is_empty()) {
-        return Ok(None);
-    }
-    let setting = format!("http_server_config: headers: {name}");
-    let (text, origin) = scalar(&setting, node, origin)?;
-    let wrong = |reason| ConfigError::Value { setting, value: shown("", text.as_ref()), origin, reason };
-    if !values.is_empty() && !values.contains(&text.as_str()) {
-        return Err(wrong(format!("must be {}", values.join(" or "))));
-    }
-    match (HeaderName::try_from(*name), HeaderValue::try_from(&text)) {
-        (Ok(name), Ok(value)) => Ok(Some((name, value))),
-        _ => Err(wrong("has characters that no header can have".to_owned())),
     }
 }
 

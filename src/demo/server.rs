@@ -72,9 +72,9 @@ impl Server {
         let mut attempts = 1..=PORT_ATTEMPTS;
         loop {
             let last = attempts.next() == Some(PORT_ATTEMPTS);
-            let port = free_port().map_err(|source| ServerError::Io {
+            let port = free_port().map_err(|reason| ServerError::Io {
                 action: "find a free port on 127.0.0.1".to_owned(),
-                source,
+                reason,
             })?;
             let supervisor = supervise(&binaries, folder.path(), port, account)?;
             match wait_until_ready(&supervisor, &binaries, folder.path(), port) {
@@ -86,8 +86,8 @@ impl Server {
                     if !last && log.contains("Address already in use") =>
                 {
                     let mut supervisor = supervisor;
-                    supervisor.stop().and_then(|()| supervisor.leave()).map_err(|source| {
-                        ServerError::Io { action: "try another port".to_owned(), source }
+                    supervisor.stop().and_then(|()| supervisor.leave()).map_err(|reason| {
+                        ServerError::Io { action: "try another port".to_owned(), reason }
                     })?;
                 }
                 Err(error) => return Err(error),
@@ -136,7 +136,7 @@ impl Server {
     pub fn stop(&mut self) -> Result<(), ServerError> {
         self.supervisor
             .stop()
-            .map_err(|source| ServerError::Io { action: "stop the PostgreSQL server".to_owned(), source })
+            .map_err(|reason| ServerError::Io { action: "stop the PostgreSQL server".to_owned(), reason })
     }
 
     /// Starts a stopped server on the same port with the same data.
@@ -144,9 +144,9 @@ impl Server {
         let folder = self.folder.path();
         let supervisor = supervise(&self.binaries, folder, self.port, self.account)?;
         let stopped = std::mem::replace(&mut self.supervisor, supervisor);
-        stopped.leave().map_err(|source| ServerError::Io {
+        stopped.leave().map_err(|reason| ServerError::Io {
             action: "take over the stopped PostgreSQL server".to_owned(),
-            source,
+            reason,
         })?;
         self.postmaster_pid = wait_until_ready(&self.supervisor, &self.binaries, folder, self.port)?;
         Ok(())
@@ -193,9 +193,9 @@ fn supervise(
     port: u16,
     account: Option<Account>,
 ) -> Result<Supervisor, ServerError> {
-    Supervisor::start(&binaries.folder, folder, port, account).map_err(|source| ServerError::Io {
+    Supervisor::start(&binaries.folder, folder, port, account).map_err(|reason| ServerError::Io {
         action: "run `sh`, which minds the PostgreSQL server".to_owned(),
-        source,
+        reason,
     })
 }
 

@@ -57,11 +57,11 @@ enum Unusable {
 
 /// The file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("the state file {path:?} cannot be {verb}: {source}")]
+#[error("the state file {path:?} cannot be {verb}: {reason}")]
 pub struct StateFileError {
     path: PathBuf,
     verb: &'static str,
-    source: io::Error,
+    reason: io::Error,
 }
 
 impl Identity {
@@ -80,7 +80,7 @@ impl Identity {
 /// # Errors
 /// When the file is there and cannot be read, or its folder cannot be written to.
 pub(super) fn load(path: &Path, bounds: &Bounds) -> Result<Option<State>, StateFileError> {
-    let failed = |verb| move |source| StateFileError { path: path.to_owned(), verb, source };
+    let failed = |verb| move |reason| StateFileError { path: path.to_owned(), verb, reason };
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -132,10 +132,10 @@ pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<
     // A disk that hangs must not hold a thread that answers scrapes.
     let place = path.to_owned();
     let written = tokio::task::spawn_blocking(move || replace(&place, &text?)).await;
-    written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|source| StateFileError {
+    written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|reason| StateFileError {
         path: path.to_owned(),
         verb: "written",
-        source,
+        reason,
     })
 }
 

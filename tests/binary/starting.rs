@@ -51,6 +51,18 @@ fn an_address_that_is_taken_ends_it_with_1_and_is_named() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(errors.contains(&format!("cannot listen on {address}")), "{errors}");
     assert!(errors.contains("--web.listen-address"), "{errors}");
+    assert_eq!(errors.matches("in use").count(), 1, "the reason is told once: {errors}");
+}
+
+#[test]
+fn a_state_file_that_cannot_be_written_ends_it_with_1_and_is_named() {
+    let file = "/nowhere/events.json";
+    let flags = ["--web.listen-address=127.0.0.1:0", "--state-file", file];
+    let ended = output(&[&["serve", "--database-url", NOWHERE], &flags[..]].concat());
+    let errors = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(errors.contains(&format!("the state file {file:?} cannot be written")), "{errors}");
+    assert_eq!(errors.matches("No such file").count(), 1, "the reason is told once: {errors}");
 }
 
 #[tokio::test]

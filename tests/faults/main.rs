@@ -17,6 +17,8 @@ mod process;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../support/scrape.rs"]
 mod scrape;
+#[path = "../support/watch.rs"]
+mod watch;
 
 mod dates;
 mod flood;
@@ -27,4 +29,3 @@ mod migrated;
 mod pooler;
 mod signals;
 mod standby;
-mod watch;

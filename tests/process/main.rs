@@ -1,4 +1,4 @@
-//! Faults of the process itself: no descriptors, no disk, crowds, nonsense, a twin. It goes on, and recovers.
+//! Faults of the process itself: no descriptors, no disk, a clock that is set, crowds, nonsense, a twin. It goes on, and recovers.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::float_cmp, reason = "counts are whole numbers")]
@@ -12,7 +12,11 @@ mod metrics;
 mod process;
 #[path = "../support/scrape.rs"]
 mod scrape;
+#[path = "../support/watch.rs"]
+mod watch;
 
+#[cfg(target_os = "linux")]
+mod clock;
 mod crowds;
 mod limits;
 mod nonsense;

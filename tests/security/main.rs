@@ -17,6 +17,7 @@ mod process;
 mod scrape;
 
 mod columns;
+mod files;
 mod names;
 mod redaction;
 mod refusals;

@@ -2,6 +2,7 @@
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use crate::databases::Database;
 use crate::process::{Process, output, text};
@@ -91,6 +92,27 @@ async fn one_that_could_read_more_is_told_so_and_loses_it_by_the_same_command() 
     let report = check(&url, &[]);
     assert_eq!(report["database"]["readable_besides"], json!([]));
     assert!(results(&report).iter().all(|(_, result)| result != "\"forbidden\""), "{report:#}");
+}
+
+#[tokio::test]
+async fn sessions_that_the_network_has_swallowed_do_not_fill_up_its_limit() {
+    let mut database = Database::new(Shape::New).await;
+    // Whoever has the role from an older release gets the same by the same command.
+    for _ in 0..2 {
+        let url = grant(&mut database, "behind a firewall", &[]).await;
+        let mut session = PgConnection::connect(&url).await.unwrap();
+        for (setting, value) in
+            [("tcp_keepalives_idle", "60"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")]
+        {
+            // As the socket has it.
+            let shown: String = sqlx::query_scalar("select setting from pg_settings where name = $1")
+                .bind(setting)
+                .fetch_one(&mut session)
+                .await
+                .unwrap();
+            assert_eq!(shown, value, "{setting}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
         ),
         (
             "events.buckets.wait: 1s,2",
-            "invalid value \"1s,2\" for events.buckets.wait (m.yml, line 1): \"2\": a duration \
+            "invalid value \"1s,2\" for events.buckets.wait (m.yml, line 1): bound 2: a duration \
              needs its unit, as in 2s",
         ),
         (
@@ -162,7 +162,7 @@ fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
         ),
         (
             "queues:\n  extract:\n    stuck_after: 20",
-            "invalid value \"20\" for queues: extract: stuck_after (m.yml, line 3): a \
+            "invalid value \"20\" for queues: \"extract\": stuck_after (m.yml, line 3): a \
              duration needs its unit, as in 20s",
         ),
         (
@@ -171,7 +171,7 @@ fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
         ),
         (
             "queues: {extract: 20m}",
-            "m.yml, line 1: queues: extract must be as in queues: {extract: \
+            "m.yml, line 1: queues: \"extract\" must be as in queues: {extract: \
              {stuck_after: 20m}}",
         ),
         (

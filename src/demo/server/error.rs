@@ -30,8 +30,8 @@ pub enum ServerError {
     )]
     NoFolder,
 
-    #[error("could not {action}: {source}")]
-    Io { action: String, source: io::Error },
+    #[error("could not {action}: {reason}")]
+    Io { action: String, reason: io::Error },
 
     #[error(
         "PostgreSQL {version} ({binaries}) did not start on 127.0.0.1:{port} in {folder}; \
@@ -43,5 +43,5 @@ pub enum ServerError {
 /// Says what we were about to do with which path, for `map_err`.
 pub(super) fn failed_to(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> ServerError {
     let action = format!("{verb} {}", path.display());
-    move |source| ServerError::Io { action, source }
+    move |reason| ServerError::Io { action, reason }
 }
