@@ -1,4 +1,4 @@
-//! `maintain backup` writes what pg_restore brings back, whole or not at all.
+//! `maintain backup` writes what `pg_restore` brings back, whole or not at all.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -52,7 +52,7 @@ async fn disturb(mut session: PgConnection, first: u32, stop: Arc<AtomicBool>, d
                 // A DAG that has left under the eyes of whoever adds a job to it.
                 Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {}
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01") => {
-                    deadlocks += 1
+                    deadlocks += 1;
                 }
                 Err(error) => panic!("the scheduler is disturbed: {error}"),
             }
