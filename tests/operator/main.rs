@@ -1,0 +1,12 @@
+//! The reading commands on real PostgreSQL, in all four shapes of Marie's schema, by question: do the lists hold what the
+//! maintenance page's own SQL and the metrics hold, is one job or DAG told rightly, is it printed so that people and
+//! programs can read it, and what may it read.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+#[path = "../support/databases.rs"]
+mod databases;
+
+mod asking;
+mod dag;
+mod timeline;
