@@ -3,10 +3,19 @@
 //! programs can read it, and what may it read.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(dead_code, reason = "other test binaries use the rest of the support")]
 
 #[path = "../support/databases.rs"]
 mod databases;
+#[path = "../support/process.rs"]
+mod process;
 
 mod asking;
 mod dag;
+mod lists;
+mod metrics;
+mod printed;
+mod rights;
+mod terminal;
 mod timeline;
+mod world;

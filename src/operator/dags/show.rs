@@ -255,7 +255,7 @@ fn critical_path(jobs: &[Job], graph: &Graph, rows: &[Vec<Value>]) -> Section {
     let path = graph.critical_path(&micros);
     let seconds = std::time::Duration::from_micros(path.iter().map(|&job| micros[job]).sum()).as_secs_f64();
     let rows: Vec<Vec<Value>> = path.iter().map(|&job| rows[job].clone()).collect();
-    let length = format!("{} jobs, {} of work so far", rows.len(), print::in_words(seconds));
+    let length = format!("{} of work so far", print::in_words(seconds));
     capped("critical_path", JOB_COLUMNS, rows, &|_| true).noted(length)
 }
 

@@ -1,5 +1,5 @@
 -- What a job waits for or has waited for, from its own list and from job_dependencies. A parent that has no row, because
--- it was purged, has no state. $1 the job's id. Index: job's on id, and one of job_dependencies that leads with job_id.
+-- it was purged, has no state. $1 the job's id. Index: job's on id, and the primary key of job_dependencies.
 with listed as (
     select case when entry ~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then entry::uuid end as id
     from job as child
@@ -8,9 +8,10 @@ with listed as (
     ) as entries (entry)
     where child.id = $1
     union
-    select depends_on_id
-    from job_dependencies
-    where job_id = $1
+    select d.depends_on_id
+    from job as child
+    join job_dependencies as d on d.job_name = child.name and d.job_id = child.id
+    where child.id = $1
 )
 select listed.id, p.queue, p.state, p.started_on, p.completed_on
 from listed
