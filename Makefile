@@ -9,7 +9,7 @@ demo:
 	cargo run --release --locked -- demo --collector.slow-interval=30s
 
 test:
-	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd
+	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd tmux
 	# Tests wait for servers more than they compute.
 	RUST_TEST_THREADS=4 cargo test --locked
 

@@ -8,6 +8,7 @@ pub mod listing;
 pub mod print;
 pub mod queues;
 pub mod reader;
+mod sheet;
 mod stand_ins;
 pub mod stats;
 
@@ -16,8 +17,9 @@ use sqlx::postgres::PgArguments;
 use self::listing::{Listing, Rows};
 use self::print::Style;
 use self::reader::Reader;
+use self::sheet::Sheet;
 use crate::collector::{Pace, Query, SqlFile};
-use crate::config::{Config, Output, OutputFormat, Reading};
+use crate::config::{Config, Output, OutputFormat, Reading, ShowFormat};
 
 /// Every query that needs no more than the exporter's own role may read; `grants` gives what they need.
 pub static QUERIES: &[&Query] = &[
@@ -26,8 +28,21 @@ pub static QUERIES: &[&Query] = &[
     &jobs::FAILED.query,
     &jobs::RETRYING.query,
     &jobs::NEXT.query,
+    &jobs::show::JOB.query,
+    &jobs::show::SETTINGS.query,
+    &jobs::show::LEASES.query,
+    &jobs::show::PARENTS.query,
+    &jobs::show::CHILDREN.query,
+    &jobs::show::ATTEMPTS.query,
+    &jobs::show::TIMELINE.query,
+    &jobs::show::ARCHIVED.query,
     &queues::LIST.query,
     &dags::LIST.query,
+    &dags::show::DAG.query,
+    &dags::show::PROGRESS.query,
+    &dags::show::JOBS.query,
+    &dags::show::EDGES.query,
+    &dags::show::OUTSIDE.query,
     &stats::BY_QUEUE.query,
     &stats::THROUGHPUT.query,
     &stats::RETRIES.query,
@@ -45,6 +60,7 @@ const QUERY: Query = Query {
 };
 
 /// What a command prints on standard output, and what it has to say besides.
+#[derive(Debug)]
 pub struct Answer {
     pub text: String,
     /// That there are more rows, and how to see them.
@@ -97,9 +113,23 @@ async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> any
             let (listing, rows) = stats::stats(reader, asked, output).await?;
             (listing, rows, output)
         }
-        Reading::JobsShow(..) | Reading::DagsShow(..) => anyhow::bail!("not yet"),
+        Reading::JobsShow(asked, output) => {
+            let sheet = jobs::show::show(reader, asked).await?;
+            return Ok(Answer { text: whole(&sheet, output.format, style)?, note: None });
+        }
+        Reading::DagsShow(asked, output) => {
+            let sheet = dags::show::show(reader, asked).await?;
+            return Ok(Answer { text: whole(&sheet, output.format, style)?, note: None });
+        }
     };
     Ok(Answer { text: text(listing, &rows, output.format, style)?, note: note(&rows, output) })
+}
+
+fn whole(sheet: &Sheet, format: ShowFormat, style: Style) -> anyhow::Result<String> {
+    Ok(match format {
+        ShowFormat::Table => sheet.table(style),
+        ShowFormat::Json => sheet.json()?,
+    })
 }
 
 fn text(listing: &Listing, rows: &Rows, format: OutputFormat, style: Style) -> anyhow::Result<String> {

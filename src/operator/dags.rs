@@ -1,5 +1,9 @@
 //! `marie-exporter dags`: which DAGs there are and how far they have come.
 
+mod blockers;
+mod graph;
+pub(super) mod show;
+
 use super::QUERY;
 use super::listing::{Listing, Rows, number, state, text, time};
 use super::reader::{Reader, add, page};

@@ -1,12 +1,16 @@
 //! `marie-exporter jobs`: which jobs there are, which are stuck, failed, waiting for a retry, and which is next.
 
+pub(super) mod show;
+
+use sqlx::postgres::PgArguments;
+
 use super::listing::{Column, Listing, Rows, duration, number, state, text, time};
 use super::reader::{Reader, add, page};
 use super::{QUERY, stand_ins};
 use crate::collector::{Query, SqlFile};
 use crate::collectors::sql;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
-use crate::config::{JobsFailed, JobsList, JobsNext, OfQueue, Output};
+use crate::config::{Config, JobsFailed, JobsList, JobsNext, OfQueue, Output};
 use crate::database::{Failure, Reason};
 use crate::schema::Need;
 
@@ -177,18 +181,25 @@ pub(super) async fn stuck(
     asked: &OfQueue,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let (queues, thresholds): (Vec<&str>, Vec<f64>) = reader
-        .config
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.queue)?;
+    thresholds(&mut arguments, reader.config)?;
+    reader.page(&STUCK, arguments, output).await
+}
+
+/// Three arguments: the queues with a threshold of their own, these in seconds, and that of all others.
+///
+/// # Errors
+/// When they cannot be encoded.
+pub(super) fn thresholds(arguments: &mut PgArguments, config: &Config) -> Result<(), Failure> {
+    let (queues, thresholds): (Vec<&str>, Vec<f64>) = config
         .stuck_after_by_queue
         .iter()
         .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
         .unzip();
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.queue)?;
-    add(&mut arguments, queues)?;
-    add(&mut arguments, thresholds)?;
-    add(&mut arguments, reader.config.stuck_after.as_secs_f64())?;
-    reader.page(&STUCK, arguments, output).await
+    add(arguments, queues)?;
+    add(arguments, thresholds)?;
+    add(arguments, config.stuck_after.as_secs_f64())
 }
 
 /// # Errors

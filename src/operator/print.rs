@@ -26,32 +26,56 @@ pub fn table(columns: &[Column], rows: &Rows, style: Style) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    if style == Style::Coloured {
-        table.enforce_styling();
-    } else {
-        table.force_no_tty();
-    }
+    in_style(&mut table, style);
     table.set_header(columns.iter().map(|column| {
-        aligned(Cell::new(column.name.replace('_', " ").to_uppercase()), column)
+        aligned(Cell::new(column.name.replace('_', " ").to_uppercase()), *column)
             .add_attribute(Attribute::Bold)
     }));
     let longest: Vec<f64> = (0..columns.len())
         .map(|place| rows.rows.iter().filter_map(|row| row[place].as_f64()).fold(0.0, f64::max))
         .collect();
     for row in &rows.rows {
-        table.add_row(columns.iter().zip(row).zip(&longest).map(|((column, value), longest)| {
-            let cell = aligned(Cell::new(shown(value, column.kind, *longest)), column);
-            match value.as_str().and_then(colour).filter(|_| column.kind == Kind::State) {
-                Some(colour) => cell.fg(colour),
-                None => cell,
-            }
-        }));
+        let cells = columns.iter().zip(row).zip(&longest);
+        table.add_row(
+            cells.map(|((column, value), longest)| aligned(cell(value, *column, *longest), *column)),
+        );
     }
+    lines(&mut table)
+}
+
+/// Colours or none, whatever the library thinks of where it prints.
+pub(super) fn in_style(table: &mut Table, style: Style) {
+    if style == Style::Coloured {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+}
+
+/// A value in its column's form and colour.
+pub(super) fn cell(value: &Value, column: Column, longest: f64) -> Cell {
+    let cell = Cell::new(shown(value, column.kind, longest));
+    match value.as_str().and_then(colour).filter(|_| column.kind == Kind::State) {
+        Some(colour) => cell.fg(colour),
+        None => cell,
+    }
+}
+
+pub(super) fn lines(table: &mut Table) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
+}
+
+/// The heading of a part of the answer.
+pub(super) fn heading(text: &str, style: Style) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    in_style(&mut table, style);
+    table.add_row([Cell::new(text).add_attribute(Attribute::Bold)]);
+    lines(&mut table)
 }
 
 /// An array of one object for each row.
@@ -91,7 +115,7 @@ impl serde::Serialize for Object<'_> {
     }
 }
 
-fn aligned(cell: Cell, column: &Column) -> Cell {
+fn aligned(cell: Cell, column: Column) -> Cell {
     match column.kind {
         Kind::Number | Kind::Duration => cell.set_alignment(CellAlignment::Right),
         Kind::Text | Kind::State | Kind::Time | Kind::Bar => cell,
@@ -105,7 +129,7 @@ pub fn shown(value: &Value, kind: Kind, longest: f64) -> String {
         (Kind::Time, Value::String(time)) => to_the_second(time),
         (Kind::Duration, Value::Number(seconds)) => in_words(seconds.as_f64().unwrap_or_default()),
         (Kind::Bar, Value::Number(number)) => bar(number.as_f64().unwrap_or_default(), longest),
-        _ => plain(value).chars().flat_map(harmless).collect(),
+        _ => harmless_text(&plain(value)),
     }
 }
 
@@ -115,6 +139,10 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+pub(super) fn harmless_text(text: &str) -> String {
+    text.chars().flat_map(harmless).collect()
 }
 
 /// Control characters would move the cursor, change colours or worse, a line's end would break the table, and marks of
@@ -137,7 +165,7 @@ fn to_the_second(time: &str) -> String {
 }
 
 /// Seconds in the two largest units that they have.
-fn in_words(seconds: f64) -> String {
+pub(super) fn in_words(seconds: f64) -> String {
     const UNITS: [(&str, f64); 4] = [("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
     let sign = if seconds <= -1.0 { "-" } else { "" };
     let mut rest = seconds.abs().floor();

@@ -8,13 +8,23 @@ use super::listing::{Listing, Rows};
 use crate::collector::Query;
 use crate::config::{Config, Output};
 use crate::database::{Failure, Reason, Run, Session};
-use crate::schema::Schema;
+use crate::schema::{Lack, Schema};
 
 pub struct Reader<'a> {
     pub config: &'a Config,
     pub schema: Schema,
     session: Session,
     run: Run,
+}
+
+/// What one part of an answer came to.
+#[derive(Debug)]
+pub enum Part {
+    Rows(Rows),
+    /// This database has no such thing.
+    NotHere,
+    /// Why it could not be read.
+    Failed(String),
 }
 
 impl<'a> Reader<'a> {
@@ -69,9 +79,12 @@ impl<'a> Reader<'a> {
             .run
             .query(async |connection| sqlx::query_with(statement, arguments).fetch_all(connection).await)
             .await
-            .map_err(|failure| Failure {
-                message: format!("{}: {}", query.sql.name, failure.message),
-                ..failure
+            .map_err(|failure| {
+                let advice = match failure.reason {
+                    Reason::Timeout => "; a longer --collector.timeout gives it more time",
+                    _ => "",
+                };
+                Failure { message: format!("{}: {}{advice}", query.sql.name, failure.message), ..failure }
             })?;
         let mut rows = Vec::with_capacity(found.len());
         for row in found {
@@ -86,7 +99,33 @@ impl<'a> Reader<'a> {
         Ok(Rows { rows, more: false })
     }
 
-    fn may_run(&self, query: &Query) -> Result<(), Failure> {
+    /// The rows of one part of an answer, whose other parts can do without it.
+    ///
+    /// # Errors
+    /// Where the database is gone, and with it the other parts.
+    pub async fn part(&mut self, listing: &Listing, arguments: PgArguments) -> Result<Part, Failure> {
+        if let Some(Lack::Missing(_)) = listing.query.lack(&self.schema) {
+            return Ok(Part::NotHere);
+        }
+        self.execute("SAVEPOINT part").await?;
+        match self.rows(listing, arguments).await {
+            Ok(rows) => Ok(Part::Rows(rows)),
+            Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
+            Err(failure) => {
+                // An error ends the transaction for all that follows, unless it goes back before it.
+                self.execute("ROLLBACK TO SAVEPOINT part").await?;
+                Ok(Part::Failed(failure.message))
+            }
+        }
+    }
+
+    async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
+        self.run.query(async |connection| sqlx::raw_sql(statement).execute(connection).await).await.map(drop)
+    }
+
+    /// # Errors
+    /// What this database lacks for a query, or our role.
+    pub fn may_run(&self, query: &Query) -> Result<(), Failure> {
         let Some(lack) = query.lack(&self.schema) else { return Ok(()) };
         let advice = if lack.is_permission() {
             "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"

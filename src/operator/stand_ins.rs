@@ -20,3 +20,34 @@ pub(super) const NO_RUN_OWNER: StandIn = StandIn {
     sql: include_str!("stand_ins/active_job.sql"),
     needs: &[],
 };
+
+/// Where the job's own list, which the query reads as well, is all there is.
+pub(super) const NO_DEPENDENCIES: StandIn = StandIn {
+    instead_of: &[Need::Columns("job_dependencies", &["job_name", "job_id", "depends_on_id"])],
+    sql: include_str!("stand_ins/no_job_dependencies.sql"),
+    needs: &[],
+};
+
+pub(super) const DEPENDENCIES_OF_ALL: StandIn = StandIn {
+    instead_of: &[Need::Columns("job_dependencies", &["job_name", "job_id", "depends_on_id"])],
+    sql: include_str!("stand_ins/job_dependencies_of_all.sql"),
+    needs: &[Need::Columns("job", &["dependencies"])],
+};
+
+pub(super) const HISTORY_WITHOUT_ATTEMPTS: StandIn = StandIn {
+    instead_of: &[Need::Columns("job_history", &["run_attempt_id"])],
+    sql: include_str!("stand_ins/history_without_attempts.sql"),
+    needs: &[],
+};
+
+pub(super) const NO_OUTPUT: StandIn = StandIn {
+    instead_of: &[Need::Columns("job", &["output"])],
+    sql: include_str!("stand_ins/job_without_output.sql"),
+    needs: &[],
+};
+
+pub(super) const NO_LEVEL_AND_NOT_DEFERRED: StandIn = StandIn {
+    instead_of: &[Need::Columns("job", &["job_level", "start_after"])],
+    sql: include_str!("stand_ins/dags_job.sql"),
+    needs: &[],
+};

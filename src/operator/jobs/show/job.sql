@@ -1,0 +1,22 @@
+-- A job's fields that every shape has. $1 its id. Index: the one on id that every shape has.
+select
+    id,
+    name as queue,
+    state,
+    dag_id,
+    priority,
+    retry_count,
+    retry_limit,
+    created_on,
+    started_on,
+    completed_on,
+    case
+        when started_on between '1970-01-01' and '3000-01-01'
+            and coalesce(completed_on, now()) between '1970-01-01' and '3000-01-01'
+        then extract(epoch from coalesce(completed_on, now()) - started_on)
+    end as last_attempt,
+    soft_sla,
+    hard_sla
+from job
+where id = $1
+limit 1

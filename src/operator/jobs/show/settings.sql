@@ -1,0 +1,13 @@
+-- What a job was submitted with, in the shapes of Marie's own tables. $1 its id. Index: the one on id.
+select
+    job_level as level,
+    start_after,
+    retry_delay,
+    retry_backoff,
+    extract(epoch from expire_in) as expire_in,
+    keep_until,
+    policy,
+    dead_letter
+from job
+where id = $1
+limit 1

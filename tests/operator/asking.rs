@@ -1,0 +1,39 @@
+//! A reading command asked for in words, and its answer as text or as JSON.
+
+use marie_exporter::config::{self, Command, Config, Reading};
+use marie_exporter::operator::print::Style;
+use marie_exporter::operator::{self, Answer};
+use serde_json::Value;
+
+/// What is asked with these words of this database.
+pub(crate) fn parsed(url: &str, words: &[&str]) -> (Config, Reading) {
+    let database = ["--database-url", url];
+    let arguments = ["marie-exporter"].iter().chain(words).chain(&database);
+    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+        Ok(Command::Read(config, reading)) => (config, reading),
+        other => panic!("{words:?}: {other:?}"),
+    }
+}
+
+pub(crate) async fn ask(url: &str, words: &[&str]) -> anyhow::Result<Answer> {
+    let (config, reading) = parsed(url, words);
+    operator::read(&config, &reading, Style::Plain).await
+}
+
+pub(crate) async fn text(url: &str, words: &[&str]) -> String {
+    ask(url, words).await.unwrap_or_else(|error| panic!("{words:?}: {error}")).text
+}
+
+/// Its answer in JSON.
+pub(crate) async fn json(url: &str, words: &[&str]) -> Value {
+    let words: Vec<&str> = words.iter().chain(&["--format=json"]).copied().collect();
+    let text = text(url, &words).await;
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{words:?}: {error} in {text}"))
+}
+
+/// The values of one column of all rows, one page of a million.
+pub(crate) async fn column(url: &str, words: &[&str], column: &str) -> Vec<Value> {
+    let words: Vec<&str> = words.iter().chain(&["--limit=1000000"]).copied().collect();
+    let rows = json(url, &words).await;
+    rows.as_array().unwrap().iter().map(|row| row[column].clone()).collect()
+}

@@ -1,0 +1,21 @@
+//! The reading commands on real PostgreSQL, in all four shapes of Marie's schema, by question: do the lists hold what the
+//! maintenance page's own SQL and the metrics hold, is one job or DAG told rightly, is it printed so that people and
+//! programs can read it, and what may it read.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(dead_code, reason = "other test binaries use the rest of the support")]
+
+#[path = "../support/databases.rs"]
+mod databases;
+#[path = "../support/process.rs"]
+mod process;
+
+mod asking;
+mod dag;
+mod lists;
+mod metrics;
+mod printed;
+mod rights;
+mod terminal;
+mod timeline;
+mod world;

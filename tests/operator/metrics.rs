@@ -1,0 +1,77 @@
+//! What a person is shown is what the metric has counted: stuck and ready jobs, with thresholds by queue.
+
+use std::collections::BTreeMap;
+
+use marie_exporter::collector::{Answer, Collector, Context, Lane};
+use marie_exporter::collectors::{statistics, stuck};
+use marie_exporter::config::{self, Command, Config};
+use marie_exporter::database::Session;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::queues::{QueueCensus, Queues};
+use marie_exporter::schema::Schema;
+
+use crate::asking;
+use crate::world::filled;
+
+fn config(url: &str, file: &str) -> Config {
+    let arguments = ["marie-exporter", "serve", "--database-url", url, "--config.file", file];
+    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+        Ok(Command::Serve(config)) => config,
+        other => panic!("serve was asked for: {other:?}"),
+    }
+}
+
+/// A family's values by queue, those above zero.
+async fn metric(config: &Config, collector: &Collector, family: &str) -> BTreeMap<String, usize> {
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    let mut run = session.begin().await.unwrap();
+    let name = &config.database.schema;
+    let (schema, queues) = run
+        .queries(5, async |connection| {
+            let schema = Schema::read(connection, name).await?;
+            let census = QueueCensus::read(connection, &schema).await?;
+            let queues = Queues::read(connection, &schema, &census, &config.queues).await?;
+            Ok::<_, sqlx::Error>((schema, queues))
+        })
+        .await
+        .unwrap();
+    let context = Context { config, schema: &schema, queues: &queues };
+    let mut answers = Vec::new();
+    collector.collect(Lane::Fast, &mut run, &context, &mut answers).await.unwrap();
+    let merged = Answer::merged(&answers);
+    let samples = merged.iter().find(|samples| samples.family.name == family).unwrap();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of jobs")]
+    let counts = samples.iter().map(|(labels, value)| (labels[0].clone(), value.number() as usize));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+async fn listed(url: &str, file: &str, list: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for queue in asking::column(url, &["jobs", list, "--config.file", file], "queue").await {
+        *counts.entry(queue.as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        "stuck.after: 40m\nqueues:\n  classify: {stuck_after: 10m}\n  extract: {stuck_after: 4h}\n",
+    )
+    .unwrap();
+    let file = file.path().to_str().unwrap();
+    for shape in Shape::ALL {
+        for seed in [0.1, 0.2] {
+            let database = filled(shape, seed).await;
+            let config = config(&database.url, file);
+            let stuck = metric(&config, &stuck::COLLECTOR, "marie_jobs_stuck").await;
+            assert!(stuck.len() > 2, "{stuck:?}");
+            assert_eq!(listed(&database.url, file, "stuck").await, stuck, "on {}", shape.name());
+            let ready = metric(&config, &statistics::COLLECTOR, "marie_jobs_ready").await;
+            assert!(ready.len() > 2, "{ready:?}");
+            assert_eq!(listed(&database.url, file, "next").await, ready, "on {}", shape.name());
+        }
+    }
+}
