@@ -25,6 +25,10 @@ fn disturbances(number: u32) -> Vec<String> {
              )
              update dag set state = 'active' where id in (select dag_id from back)"
         ),
+        // A late word of a worker, which brings a single finished job back and leaves its DAG as it is.
+        format!(
+            "update job set state = 'active' where id = (select id from job order by md5(id::text || {number}) limit 1)"
+        ),
         // A job that comes late.
         format!(
             "insert into job (id, name, dag_id)
