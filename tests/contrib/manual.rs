@@ -38,12 +38,17 @@ fn the_manual_has_a_page_for_each_command_and_every_flag_of_serve() {
         assert!(formatted.status.success() && formatted.stderr.is_empty(), "{}", text(&formatted.stderr));
         text(&formatted.stdout)
     };
-    let main = page("marie-exporter");
+    let mut pages = 0;
     for file in fs::read_dir(folder.path()).unwrap() {
         let name = file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
         page(&name);
-        assert!(name == "marie-exporter" || main.contains(&format!("{name}(1)")), "{name} is not in {main}");
+        // A group of commands has a page that names those in it.
+        if let Some((group, _)) = name.rsplit_once('-').filter(|_| name != "marie-exporter") {
+            assert!(page(group).contains(&format!("{name}(1)")), "{name} is not in {group}");
+        }
+        pages += 1;
     }
+    assert!(pages > 30, "{pages}");
     assert_eq!(missing_in(&page("marie-exporter-serve")), BTreeSet::new());
 }
 
@@ -51,17 +56,21 @@ fn the_manual_has_a_page_for_each_command_and_every_flag_of_serve() {
 fn bash_completes_commands_and_every_flag_of_serve() {
     let script = output(&["completions", "bash"]);
     assert!(script.status.success(), "{}", text(&script.stderr));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("completions");
+    fs::write(&file, &script.stdout).unwrap();
     let complete = |words: &str, word: &str| {
         let ask = format!(
-            "eval \"$1\"; [[ $(complete -p marie-exporter) =~ -F\\ ([^ ]+) ]]
+            "source \"$1\"; [[ $(complete -p marie-exporter) =~ -F\\ ([^ ]+) ]]
              COMP_WORDS=(marie-exporter {words} '{word}'); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
              ${{BASH_REMATCH[1]}} marie-exporter '{word}' '' && printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
-        let answer = run("bash", &["-euc", &ask, "bash", &text(&script.stdout)]);
+        let answer = run("bash", &["-euc", &ask, "bash", file.to_str().unwrap()]);
         assert!(answer.status.success() && answer.stderr.is_empty(), "{}", text(&answer.stderr));
         text(&answer.stdout)
     };
     assert_eq!(complete("", "ser"), "serve\n");
+    assert_eq!(complete("maintain purge", "comp"), "completed\n");
     assert_eq!(missing_in(&complete("serve", "--")), BTreeSet::new());
 }
 
