@@ -27,7 +27,7 @@ pub async fn serve(
     let access = Access::load(config.web.config_file.as_deref())?;
     let scheme = if access.acceptor.is_some() { "https" } else { "http" };
     let access = watch::Sender::new(Arc::new(access));
-    let listeners = server::listen(&config.web.listen_addresses).await?;
+    let listeners = server::listen(&config.web.listen_addresses)?;
     let exporter = Arc::new(Exporter::new(config)?);
     let mut tasks = JoinSet::new();
     let front = Arc::new(Front::new(Arc::clone(&exporter), access.subscribe())?);

@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tower_http::CompressionLevel;
@@ -38,6 +38,10 @@ use crate::shutdown::ends;
 
 /// More scrapers than anybody has, and well below the usual limit of open files, which is 1024.
 const CONNECTIONS: usize = 512;
+
+/// Connections that wait in the kernel's queue, as far as the system allows. Of a thousand scrapers at once the usual 128
+/// would turn most away, to come back seconds later, and now and then to be cut off.
+const BACKLOG: u32 = 1024;
 
 /// For a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,26 +64,35 @@ pub struct ListenError {
     reason: io::Error,
 }
 
-/// Binds all addresses before anything is served.
+/// Binds all addresses before anything is served, within the runtime that will serve them.
 ///
 /// # Errors
 /// When one of them cannot be had.
-pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+pub fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        listeners.push(bind(address).await.map_err(|reason| ListenError { address, reason })?);
+        listeners.push(bind(address).map_err(|reason| ListenError { address, reason })?);
     }
     Ok(listeners)
 }
 
 /// `:10187` means all interfaces, which is `[::]` but for hosts without IPv6.
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match bind_to(address) {
         Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != ErrorKind::AddrInUse => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await.map_err(|_| error)
+            bind_to((Ipv4Addr::UNSPECIFIED, address.port()).into()).map_err(|_| error)
         }
         bound => bound,
     }
+}
+
+/// As [`TcpListener::bind`] does it, but for the queue.
+fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart finds the address still taken by connections that are ending.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What all listeners share.
