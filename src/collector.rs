@@ -187,7 +187,7 @@ impl Query {
 impl StandIn {
     /// A table that is there and may not be read has no stand-in, which would tell of nothing where there is
     /// something.
-    fn is_used(&self, schema: &Schema) -> bool {
+    pub(crate) fn is_used(&self, schema: &Schema) -> bool {
         self.instead_of.iter().any(|need| schema.is_missing(need))
     }
 }

@@ -1,9 +1,13 @@
 -- The jobs that a clean-up would take or could have taken, by unit, queue and state; `kept` says why it leaves the unit
 -- where it is. A unit is a DAG with all its jobs, or a single job: where it has no DAG, or where single jobs are asked
 -- for.
+-- A DAG goes when its own state is a finished one, no job of it can still run and none ended after the cut-off. Jobs that
+-- a failure left behind are created and wait for a parent for ever; they go with their DAG. One that was reset waits
+-- for nobody, and keeps it.
 -- $1 the cut-off, as text; $2 whether each job is a unit; $3 how the unit ended: any, completed (all its jobs
 -- completed or skipped), failed (a job failed, expired or was cancelled); a single job just completed or failed.
--- Reads every job once, whatever the indexes; of a batch, only the jobs of its units (batch_jobs.sql).
+-- Reads every job once, whatever the indexes, and the parents of the created ones; of a batch, only the jobs of its units
+-- (batch.sql).
 with part as (
     select
         case when $2 then j.id else coalesce(j.dag_id, j.id) end as unit,
@@ -13,9 +17,20 @@ with part as (
         count(*) as jobs,
         min(j.completed_on) as oldest,
         max(j.completed_on) as newest,
+        bool_or(
+            j.state in ('retry', 'active')
+            or j.state = 'created' and not exists (
+                select
+                from job_dependencies as d
+                join job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
+                where d.job_name = j.name
+                    and d.job_id = j.id
+                    and p.state in ('created', 'retry', 'active', 'failed', 'expired', 'cancelled')
+            )
+        ) as can_run,
         bool_or(a.id is not null) as is_archived,
         bool_or(r.id is not null or s.id is not null) as is_referred_to
-    from job as j
+    from candidate as j
     left join archived as a on a.id = j.id and a.name = j.name
     left join referred_jobs as r on r.id = j.id
     left join referred_dags as s on s.id = j.dag_id
@@ -25,6 +40,7 @@ judged as (
     select
         *,
         bool_or(state in ('created', 'retry', 'active')) over unit as is_unfinished,
+        bool_or(can_run) over unit as one_can_run,
         bool_or(state in ('failed', 'expired', 'cancelled')) over unit as has_failed,
         bool_or(state not in ('created', 'retry', 'active') and oldest < $1::text::timestamptz) over unit as is_due,
         max(newest) over unit as ended,
@@ -46,7 +62,7 @@ select
     case
         when d.id is not null and d.state in ('completed', 'failed', 'cancelled', 'expired') is not true
             then 'the DAG is not finished'
-        when j.is_unfinished then 'the DAG is finished, and not all of its jobs are; cancel those'
+        when j.one_can_run or d.id is null and j.is_unfinished then 'a job of the DAG can still run'
         when j.ended >= $1::text::timestamptz then 'a job of the DAG ended later'
         when j.was_archived then 'in the archive already'
         when j.was_referred_to then 'rows of other tables refer to it'

@@ -11,9 +11,9 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::references::References;
 use super::writer::Writer;
-use crate::collectors::statistics::NO_DAGS;
+use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::database::Failure;
-use crate::schema::{Need, Schema};
+use crate::schema::Schema;
 
 /// Which units are to go.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl Plan {
         dags: &[Uuid],
         singles: &[Uuid],
     ) -> Result<Self, Failure> {
-        let statement = criteria.statement(&writer.schema, Some(include_str!("batch_jobs.sql")));
+        let statement = criteria.statement(&writer.schema, Some(include_str!("batch.sql")));
         let query = sqlx::query(AssertSqlSafe(statement))
             .bind(&criteria.cutoff)
             .bind(criteria.per_job)
@@ -182,18 +182,22 @@ impl Ended {
 }
 
 impl Criteria {
-    /// The judgement behind what it reads here, of which `jobs` can be a part of the table.
-    fn statement(&self, schema: &Schema, jobs: Option<&str>) -> String {
-        let mut tables: Vec<String> = jobs.map(str::to_owned).into_iter().collect();
-        if schema.is_missing(&Need::Table("dag")) {
-            tables.push(NO_DAGS.sql.to_owned());
-        }
+    /// The judgement behind what it reads here: all jobs, or those of `batch`.
+    fn statement(&self, schema: &Schema, batch: Option<&str>) -> String {
+        const ALL: &str =
+            "candidate as not materialized (select id, name, dag_id, state, completed_on from job)";
+        const NONE: &str = "archived as (select null::uuid as id, null::text as name where false)";
+        let mut tables = vec![batch.unwrap_or(ALL)];
+        tables.extend(
+            [NO_DAGS, DEPENDENCIES_FROM_JSON].iter().filter(|it| it.is_used(schema)).map(|it| it.sql),
+        );
         tables.push(if self.spares_archived {
-            "archived as not materialized (select id, name from archive)".to_owned()
+            "archived as not materialized (select id, name from archive)"
         } else {
-            "archived as (select null::uuid as id, null::text as name where false)".to_owned()
+            NONE
         });
-        tables.extend(self.spares_referred.tables());
+        let [jobs, dags] = self.spares_referred.tables();
+        tables.extend([jobs.as_str(), dags.as_str()]);
         format!(
             "with {}\nselect judged.* from (\n{}\n) as judged",
             tables.join(",\n"),

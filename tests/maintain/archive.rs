@@ -37,6 +37,8 @@ async fn whole_finished_dags_move_and_nothing_else_does() {
         assert_eq!(all.len(), after["job"].len() + after["archive"].len(), "no job is in both");
         assert_eq!(without_generated(&all), without_generated(&before["job"]), "{}", shape.name());
         if shape != Shape::Page {
+            let left_behind = scheduler.count("select count(*) from archive where state = 'created'").await;
+            assert!(left_behind > 5, "{left_behind} that a failure left behind");
             let gone = "select dag_id as id from archive";
             let gone = scheduler.ids(gone).await;
             let rows: BTreeSet<String> =
@@ -64,6 +66,29 @@ fn without_generated(rows: &crate::scheduler::Rows) -> Vec<serde_json::Value> {
         value
     });
     values.collect()
+}
+
+#[tokio::test]
+async fn a_failed_job_that_was_reset_keeps_its_dag_although_that_is_still_called_failed() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 60, 0.1).await;
+    let expected = scheduler.in_finished_dags("7 days", "true").await;
+    let reset = scheduler.ids("select id from job where state = 'failed'").await;
+    let reset = reset.intersection(&expected).next().unwrap().clone();
+    scheduler
+        .database
+        .run(&format!(
+            "update job set state = 'created', completed_on = null, started_on = null where id = '{reset}';
+            delete from job_dependencies where job_id = '{reset}'"
+        ))
+        .await;
+    let of_dag = format!("select id from job where dag_id = (select dag_id from job where id = '{reset}')");
+    let kept = scheduler.ids(&of_dag).await;
+    let told = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+    assert_eq!(
+        scheduler.ids("select id from archive").await,
+        expected.difference(&kept).cloned().collect(),
+        "{told}"
+    );
 }
 
 #[tokio::test]

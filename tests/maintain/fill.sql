@@ -20,6 +20,9 @@ update member as m
 set state = case when dag % 3 = 0 then 'completed' when dag % 3 = 1 and state in ('active', 'created') then 'failed' else state end,
     age = case when dag % 4 = 0 then age else interval '40 days' * (1 + dag % 2) end;
 
+-- In every sixth the second job has failed, and those behind it wait for ever.
+update member set state = (array['completed', 'failed', 'created'])[least(m, 3)] where dag % 6 = 5;
+
 insert into dag (id, name, state, planner, created_on, completed_on)
 select
     dag_id,
@@ -48,7 +51,7 @@ select
     now() - interval '100 days',
     now() - age - interval '1 minute',
     case when state not in ('created', 'active') and random() < 0.97 then now() - age end,
-    case when m > 1 then jsonb_build_array(md5($seed || ' job ' || dag || ' ' || (m - 1))) else '[]' end
+    case when m > 1 then jsonb_build_array(md5($seed || ' job ' || dag || ' ' || (m - 1))::uuid) else '[]' end
 from member
 order by dag, m;
 

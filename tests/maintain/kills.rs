@@ -1,6 +1,5 @@
 //! Killed at any moment, the archive leaves every job in just one table and every DAG whole, and can be run again.
 
-use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,18 +12,24 @@ use crate::scheduler::Scheduler;
 
 const ARCHIVE: [&str; 5] = ["maintain", "archive", "--older-than=7d", "--batch=5", "--execute"];
 
-/// Jobs and DAGs as they stand, of which nothing may be amiss.
-async fn look(scheduler: &mut Scheduler, all: &BTreeSet<String>) -> usize {
-    let left = scheduler.ids("select id from job").await;
-    let archived = scheduler.ids("select id from archive").await;
-    assert!(left.is_disjoint(&archived), "in both: {:?}", left.intersection(&archived).collect::<Vec<_>>());
-    assert_eq!(&left.union(&archived).cloned().collect::<BTreeSet<_>>(), all, "in neither");
-    let divided =
-        "select count(*) from (select dag_id from job intersect select dag_id from archive) as divided";
-    assert_eq!(scheduler.count(divided).await, 0, "a DAG is divided");
-    let empty = "select count(*) from dag as d where exists (select from archive as a where a.dag_id = d.id)";
-    assert_eq!(scheduler.count(empty).await, 0, "a DAG is left behind without its jobs");
-    archived.len()
+/// What is amiss with jobs and DAGs at one instant, which is to be nothing. In one statement, for
+/// the server may still be carrying out what the killed process has sent.
+const AMISS: &str = "with place as (
+        select id, dag_id, 'job' as place from job union all select id, dag_id, 'archive' from archive
+    )
+    select format(
+        '%s in both, %s of %s there, %s DAGs divided, %s left without jobs',
+        (select count(*) from (select id from place group by id having count(*) > 1) as doubled),
+        (select count(distinct id) from place),
+        (select count(distinct id) from job_history),
+        (select count(*) from (select dag_id from place group by dag_id having count(distinct place) > 1) as divided),
+        (select count(*) from dag where id in (select dag_id from archive))
+    ) as id";
+
+async fn look(scheduler: &mut Scheduler, all: usize) {
+    let amiss = scheduler.ids(AMISS).await;
+    let nothing = format!("0 in both, {all} of {all} there, 0 DAGs divided, 0 left without jobs");
+    assert_eq!(amiss, [nothing].into());
 }
 
 #[tokio::test]
@@ -32,10 +37,10 @@ async fn killed_at_random_it_loses_nothing_doubles_nothing_and_goes_on() {
     let mut dice = StdRng::seed_from_u64(6);
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 250, 0.7).await;
-        let all = scheduler.ids("select id from job").await;
+        let all = scheduler.ids("select id from job").await.len();
         let expected = scheduler.in_finished_dags("7 days", "true").await;
         let mut killed = 0;
-        for _ in 0..14 {
+        for _ in 0..10 {
             let mut run = command(&ARCHIVE);
             run.args(["--database-url", &scheduler.database.url]);
             let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -47,15 +52,15 @@ async fn killed_at_random_it_loses_nothing_doubles_nothing_and_goes_on() {
                 killed += 1;
             }
             child.wait().unwrap();
-            look(&mut scheduler, &all).await;
+            look(&mut scheduler, all).await;
         }
-        assert!(killed > 3, "{killed} of 14 runs were killed on {}", shape.name());
+        assert!(killed > 2, "{killed} of 10 runs were killed on {}", shape.name());
         // The server ends a killed session, and with it the lock, when it notices.
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         while !scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).succeeded {
             assert!(std::time::Instant::now() < deadline, "it can be run again");
         }
-        assert_eq!(look(&mut scheduler, &all).await, expected.len());
+        look(&mut scheduler, all).await;
         assert_eq!(scheduler.ids("select id from archive").await, expected);
     }
 }
@@ -63,7 +68,7 @@ async fn killed_at_random_it_loses_nothing_doubles_nothing_and_goes_on() {
 #[tokio::test]
 async fn told_to_end_it_ends_after_the_batch_and_says_how_far_it_came() {
     let mut scheduler = Scheduler::new(Shape::Mid, 250, 0.7).await;
-    let all = scheduler.ids("select id from job").await;
+    let all = scheduler.ids("select id from job").await.len();
     let mut run = command(&ARCHIVE);
     run.args(["--database-url", &scheduler.database.url]);
     let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -76,6 +81,7 @@ async fn told_to_end_it_ends_after_the_batch_and_says_how_far_it_came() {
     let (told, errors) = (crate::process::text(&output.stdout), crate::process::text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{told}{errors}");
     assert!(errors.contains("archive was interrupted; run it again for the rest"), "{errors}");
-    let archived = look(&mut scheduler, &all).await;
+    look(&mut scheduler, all).await;
+    let archived = scheduler.count("select count(*) from archive").await;
     assert!(told.contains(&format!("{archived} of the plan's ")), "{archived}: {told}");
 }

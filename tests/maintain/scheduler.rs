@@ -89,13 +89,19 @@ impl Scheduler {
     }
 
     /// The jobs that leave with their whole DAGs, said in other words than the command's: DAGs none of whose jobs is
-    /// unfinished or ended within `age`, whose own state is a finished one, and that `besides` holds for; and the same
-    /// of jobs without a DAG.
+    /// about to run, could start or ended within `age`, whose own state is a finished one, and that `besides` holds for;
+    /// and the same of jobs without a DAG.
     pub(crate) async fn in_finished_dags(&mut self, age: &str, besides: &str) -> BTreeSet<String> {
-        let dag = if self.shape == Shape::Page {
-            "true"
+        let (dag, can_start) = if self.shape == Shape::Page {
+            ("true", "true")
         } else {
-            "(select d.state in ('completed', 'failed', 'cancelled', 'expired') from dag as d where d.id = j.dag_id)"
+            (
+                "(select d.state in ('completed', 'failed', 'cancelled', 'expired') from dag as d where d.id = j.dag_id)",
+                "not exists (
+                     select from job as p
+                     where m.dependencies ? p.id::text and p.state::text not in ('completed', 'skipped')
+                 )",
+            )
         };
         self.ids(&format!(
             "select j.id from job as j
@@ -108,7 +114,7 @@ impl Scheduler {
                  and not exists (
                      select from job as m
                      where coalesce(m.dag_id, m.id) = coalesce(j.dag_id, j.id)
-                         and (m.state::text in ('created', 'retry', 'active') or m.completed_on >= now() - interval '{age}')
+                         and (m.state::text in ('retry', 'active') or m.state::text = 'created' and {can_start} or m.completed_on >= now() - interval '{age}')
                  )
                  and {besides}"
         ))
