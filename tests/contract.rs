@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::MetricsFormat;
+use marie_exporter::config::{self, MetricsFormat};
 use marie_exporter::family::Kind;
 use marie_exporter::listing::{families, listing};
 
@@ -114,4 +114,42 @@ fn readme_names_every_flag() {
         let flag = flag.split([' ', '\n']).next().unwrap();
         assert!(readme.contains(&format!("`--{flag}`")), "README does not name --{flag}");
     }
+}
+
+/// Every command line in a text, with or without the program's name, that belongs to one of these groups and leaves
+/// nothing out; placeholders are filled in.
+fn command_lines(text: &str) -> Vec<String> {
+    const GROUPS: [&str; 6] = ["jobs", "queues", "dags", "stats", "top", "maintain"];
+    let is_ours = |line: &&str| {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|word| GROUPS.contains(&word)) && !line.contains('…')
+    };
+    let starts = text.split("marie-exporter ").skip(1).chain(text.split('`').skip(1).step_by(2));
+    let lines = starts.map(|rest| rest.split(['`', '\n', '|', '\'']).next().unwrap_or_default().trim());
+    let lines: BTreeSet<&str> =
+        lines.filter(is_ours).filter(|line| line.contains(' ') || *line == "top").collect();
+    let filled = lines.into_iter().map(|line| {
+        line.replace("ID", "00000000-0000-0000-0000-000000000000")
+            .replace("{{ $labels.queue }}", "extract")
+            .replace('"', "")
+    });
+    filled.collect()
+}
+
+#[test]
+fn every_command_that_the_documentation_tells_is_understood() {
+    let mut understood = 0;
+    for file in ["README.md", "docs/paged.md", "alerts/runbooks.md", "alerts/marie.rules.yml"] {
+        for line in command_lines(&fs::read_to_string(file).unwrap()) {
+            let words = std::iter::once("marie-exporter").chain(line.split_whitespace()).map(Into::into);
+            let environment = |name: &str| (name == "DATABASE_URL").then(|| "postgres://u@h/d".into());
+            match config::parse(words, environment, &[]) {
+                Ok(_) => understood += 1,
+                // A command's mere name, in a sentence.
+                Err(error) if error.to_string().contains("required arguments were not provided") => {}
+                Err(error) => panic!("{file}: {line}: {error}"),
+            }
+        }
+    }
+    assert!(understood > 15, "{understood}");
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::backup;
 use super::batches::{self, Done};
@@ -71,7 +71,7 @@ impl Cleanup<'_> {
         let taken = &done.taken;
         let sum = report::units(taken.plan.jobs(), taken.plan.dags(), taken.plan.units.len());
         for ((queue, state), part) in &taken.plan.parts {
-            info!(who = writer.who, command = self.name, queue, state, jobs = part.jobs, "{}", self.done);
+            debug!(who = writer.who, command = self.name, queue, state, jobs = part.jobs, "{}", self.done);
         }
         info!(
             who = writer.who,
