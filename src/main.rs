@@ -56,7 +56,10 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Top(..) => anyhow::bail!("not yet"),
+        Command::Top(config, times) => {
+            block_on(async { operator::top::top(config, &times, shutdown::signalled()?).await })??;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Maintain(config, maintenance) => {
             log(&config.log);
             block_on(async {

@@ -11,6 +11,7 @@ pub mod reader;
 mod sheet;
 mod stand_ins;
 pub mod stats;
+pub mod top;
 
 use sqlx::postgres::PgArguments;
 
@@ -46,6 +47,11 @@ pub static QUERIES: &[&Query] = &[
     &stats::BY_QUEUE.query,
     &stats::THROUGHPUT.query,
     &stats::RETRIES.query,
+    &top::panes::QUEUES.query,
+    &top::panes::READY.query,
+    &top::panes::STUCK.query,
+    &top::panes::RUNNING.query,
+    &top::panes::COMPLETED.query,
 ];
 
 /// What the queries have in common; their arguments are the command's.

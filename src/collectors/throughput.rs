@@ -31,7 +31,7 @@ pub static COLLECTOR: Collector = Collector {
 };
 
 /// Serves whatever asks for the latest completions.
-pub(super) const BY_COMPLETED_ON: Index = Index { table: "job", columns: &["completed_on"], predicate: None };
+pub(crate) const BY_COMPLETED_ON: Index = Index { table: "job", columns: &["completed_on"], predicate: None };
 
 static COMPLETED_LAST_HOUR: Family = Family {
     name: "marie_jobs_completed_last_hour",

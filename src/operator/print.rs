@@ -156,7 +156,7 @@ fn harmless(c: char) -> impl Iterator<Item = char> {
 }
 
 /// `2026-11-24T22:15:03.123456+00:00` as `2026-11-24 22:15:03Z`. Others, such as infinity, as they are.
-fn to_the_second(time: &str) -> String {
+pub(super) fn to_the_second(time: &str) -> String {
     let Some((date, rest)) = time.split_once('T') else { return time.to_owned() };
     let (clock, offset) = rest.split_at(rest.find(['+', '-']).unwrap_or(rest.len()));
     let clock = clock.split('.').next().unwrap_or_default();

@@ -1,7 +1,9 @@
 //! The transaction of a reading command: read-only and of one instant, like a collector's, with the times in the time
 //! zone that was asked for, and what this database has.
 
-use sqlx::postgres::PgArguments;
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::listing::{Listing, Rows};
@@ -33,17 +35,47 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Any failure of the database, a time zone that it does not know, and a schema without jobs.
     pub async fn open(config: &'a Config, timezone: &str) -> Result<Self, Failure> {
-        let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+        let session = Session::new(config.database.clone(), config.collectors.timeout);
+        let mut reader = Self::begin(config, session, None).await?;
+        reader
+            .query(include_str!("reader/session.sql"), timezone)
+            .await
+            .map_err(|failure| Failure { message: format!("--timezone: {}", failure.message), ..failure })?;
+        Ok(reader)
+    }
+
+    /// Begins on a session, whose connection a failure loses; `known` is what this database has, if that is known.
+    ///
+    /// # Errors
+    /// Any failure of the database, and a schema without jobs.
+    pub(super) async fn begin(
+        config: &'a Config,
+        mut session: Session,
+        known: Option<Schema>,
+    ) -> Result<Self, Failure> {
         let mut run = session.begin().await?;
-        run.query(async |connection| {
-            sqlx::query(include_str!("reader/session.sql")).bind(timezone).execute(connection).await
-        })
-        .await
-        .map_err(|failure| Failure { message: format!("--timezone: {}", failure.message), ..failure })?;
         let name = &config.database.schema;
-        let schema = run.queries(3, async |connection| Schema::read(connection, name).await).await?;
+        let schema = match known {
+            Some(schema) => schema,
+            None => run.queries(3, async |connection| Schema::read(connection, name).await).await?,
+        };
         schema.has_jobs(name)?;
         Ok(Reader { config, schema, session, run })
+    }
+
+    /// The row of a statement with one argument.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn query(&mut self, statement: &'static str, argument: &str) -> Result<PgRow, Failure> {
+        self.run
+            .query(async |connection| sqlx::query(statement).bind(argument).fetch_one(connection).await)
+            .await
+    }
+
+    /// The time that the database spent on this so far.
+    pub(super) fn busy(&self) -> Duration {
+        self.run.busy()
     }
 
     /// A page of a listing, whose arguments begin with those of [`page`].
@@ -135,10 +167,16 @@ impl<'a> Reader<'a> {
         Err(Failure::new(Reason::Permission, format!("{}: {lack}{advice}", query.sql.name)))
     }
 
-    /// Ends the transaction and says goodbye.
-    pub async fn close(mut self) {
+    /// Ends the transaction, after which the session can begin another.
+    pub(super) async fn end(mut self) -> (Session, Schema) {
         self.session.finish(self.run, None).await;
-        self.session.close().await;
+        (self.session, self.schema)
+    }
+
+    /// Ends the transaction and says goodbye.
+    pub async fn close(self) {
+        let (mut session, _) = self.end().await;
+        session.close().await;
     }
 }
 

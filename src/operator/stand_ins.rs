@@ -51,3 +51,9 @@ pub(super) const NO_LEVEL_AND_NOT_DEFERRED: StandIn = StandIn {
     sql: include_str!("stand_ins/dags_job.sql"),
     needs: &[],
 };
+
+pub(super) const READY_NOT_DEFERRED: StandIn = StandIn {
+    instead_of: &[Need::Columns("job", &["start_after"])],
+    sql: include_str!("stand_ins/ready_job.sql"),
+    needs: &[Need::Columns("job", &["dependencies"])],
+};

@@ -18,4 +18,5 @@ mod printed;
 mod rights;
 mod terminal;
 mod timeline;
+mod top;
 mod world;

@@ -1,5 +1,6 @@
 //! The binary in a terminal: tmux gives it one, shows what is on it, and types.
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -19,15 +20,24 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Runs the binary with variables, as in `A=1 B=2`, and arguments; says below how it ended.
     pub(crate) fn running(variables: &str, arguments: &[&str], columns: u16, lines: u16) -> Self {
+        let script = format!("env -i TERM=\"$TERM\" {variables} {}", command(arguments));
+        Self::start(&script, columns, lines)
+    }
+
+    /// The same, with the process's id in a file.
+    pub(crate) fn with_id_in(file: &Path, arguments: &[&str], columns: u16, lines: u16) -> Self {
+        let script =
+            format!("sh -c 'echo $$ > \"$0\"; exec \"$@\"' '{}' {}", file.display(), command(arguments));
+        Self::start(&script, columns, lines)
+    }
+
+    fn start(script: &str, columns: u16, lines: u16) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let socket = format!("marie-test-{}-{number}", std::process::id());
-        let quote = |argument: &&str| format!("'{}'", argument.replace('\'', "'\\''"));
-        let arguments = arguments.iter().map(quote).collect::<Vec<_>>().join(" ");
-        let binary = env!("CARGO_BIN_EXE_marie-exporter");
-        let script = format!(
-            "env -i TERM=\"$TERM\" {variables} '{binary}' {arguments}; echo \"ended with $?\"; stty -a | grep -c ' -echo '; exec sleep 600"
-        );
+        // Behind it stands whether typed letters are still kept from the screen.
+        let script =
+            format!("{script}; echo \"ended with $?\"; stty -a | grep -c -e ' -echo '; exec sleep 600");
         let terminal = Terminal { socket };
         let (columns, lines) = (columns.to_string(), lines.to_string());
         let size = ["-x", &columns, "-y", &lines];
@@ -43,6 +53,11 @@ impl Terminal {
         command.args(["-u", "-L", &self.socket]).args(arguments);
         command.env_remove("TMUX");
         command.output().expect("tmux can be run; Debian's package is tmux")
+    }
+
+    /// Types keys by tmux's names.
+    pub(crate) fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
     }
 
     /// What is on the screen.
@@ -67,6 +82,12 @@ impl Terminal {
             thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+fn command(arguments: &[&str]) -> String {
+    let quote = |argument: &&str| format!("'{}'", argument.replace('\'', "'\\''"));
+    let arguments = arguments.iter().map(quote).collect::<Vec<_>>().join(" ");
+    format!("'{}' {arguments}", env!("CARGO_BIN_EXE_marie-exporter"))
 }
 
 impl Drop for Terminal {

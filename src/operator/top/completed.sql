@@ -1,0 +1,12 @@
+-- Jobs completed in the last 24 hours, by queue and by how many whole hours ago.
+-- Index: one that leads with completed_on, then the last day's jobs are read. Without it every job is.
+select
+    name as queue,
+    floor(extract(epoch from now() - completed_on) / 3600)::int as hours_ago,
+    count(*) as jobs
+from job
+where state = 'completed'
+    and completed_on > now() - interval '24 hours'
+    and completed_on <= now()
+    and name is not null
+group by name, hours_ago

@@ -1,0 +1,187 @@
+//! Fetches the numbers that `top` shows, at a collector's cost: each part on the exporter's interval for its pace, never
+//! oftener than the load budget allows, on one connection, in a read-only transaction that ends with the refresh.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::Row;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::panes::Part;
+use crate::collector::Lane;
+use crate::config::Config;
+use crate::database::{Failure, Reason, Session};
+use crate::operator::reader::{self, Reader};
+use crate::schema::Schema;
+
+/// The first pause after the database was not reached; it doubles up to the interval.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// As often as the exporter reads the catalog.
+const SCHEMA_AGE: Duration = Duration::from_mins(1);
+
+/// All that is shown.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers {
+    pub(super) database: String,
+    /// The database's clock at the last refresh.
+    pub(super) instant: String,
+    pub(super) refreshed: Option<Instant>,
+    /// In the order of [`Part::ALL`].
+    pub(super) parts: [Shown; Part::ALL.len()],
+    /// Why the database cannot be reached, and when it is tried again.
+    pub(super) trouble: Option<(String, Instant)>,
+}
+
+/// One part's latest rows, and why there are none newer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown {
+    pub(super) rows: Vec<Vec<Value>>,
+    pub(super) taken: Option<Instant>,
+    pub(super) failure: Option<String>,
+}
+
+impl Numbers {
+    pub(super) fn part(&self, part: Part) -> &Shown {
+        &self.parts[part as usize]
+    }
+}
+
+/// When a part is asked for.
+#[derive(Clone, Copy)]
+struct Turn {
+    due: Instant,
+    /// Not before this, whoever asks.
+    earliest: Instant,
+}
+
+pub(super) struct Feed {
+    config: Config,
+    timezone: String,
+    numbers: Numbers,
+    turns: [Turn; Part::ALL.len()],
+    session: Session,
+    schema: Option<(Schema, Instant)>,
+    /// Attempts to reach the database that failed in a row.
+    misses: u32,
+}
+
+impl Feed {
+    pub(super) fn new(config: Config, timezone: String) -> Self {
+        let now = Instant::now();
+        let session = new_session(&config);
+        let turns = [Turn { due: now, earliest: now }; Part::ALL.len()];
+        Feed { config, timezone, numbers: Numbers::default(), turns, session, schema: None, misses: 0 }
+    }
+
+    /// Refreshes what is due until nobody looks any more. A wish brings forward what the budget allows.
+    pub(super) async fn run(mut self, mut wishes: mpsc::Receiver<()>, shown: watch::Sender<Numbers>) {
+        loop {
+            let next = self.turns.iter().map(|turn| turn.due).min().unwrap_or_else(Instant::now);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                wish = wishes.recv() => match wish {
+                    Some(()) => self.bring_forward(),
+                    None => return,
+                },
+            }
+            let now = Instant::now();
+            let due: Vec<Part> =
+                Part::ALL.into_iter().filter(|part| self.turns[*part as usize].due <= now).collect();
+            if due.is_empty() {
+                continue;
+            }
+            match self.refresh(&due).await {
+                Ok(()) => {
+                    self.misses = 0;
+                    self.numbers.trouble = None;
+                }
+                Err(failure) => self.back_off(&failure),
+            }
+            if shown.send(self.numbers.clone()).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn bring_forward(&mut self) {
+        let now = Instant::now();
+        for turn in self.turns.iter_mut().filter(|turn| turn.earliest <= now) {
+            turn.due = now;
+        }
+    }
+
+    async fn refresh(&mut self, due: &[Part]) -> Result<(), Failure> {
+        // A failure loses it, and its connection, which is in doubt then.
+        let session = std::mem::replace(&mut self.session, new_session(&self.config));
+        let config = self.config.clone();
+        let known = self.schema.take().filter(|(_, read)| read.elapsed() < SCHEMA_AGE);
+        let read = known.as_ref().map_or_else(Instant::now, |(_, read)| *read);
+        let mut reader = Reader::begin(&config, session, known.map(|(schema, _)| schema)).await?;
+        let row = reader
+            .query(include_str!("session.sql"), &self.timezone)
+            .await
+            .map_err(|failure| Failure { message: format!("--timezone: {}", failure.message), ..failure })?;
+        self.numbers.database = row.try_get("database")?;
+        self.numbers.instant = row.try_get("instant")?;
+        for &part in due {
+            self.ask(part, &mut reader).await?;
+        }
+        let (session, schema) = reader.end().await;
+        self.session = session;
+        self.schema = Some((schema, read));
+        self.numbers.refreshed = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn ask(&mut self, part: Part, reader: &mut Reader<'_>) -> Result<(), Failure> {
+        let before = reader.busy();
+        let asked = reader.part(part.listing(), part.arguments(&self.config)?).await?;
+        let cost = reader.busy().saturating_sub(before);
+        let collectors = &self.config.collectors;
+        let mut pause = collectors.pause_after(cost);
+        let now = Instant::now();
+        let shown = &mut self.numbers.parts[part as usize];
+        match asked {
+            reader::Part::Rows(rows) => {
+                *shown = Shown { rows: rows.rows, taken: Some(now), failure: None };
+            }
+            reader::Part::NotHere => shown.failure = Some("this database has no such thing".to_owned()),
+            reader::Part::Failed(why) => {
+                // One bad moment must not silence it for a thousand seconds, the price of ten at one percent.
+                if shown.failure.replace(why).is_none() {
+                    pause = Duration::ZERO;
+                }
+            }
+        }
+        let interval = match part.listing().query.lane(&reader.schema) {
+            Lane::Fast => collectors.interval,
+            Lane::Slow => collectors.slow_interval,
+        };
+        self.turns[part as usize] = Turn { due: now + interval.max(pause), earliest: now + pause };
+        Ok(())
+    }
+
+    /// The database is away, or cannot be asked: everything that is due waits.
+    fn back_off(&mut self, failure: &Failure) {
+        let interval = self.config.collectors.interval;
+        let pause = match failure.reason {
+            Reason::Unavailable => {
+                FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.misses)).min(interval)
+            }
+            _ => interval,
+        };
+        self.misses = self.misses.saturating_add(1);
+        let now = Instant::now();
+        let again = now + pause;
+        for turn in &mut self.turns {
+            turn.due = turn.due.max(again);
+        }
+        self.numbers.trouble = Some((failure.message.clone(), again));
+    }
+}
+
+fn new_session(config: &Config) -> Session {
+    Session::new(config.database.clone(), config.collectors.timeout)
+}

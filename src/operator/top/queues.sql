@@ -1,0 +1,17 @@
+-- Unfinished jobs by queue, and those stuck of the active ones. $1 queues with a threshold of their own, $2 these in
+-- seconds, $3 that of all others.
+-- Index: one that leads with state. Without it every job is read.
+select
+    name as queue,
+    count(*) filter (where state = 'created') as created,
+    count(*) filter (where state = 'retry') as retry,
+    count(*) filter (where state = 'active') as active,
+    count(*) filter (
+        where state = 'active'
+            and started_on < now() - make_interval(secs => coalesce(own.seconds, $3::float8))
+    ) as stuck
+from job
+left join unnest($1::text[], $2::float8[]) as own (queue, seconds) on own.queue = name
+where state in ('created', 'retry', 'active')
+    and name is not null
+group by name

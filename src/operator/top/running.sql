@@ -1,0 +1,16 @@
+-- The first $4 active jobs that are not stuck, longest first; $1 to $3 the thresholds.
+-- Index: one that leads with state. Without it every job is read.
+select
+    id,
+    name as queue,
+    case
+        when started_on between '1970-01-01' and '3000-01-01' then extract(epoch from now() - started_on)
+    end as active_for,
+    retry_count,
+    dag_id
+from job
+left join unnest($1::text[], $2::float8[]) as own (queue, seconds) on own.queue = name
+where state = 'active'
+    and (started_on < now() - make_interval(secs => coalesce(own.seconds, $3::float8))) is not true
+order by started_on, id
+limit $4
