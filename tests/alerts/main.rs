@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use marie_exporter::config;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -138,6 +139,58 @@ fn every_alert_says_how_urgent_it_is_what_is_wrong_and_where_to_look() {
             assert!(dashboards.iter().any(links), "{name}: {dashboard}");
         }
     }
+}
+
+/// The words after the program's name as a shell would part them.
+fn words(command: &str) -> Vec<String> {
+    let script = format!("set -f; printf '%s\\0' {}", command.strip_prefix("marie-exporter ").unwrap());
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let words = String::from_utf8(output.stdout).unwrap();
+    words.split_terminator('\0').map(str::to_owned).collect()
+}
+
+fn is_understood(command: &str) {
+    let words = words(command);
+    let database = ["--database-url", "postgres://db.example/marie"].map(str::to_owned);
+    let line = ["marie-exporter".to_owned()].into_iter().chain(words).chain(database);
+    if let Err(error) = config::parse(line.map(Into::into), |_| None, &[]) {
+        panic!("{command}: {error}");
+    }
+}
+
+#[test]
+fn every_command_that_an_alert_or_a_runbook_names_is_one() {
+    let expectations = expectations();
+    let of_alerts = expectations.iter().flat_map(|case| &case.exp_alerts);
+    let commands: BTreeSet<&str> = of_alerts
+        .filter_map(|expected| expected.exp_annotations.get("command"))
+        .map(String::as_str)
+        .collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    commands.iter().for_each(|command| is_understood(command));
+    for (name, rules) in alerts() {
+        let is_of_a_queue = |rule: &Rule| rule.annotations["summary"].contains("$labels.queue");
+        let lacks_it = |rule: &&Rule| is_of_a_queue(rule) && !rule.annotations.contains_key("command");
+        assert_eq!(rules.iter().filter(lacks_it).count(), 0, "{name} names no command");
+    }
+
+    let text = std::fs::read_to_string(folder().join("runbooks.md")).unwrap();
+    let spans = text.split('`').skip(1).step_by(2);
+    let commands: Vec<&str> = spans.filter(|code| code.starts_with("marie-exporter ")).collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        is_understood(&command.replace(" ID", " 0192f0c1-2d3e-7f00-8000-000000000001"));
+    }
+}
+
+/// Clients name their queues, and a person pastes the command into a shell.
+#[test]
+fn no_queues_name_can_end_the_word_that_it_stands_in() {
+    let expectations = expectations();
+    let of_alerts = expectations.iter().flat_map(|case| &case.exp_alerts);
+    let mut commands = of_alerts.filter_map(|expected| expected.exp_annotations.get("command"));
+    let hostile = commands.find(|command| command.contains("rm -rf")).unwrap();
+    assert_eq!(words(hostile), ["jobs", "stuck", "--queue=it's; rm -rf $HOME `id` \\"]);
 }
 
 #[test]
