@@ -64,6 +64,30 @@ async fn the_past_day_contains_every_state_and_what_is_due_for_clean_up() {
 }
 
 #[tokio::test]
+async fn ids_tell_when_they_were_given_out_as_maries_do() {
+    let (mut connection, mut simulator) = new_scheduler("ids", 20.0).await;
+    simulator.past_day().await.unwrap();
+    let past = count(&mut connection, "select count(*) from job").await;
+    assert!(past > 20_000, "{past} jobs");
+    tokio::select! {
+        () = simulator.run(pending()) => {}
+        () = wait_until_at_least(&mut connection, past + 1, "select count(*) from job") => {}
+    }
+    for table in ["job", "dag"] {
+        let undated = format!(
+            "select count(*) from {table} where id::text !~ '^.{{14}}7.{{4}}[89ab]'
+                or ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::int8
+                    <> floor(extract(epoch from created_on) * 1000)"
+        );
+        let found: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(undated)).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(found, 0, "{table}");
+    }
+    let strange = "select count(*) from job where data -> 'metadata' ->> 'ref_id' <> dag_id::text";
+    assert_eq!(count(&mut connection, strange).await, 0);
+}
+
+#[tokio::test]
 async fn each_past_jobs_history_ends_with_what_the_job_says() {
     let (mut connection, mut simulator) = new_scheduler("past_history", 10.0).await;
     simulator.past_day().await.unwrap();

@@ -126,6 +126,16 @@ from ended,
             ) as has_started
     ) as derived;
 
+-- Until now it was not known when they were made.
+update past_job
+set dag_id = pg_temp.dated(dag_id, created_on),
+    job_id = pg_temp.dated(job_id, created_on),
+    parents = (
+        select coalesce(jsonb_agg(pg_temp.dated(parent_id::uuid, created_on)), '[]')
+        from jsonb_array_elements_text(parents) as parent_id
+    ),
+    data = jsonb_set(data, '{metadata,ref_id}', to_jsonb(pg_temp.dated(dag_id, created_on)));
+
 analyze past_job;
 
 insert into dag (

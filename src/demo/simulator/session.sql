@@ -13,6 +13,14 @@ create temporary table profile (
     expire_in interval
 );
 
+-- A random id as one of version 7 that was given out at that time: its first 48 bits are milliseconds since 1970.
+create function pg_temp.dated(id uuid, given_out timestamptz) returns uuid
+language sql
+as $$
+    select (left(milliseconds, 8) || '-' || right(milliseconds, 4) || '-7' || substr(id::text, 16))::uuid
+    from lpad(to_hex(floor(extract(epoch from given_out) * 1000)::int8), 12, '0') as milliseconds
+$$;
+
 -- Node 0 and the last are control flow; the nodes between stand in `width` parallel chains from the
 -- first to the last. One row a node, parents before children.
 create function pg_temp.blueprint(dags int) returns table (
@@ -38,7 +46,7 @@ language sql
 as $$
     with dag_dice as materialized (
         select
-            gen_random_uuid() as dag_id,
+            pg_temp.dated(gen_random_uuid(), now()) as dag_id,
             random() as queue_die,
             random() as planner_die,
             random() as width_die,
@@ -60,7 +68,7 @@ as $$
     ),
 
     node as materialized (
-        select planned.*, position_, gen_random_uuid() as job_id
+        select planned.*, position_, pg_temp.dated(gen_random_uuid(), now()) as job_id
         from planned, generate_series(0, nodes - 1) as position_
     ),
 
@@ -89,7 +97,7 @@ as $$
         jsonb_build_object('metadata', jsonb_build_object(
             'on', case when position_ in (0, nodes - 1) then 'noop' else 'executor://' || queue end,
             'ref_type', 'document', 'ref_id', node.dag_id, 'planner', planner,
-            'doc_type', coalesce(rtrim(planner, 's'), 'letter'), 'doc_id', 'doc-' || left(job_id::text, 8)
+            'doc_type', coalesce(rtrim(planner, 's'), 'letter'), 'doc_id', 'doc-' || right(job_id::text, 8)
         )),
         node.expire_in, mean_run_seconds,
         -- As Marie's gateway has it where the client asks for nothing: soft at once, hard in 4 h.
