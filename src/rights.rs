@@ -13,11 +13,11 @@ use crate::operator;
 use crate::queues;
 use crate::schema::{Lack, Need, Schema};
 
-/// Two lanes, and `check` beside them.
-const CONNECTIONS: u32 = 3;
+/// Two lanes, and beside them `check`, `top` and a reading command, or three of these.
+const CONNECTIONS: u32 = 5;
 
 /// When the server takes a silent connection for lost. What the network swallowed without a word keeps its session, by
-/// the system's default for two hours, and three of those would be all that the role may have. These end it after a
+/// the system's default for two hours, and five of those would be all that the role may have. These end it after a
 /// minute and a half.
 const KEEPALIVES: [(&str, u32); 3] =
     [("tcp_keepalives_idle", 60), ("tcp_keepalives_interval", 10), ("tcp_keepalives_count", 3)];

@@ -167,7 +167,9 @@ fn every_command_that_an_alert_or_a_runbook_names_is_one() {
         .map(String::as_str)
         .collect();
     assert!(commands.len() > 10, "{commands:?}");
-    commands.iter().for_each(|command| is_understood(command));
+    for command in commands {
+        is_understood(command);
+    }
     for (name, rules) in alerts() {
         let is_of_a_queue = |rule: &Rule| rule.annotations["summary"].contains("$labels.queue");
         let lacks_it = |rule: &&Rule| is_of_a_queue(rule) && !rule.annotations.contains_key("command");

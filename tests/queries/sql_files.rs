@@ -1,4 +1,4 @@
-//! The collectors' SQL as text: what a database of the right shape would not notice.
+//! The SQL of the collectors and of the reading commands as text: what a database of the right shape would not notice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,20 @@ fn sql_files(folder: &Path) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-fn collectors() -> Vec<(PathBuf, String)> {
+fn of_folders(folders: &[&str]) -> Vec<(PathBuf, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let files: Vec<_> =
-        ["collectors", "events"].iter().flat_map(|folder| sql_files(&source.join(folder))).collect();
-    assert!(files.len() > 20, "the collectors' SQL lies elsewhere");
+    let files: Vec<_> = folders.iter().flat_map(|folder| sql_files(&source.join(folder))).collect();
+    assert!(files.len() > 20, "the SQL of {folders:?} lies elsewhere");
     files
+}
+
+fn collectors() -> Vec<(PathBuf, String)> {
+    of_folders(&["collectors", "events"])
+}
+
+/// Those of the collectors and of the reading commands.
+fn readers() -> Vec<(PathBuf, String)> {
+    of_folders(&["collectors", "events", "operator"])
 }
 
 /// The text without its comments, in lower case.
@@ -36,7 +44,7 @@ fn statement(text: &str) -> String {
 
 #[test]
 fn each_file_says_first_what_it_asks() {
-    for (path, text) in collectors() {
+    for (path, text) in readers() {
         assert!(text.starts_with("-- "), "{} opens with no comment", path.display());
     }
 }
@@ -54,7 +62,7 @@ fn no_statement_names_a_state_that_some_shapes_lack() {
 
 #[test]
 fn no_statement_depends_on_the_order_of_columns() {
-    for (path, text) in collectors() {
+    for (path, text) in readers() {
         let words: Vec<String> = statement(&text).split_whitespace().map(str::to_owned).collect();
         let stars = words.windows(2).any(|pair| pair[0] == "select" && pair[1].starts_with('*'));
         assert!(!stars && !statement(&text).contains(".*"), "{} selects every column", path.display());
@@ -63,7 +71,7 @@ fn no_statement_depends_on_the_order_of_columns() {
 
 #[test]
 fn no_statement_looks_at_a_clock_that_moves_within_a_run() {
-    for (path, text) in collectors() {
+    for (path, text) in readers() {
         for clock in ["clock_timestamp", "statement_timestamp", "timeofday"] {
             assert!(!statement(&text).contains(clock), "{} uses {clock}", path.display());
         }

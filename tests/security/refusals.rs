@@ -156,11 +156,11 @@ async fn nothing_private_can_be_read() {
 }
 
 #[tokio::test]
-async fn it_takes_three_connections_and_no_more() {
+async fn it_takes_five_connections_and_no_more() {
     let mut database = Database::new(Shape::New).await;
-    let url = grant(&mut database, "of_three", &[]).await;
+    let url = grant(&mut database, "of_five", &[]).await;
     let mut sessions = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..5 {
         sessions.push(PgConnection::connect(&url).await.unwrap());
     }
     let error = PgConnection::connect(&url).await.unwrap_err();
