@@ -7,10 +7,14 @@ use marie_exporter::collectors::{statistics, stuck};
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::database::Session;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::operator::QUERIES;
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 
+use sqlx::{AssertSqlSafe, Row};
+
 use crate::asking;
+use crate::databases::Database;
 use crate::world::filled;
 
 fn config(url: &str, file: &str) -> Config {
@@ -53,6 +57,31 @@ async fn listed(url: &str, file: &str, list: &str) -> BTreeMap<String, usize> {
     counts
 }
 
+/// What `top` counts by queue, those above zero.
+async fn of_top(
+    database: &mut Database,
+    config: &Config,
+    file: &str,
+    column: &str,
+) -> BTreeMap<String, usize> {
+    let schema = Schema::read(&mut database.admin, &config.database.schema).await.unwrap();
+    let query = QUERIES.iter().find(|query| query.sql.name == file).unwrap();
+    let text = query.text(&schema).into_owned();
+    let mut asked = sqlx::query(AssertSqlSafe(text)).persistent(false);
+    if file == "queues.sql" {
+        let (queues, thresholds): (Vec<&str>, Vec<f64>) = config
+            .stuck_after_by_queue
+            .iter()
+            .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
+            .unzip();
+        asked = asked.bind(queues).bind(thresholds).bind(config.stuck_after.as_secs_f64());
+    }
+    let rows = asked.fetch_all(&mut database.admin).await.unwrap();
+    let counts =
+        rows.iter().map(|row| (row.get("queue"), usize::try_from(row.get::<i64, _>(column)).unwrap()));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
 #[tokio::test]
 async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -64,14 +93,26 @@ async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
     let file = file.path().to_str().unwrap();
     for shape in Shape::ALL {
         for seed in [0.1, 0.2] {
-            let database = filled(shape, seed).await;
+            let mut database = filled(shape, seed).await;
             let config = config(&database.url, file);
             let stuck = metric(&config, &stuck::COLLECTOR, "marie_jobs_stuck").await;
             assert!(stuck.len() > 2, "{stuck:?}");
             assert_eq!(listed(&database.url, file, "stuck").await, stuck, "on {}", shape.name());
+            assert_eq!(
+                of_top(&mut database, &config, "queues.sql", "stuck").await,
+                stuck,
+                "on {}",
+                shape.name()
+            );
             let ready = metric(&config, &statistics::COLLECTOR, "marie_jobs_ready").await;
             assert!(ready.len() > 2, "{ready:?}");
             assert_eq!(listed(&database.url, file, "next").await, ready, "on {}", shape.name());
+            assert_eq!(
+                of_top(&mut database, &config, "ready.sql", "ready").await,
+                ready,
+                "on {}",
+                shape.name()
+            );
         }
     }
 }
