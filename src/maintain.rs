@@ -26,6 +26,7 @@ mod writer;
 use tokio::sync::watch;
 
 use self::console::Console;
+use self::writer::Writer;
 use crate::config::{Config, Maintenance};
 use crate::database::{Failure, Reason};
 
@@ -40,21 +41,54 @@ pub async fn run(
     console: &Console,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let outcome = match maintenance {
-        Maintenance::Archive(asked) => archive::archive(config, asked, console, shutdown).await,
-        Maintenance::Purge(outcome, asked) => purge::purge(config, *outcome, asked, console, shutdown).await,
-        Maintenance::PurgeHistory(asked) => history::purge(config, asked, console, shutdown).await,
-        Maintenance::PurgeAll(asked) => everything::purge(config, asked, console).await,
-        Maintenance::QueueCreate(asked) => queue::create(config, asked, console).await,
-        Maintenance::QueueSet(asked) => queue::set(config, asked, console).await,
-        Maintenance::Indexes(execution) => indexes::make(config, execution.execute, console).await,
-        Maintenance::Backup(to) => backup::backup(config, to, console).await,
-    };
+    if let Maintenance::Backup(to) = maintenance {
+        return backup::backup(config, to, console).await;
+    }
+    let mut writer = Writer::open(config, maintenance.executes()).await?;
+    let outcome = carry_out(config, &mut writer, maintenance, console, shutdown).await;
+    writer.close().await;
     outcome.map_err(|error| {
-        let is_denied =
-            error.downcast_ref::<Failure>().is_some_and(|failure| failure.reason == Reason::Permission);
-        if is_denied { error.context(NOT_OURS) } else { error }
+        let advice = error.downcast_ref::<Failure>().and_then(|failure| advice(failure.reason));
+        match advice {
+            Some(advice) => error.context(advice),
+            None => error,
+        }
     })
 }
 
-const NOT_OURS: &str = "this takes a role that owns the scheduler's tables, not the exporter's";
+async fn carry_out(
+    config: &Config,
+    writer: &mut Writer,
+    maintenance: &Maintenance,
+    console: &Console,
+    shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    match maintenance {
+        Maintenance::Archive(asked) => archive::archive(config, writer, asked, console, shutdown).await,
+        Maintenance::Purge(outcome, asked) => {
+            purge::purge(config, writer, *outcome, asked, console, shutdown).await
+        }
+        Maintenance::PurgeHistory(asked) => history::purge(config, writer, asked, console, shutdown).await,
+        Maintenance::PurgeAll(asked) => everything::purge(config, writer, asked, console, shutdown).await,
+        Maintenance::QueueCreate(asked) => queue::create(writer, asked, console).await,
+        Maintenance::QueueSet(asked) => queue::set(writer, asked, console).await,
+        Maintenance::Indexes(execution) => {
+            indexes::make(config, writer, execution.execute, console, shutdown).await
+        }
+        Maintenance::Backup(to) => backup::backup(config, to, console).await,
+    }
+}
+
+/// What a person can do about a failure.
+fn advice(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Permission => Some("this takes a role that owns the scheduler's tables, not the exporter's"),
+        Reason::Lock => {
+            Some("somebody holds a lock on the scheduler's tables (see pg_locks); try again later")
+        }
+        Reason::Timeout => {
+            Some("the server took too long; a smaller --batch may help, but a DAG is never divided")
+        }
+        _ => None,
+    }
+}

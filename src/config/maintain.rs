@@ -23,6 +23,22 @@ pub enum Maintenance {
     Backup(PathBuf),
 }
 
+impl Maintenance {
+    /// Whether it is to change anything in the database.
+    pub fn executes(&self) -> bool {
+        let execution = match self {
+            Maintenance::Archive(asked) => asked.destruction.execution,
+            Maintenance::Purge(_, asked) => asked.destruction.execution,
+            Maintenance::PurgeHistory(asked) => asked.destruction.execution,
+            Maintenance::PurgeAll(asked) => asked.execution,
+            Maintenance::QueueCreate(asked) | Maintenance::QueueSet(asked) => asked.execution,
+            Maintenance::Indexes(execution) => *execution,
+            Maintenance::Backup(_) => return false,
+        };
+        execution.execute
+    }
+}
+
 /// How the jobs ended that are to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

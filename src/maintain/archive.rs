@@ -16,20 +16,20 @@ use crate::schema::Need;
 
 pub(super) async fn archive(
     config: &Config,
+    writer: &mut Writer,
     asked: &Archive,
     console: &Console,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let schema = &config.database.schema;
-    let mut writer = Writer::open(config).await?;
     writer.begin_reading().await?;
-    let disposal = disposal(&mut writer, schema, asked, console).await?;
+    let disposal = disposal(writer, schema, asked, console).await?;
     let criteria = Criteria {
         cutoff: writer.cutoff(asked.age.older_than).await?,
         per_job: asked.per_job,
         ended: Ended::Anyhow,
         spares_archived: !asked.replace,
-        spares_referred: References::read(&mut writer, schema).await?,
+        spares_referred: References::read(writer, schema).await?,
     };
     let cleanup = Cleanup {
         name: "archive",
@@ -50,19 +50,28 @@ async fn disposal(
     console: &Console,
 ) -> Result<Disposal, Failure> {
     if writer.schema.is_missing(&Need::Table("archive")) {
-        let message =
-            format!("there is no table archive in the schema {} to move jobs into", schema.quoted());
+        let message = format!(
+            "there is no table archive in the schema {0} to move jobs into. Make one:\n  CREATE TABLE {0}.archive (LIKE \
+             {0}.job, archived_on timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, id));",
+            schema.quoted()
+        );
         return Err(Failure::new(Reason::Other, message));
     }
     let jobs = Columns::of(writer, schema, "job").await?;
     let archive = Columns::of(writer, schema, "archive").await?;
     jobs.refuse_loss(&archive, schema, &asked.allow_dropping)?;
+    jobs.refuse_unfit_archive(&archive, schema)?;
     let dags = if asked.per_job || !has_dags(&writer.schema) {
         Dags::Stay
     } else {
         dags(writer, schema, console).await?
     };
-    Ok(Disposal::Archive { columns: jobs.shared_with(&archive), replace: asked.replace, dags })
+    Ok(Disposal::Archive {
+        columns: jobs.shared_with(&archive, ""),
+        moved_columns: jobs.shared_with(&archive, "j."),
+        replace: asked.replace,
+        dags,
+    })
 }
 
 /// A DAG's own row may go where its last state is kept in the history.
@@ -80,5 +89,5 @@ async fn dags(writer: &mut Writer, schema: &SchemaName, console: &Console) -> Re
     let history = Columns::of(writer, schema, "dag_history").await?;
     let lost = Columns::of(writer, schema, "dag").await?;
     let lost: Vec<String> = lost.beyond(&history).into_iter().map(quote_identifier).collect();
-    Ok(if lost.is_empty() { Dags::Go } else { Dags::GoUnless(lost) })
+    Ok(Dags::GoIfRecorded(lost))
 }

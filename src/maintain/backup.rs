@@ -49,8 +49,10 @@ fn dump(database: &DatabaseConfig, to: &Path) -> anyhow::Result<usize> {
 }
 
 fn dump_into(database: &DatabaseConfig, file: &Path) -> anyhow::Result<usize> {
+    // Left by an earlier run, or put there for our payloads to land where somebody else can read them.
+    let _ = fs::remove_file(file);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     options.open(file).with_context(|| format!("cannot make {}", file.display()))?;
     let mut dump = Command::new(program("pg_dump"));
     // In the environment, where no other user sees the password.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -22,10 +23,15 @@ pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// What stayed because somebody was at work with it is tried again so often.
 const ROUNDS: u32 = 3;
 
+/// So many units that cannot be taken are passed over; with more it is not they that something is wrong with.
+const FAILURES: usize = 20;
+
 /// What was done, and how it came to its end.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) taken: Taken,
+    /// Units that cannot be taken, and why.
+    pub(super) failed: Vec<(Unit, String)>,
     pub(super) interrupted: bool,
 }
 
@@ -35,7 +41,7 @@ pub(super) struct Done {
 /// Any failure of the database, with what was done until then in `done`.
 pub(super) async fn take(
     writer: &mut Writer,
-    (disposal, criteria): (&Disposal, &Criteria),
+    work: (&Disposal, &Criteria),
     plan: &Plan,
     rows: u32,
     console: &Console,
@@ -43,43 +49,80 @@ pub(super) async fn take(
     done: &mut Done,
 ) -> Result<(), Failure> {
     let bar = console.progress(plan.jobs());
+    let outcome = take_in_rounds(writer, work, plan, rows, &bar, shutdown, done).await;
+    bar.finish_and_clear();
+    outcome
+}
+
+async fn take_in_rounds(
+    writer: &mut Writer,
+    work: (&Disposal, &Criteria),
+    plan: &Plan,
+    rows: u32,
+    bar: &ProgressBar,
+    shutdown: &mut watch::Receiver<bool>,
+    done: &mut Done,
+) -> Result<(), Failure> {
     let mut units = plan.units.clone();
     for round in 1..=ROUNDS {
         let mut busy: Vec<Unit> = Vec::new();
         for batch in Plan::batches(&units, rows) {
             let began = Instant::now();
-            let mut taken = attempt(writer, disposal, criteria, batch).await?;
-            bar.inc(taken.plan.jobs());
-            busy.append(&mut taken.busy);
-            done.taken.plan.absorb(taken.plan);
-            done.taken.dags += taken.dags;
-            if pause(began.elapsed().max(PAUSE), shutdown).await {
+            if *shutdown.borrow() {
                 done.interrupted = true;
-                bar.finish_and_clear();
                 return Ok(());
             }
+            let before = done.taken.plan.jobs();
+            busy.append(&mut take_batch(writer, work, batch, done).await?);
+            bar.inc(done.taken.plan.jobs() - before);
+            pause(began.elapsed().max(PAUSE), shutdown).await;
         }
-        if busy.is_empty() {
+        units = busy;
+        if units.is_empty() {
             break;
         }
-        info!(units = busy.len(), round, "somebody is at work with these, or they have changed");
-        units = busy;
+        info!(units = units.len(), round, "somebody is at work with these, or they have changed");
     }
-    done.taken.busy = units_left(units, done);
-    bar.finish_and_clear();
+    done.taken.busy = units;
     Ok(())
 }
 
-/// Of the last round's units those that have not gone.
-fn units_left(units: Vec<Unit>, done: &Done) -> Vec<Unit> {
-    let gone: std::collections::BTreeSet<_> = done.taken.plan.units.iter().map(|unit| unit.id).collect();
-    units.into_iter().filter(|unit| !gone.contains(&unit.id)).collect()
+/// Takes a batch; where something is wrong with it, its units one by one, so that one of them does not keep the others from
+/// going, today and at every later run. Returns those that somebody is at work with.
+async fn take_batch(
+    writer: &mut Writer,
+    work: (&Disposal, &Criteria),
+    batch: &[Unit],
+    done: &mut Done,
+) -> Result<Vec<Unit>, Failure> {
+    let failure = match attempt(writer, work, batch).await {
+        Ok(taken) => return Ok(done.count(taken)),
+        Err(failure) if !matches!(failure.reason, Reason::Other | Reason::Timeout) => return Err(failure),
+        Err(failure) => failure,
+    };
+    if let [unit] = batch {
+        done.failed.push((*unit, failure.message.clone()));
+        return if done.failed.len() > FAILURES { Err(failure) } else { Ok(Vec::new()) };
+    }
+    let mut busy = Vec::new();
+    for unit in batch {
+        busy.append(&mut Box::pin(take_batch(writer, work, &[*unit], done)).await?);
+    }
+    Ok(busy)
+}
+
+impl Done {
+    /// Returns what stayed.
+    fn count(&mut self, taken: Taken) -> Vec<Unit> {
+        self.taken.plan.absorb(taken.plan);
+        self.taken.dags += taken.dags;
+        taken.busy
+    }
 }
 
 async fn attempt(
     writer: &mut Writer,
-    disposal: &Disposal,
-    criteria: &Criteria,
+    (disposal, criteria): (&Disposal, &Criteria),
     batch: &[Unit],
 ) -> Result<Taken, Failure> {
     let mut attempt = 1;

@@ -1,6 +1,6 @@
 //! What `archive` and the purges of jobs have in common: plan, say so, back up, do it, say and log what was done.
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use tokio::sync::watch;
 use tracing::{debug, info};
 
@@ -12,6 +12,8 @@ use super::plan::{Criteria, Plan};
 use super::report;
 use super::writer::Writer;
 use crate::config::{Batches, Config, Destruction};
+use crate::database::{Failure, Reason};
+use crate::shutdown::ends;
 
 pub(super) struct Cleanup<'a> {
     pub(super) name: &'static str,
@@ -28,11 +30,20 @@ impl Cleanup<'_> {
     /// `writer` is inside the reading transaction in which it was looked at.
     pub(super) async fn run(
         &self,
-        mut writer: Writer,
+        writer: &mut Writer,
         console: &Console,
         mut shutdown: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
-        let plan = Plan::of_all(&mut writer, &self.criteria).await?;
+        let Destruction { backup_to, execution } = self.destruction;
+        let lacking = writer.lacking(&self.disposal.rights()).await?;
+        if execution.execute && !lacking.is_empty() {
+            let message = format!("the role of {} has no right of {}", writer.who, lacking.join(", "));
+            return Err(Failure::new(Reason::Permission, message).into());
+        }
+        let plan = tokio::select! {
+            plan = Plan::of_all(writer, &self.criteria) => plan.context("cannot look for the jobs that are due")?,
+            () = ends(&mut shutdown) => bail!("{} was interrupted; nothing was changed", self.name),
+        };
         writer.roll_back().await?;
         console
             .say(&format!("{}, as {}: what ended before {}\n", self.name, writer.who, self.criteria.cutoff));
@@ -47,51 +58,46 @@ impl Cleanup<'_> {
             return Ok(());
         }
         console.say(&report::duration(plan.jobs(), self.batches.batch));
-        if !self.destruction.execution.execute {
+        if !execution.execute {
+            if !lacking.is_empty() {
+                console
+                    .say(&format!("This role could not do it: it has no right of {}.", lacking.join(", ")));
+            }
             console.say("Nothing was changed. Do it with --execute, best with --backup-to FILE.");
             return Ok(());
         }
-        if let Some(file) = &self.destruction.backup_to {
+        if let Some(file) = backup_to {
             backup::backup(self.config, file, console).await?;
         }
         let mut done = Done::default();
         let work = (&self.disposal, &self.criteria);
-        let outcome =
-            batches::take(&mut writer, work, &plan, self.batches.batch, console, &mut shutdown, &mut done)
-                .await;
-        self.tell(&writer, &plan, &done, console);
-        outcome.with_context(|| {
-            format!("{} stopped; what is said above is done, and it can be run again", self.name)
-        })?;
-        anyhow::ensure!(!done.interrupted, "{} was interrupted; run it again for the rest", self.name);
+        let rows = self.batches.batch;
+        let outcome = batches::take(writer, work, &plan, rows, console, &mut shutdown, &mut done).await;
+        self.tell(writer, &plan, &done, console);
+        outcome.with_context(|| format!("{} stopped; what is said above is done", self.name))?;
+        ensure!(!done.interrupted, "{} was interrupted; run it again for the rest", self.name);
+        ensure!(done.failed.is_empty(), "{} could not take some of them, see above", self.name);
         Ok(())
     }
 
     fn tell(&self, writer: &Writer, plan: &Plan, done: &Done, console: &Console) {
         let taken = &done.taken;
-        let sum = report::units(taken.plan.jobs(), taken.plan.dags(), taken.plan.units.len());
+        let sum = taken.plan.sum();
         for ((queue, state), part) in &taken.plan.parts {
             debug!(who = writer.who, command = self.name, queue, state, jobs = part.jobs, "{}", self.done);
         }
-        info!(
-            who = writer.who,
-            command = self.name,
-            dags = taken.dags,
-            cutoff = self.criteria.cutoff,
-            "{}: {sum}",
-            self.done
-        );
-        console
-            .say(&format!("{sum} {}, and {} rows of dag deleted, by {}.", self.done, taken.dags, writer.who));
+        let (who, cutoff) = (&writer.who, &self.criteria.cutoff);
+        info!(who, command = self.name, dags = taken.dags, cutoff, "{}: {sum}", self.done);
+        console.say(&format!("{sum} {}, and {} rows of dag deleted, by {who}.", self.done, taken.dags));
         if !taken.busy.is_empty() {
             console.say(&format!(
                 "{} stayed: somebody is at work with them, or they have changed. Run it again for those.",
-                report::units(
-                    taken.busy.iter().map(|unit| unit.jobs).sum(),
-                    taken.busy.iter().filter(|unit| unit.is_dag).count(),
-                    taken.busy.len(),
-                )
+                report::units(&taken.busy)
             ));
+        }
+        for (unit, why) in &done.failed {
+            let what = if unit.is_dag { "DAG" } else { "job" };
+            console.say(&format!("The {what} {} stayed: {why}", unit.id));
         }
         if taken.plan.jobs() < plan.jobs() {
             console.say(&format!("{} of the plan's {} jobs are done.", taken.plan.jobs(), plan.jobs()));

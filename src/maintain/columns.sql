@@ -1,5 +1,9 @@
--- The columns of a table that are stored as they were written. $1 schema, $2 table. Reads the catalog only.
-select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
+-- The columns of a table that are stored as they were written, and whether a row must bring a value for each.
+-- $1 schema, $2 table. Reads the catalog only.
+select
+    a.attname as name,
+    format_type(a.atttypid, a.atttypmod) as type,
+    a.attnotnull and not a.atthasdef and a.attidentity = '' as is_required
 from pg_attribute as a
 join pg_class as c on c.oid = a.attrelid
 join pg_namespace as n on n.oid = c.relnamespace

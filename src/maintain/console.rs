@@ -15,17 +15,21 @@ impl Console {
         let _ = writeln!(io::stdout(), "{text}");
     }
 
-    /// Asks, and waits for a line; none where the input is at its end.
+    /// Asks, and waits for a line; none where the input is at its end. Whoever stops waiting leaves a thread behind that
+    /// still does.
     ///
     /// # Errors
     /// When standard input cannot be read.
-    pub fn ask(&self, question: &str) -> io::Result<Option<String>> {
+    pub async fn ask(&self, question: &str) -> io::Result<Option<String>> {
         let mut out = io::stdout();
         let _ = write!(out, "{question} ");
         let _ = out.flush();
-        let mut line = String::new();
-        let read = io::stdin().lock().read_line(&mut line)?;
-        Ok((read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            let read = io::stdin().lock().read_line(&mut line)?;
+            Ok((read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
+        });
+        answer.await.map_err(io::Error::other)?
     }
 
     /// A bar that counts so many rows.

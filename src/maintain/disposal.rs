@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Row};
+use tracing::warn;
 
 use super::plan::{Criteria, Plan, Unit};
 use super::writer::Writer;
@@ -15,9 +16,11 @@ use crate::schema::{Need, Schema};
 /// Where jobs go, and what becomes of their DAGs.
 #[derive(Debug, Clone)]
 pub(super) enum Disposal {
-    /// `columns` are those that both tables have, quoted; `replace` what is there already.
+    /// `columns` are those that both tables have, quoted, `moved_columns` the same of job; `replace` what is there
+    /// already.
     Archive {
         columns: String,
+        moved_columns: String,
         replace: bool,
         dags: Dags,
     },
@@ -31,8 +34,9 @@ pub(super) enum Disposal {
 pub(super) enum Dags {
     Stay,
     Go,
-    /// Only where these columns, quoted, are NULL: the history has no place for them.
-    GoUnless(Vec<String>),
+    /// Where the scheduler's trigger keeps them in `dag_history`, and these columns, quoted, are NULL, for which the
+    /// history has no place.
+    GoIfRecorded(Vec<String>),
 }
 
 /// What a batch has done.
@@ -47,6 +51,26 @@ pub(super) struct Taken {
 }
 
 impl Disposal {
+    /// The rights on tables that it takes.
+    pub(super) fn rights(&self) -> Vec<(&'static str, &'static str)> {
+        let of =
+            |table, rights: &[&'static str]| rights.iter().map(|right| (table, *right)).collect::<Vec<_>>();
+        // A row that is held is one that could be changed.
+        let mut all = of("job", &["SELECT", "UPDATE", "DELETE"]);
+        let dags = match self {
+            Disposal::Archive { replace, dags, .. } => {
+                all.extend(of("archive", &["SELECT", "INSERT"]));
+                all.extend(replace.then_some(("archive", "DELETE")));
+                dags
+            }
+            Disposal::Delete { dags } => dags,
+        };
+        if *dags != Dags::Stay {
+            all.extend(of("dag", &["SELECT", "UPDATE", "DELETE"]));
+        }
+        all
+    }
+
     /// Takes the units of a batch and commits.
     ///
     /// # Errors
@@ -59,7 +83,17 @@ impl Disposal {
     ) -> Result<Taken, Failure> {
         writer.begin_writing().await?;
         match self.take_in_transaction(writer, criteria, batch).await {
-            Ok(taken) => writer.commit().await.map(|()| taken),
+            Ok(taken) => match writer.commit().await {
+                Ok(()) => Ok(taken),
+                Err(failure) => Err(Failure {
+                    message: format!(
+                        "the server was told to commit {} and has not answered, so they may be done as well: {}",
+                        taken.plan.sum(),
+                        failure.message
+                    ),
+                    ..failure
+                }),
+            },
             Err(failure) => {
                 // It would end by itself as well; what went wrong is the news.
                 let _ = writer.roll_back().await;
@@ -78,7 +112,7 @@ impl Disposal {
         let ids = |units: Vec<&Unit>| units.into_iter().map(|unit| unit.id).collect::<Vec<Uuid>>();
         let (dags, singles) = (ids(dags), ids(singles));
         let dags = if has_dags(&writer.schema) { lock_dags(writer, &dags).await? } else { dags };
-        let jobs = lock_jobs(writer, &dags, &singles).await?;
+        let jobs = lock_jobs(writer, &dags, &singles, criteria.per_job).await?;
         let busy: BTreeSet<Uuid> =
             jobs.iter().filter(|job| !job.is_held).map(|job| job.unit(criteria.per_job)).collect();
         let free = |ids: Vec<Uuid>| ids.into_iter().filter(|id| !busy.contains(id)).collect::<Vec<Uuid>>();
@@ -103,34 +137,60 @@ impl Disposal {
 
     async fn move_jobs(&self, writer: &mut Writer, jobs: &[&Job]) -> Result<u64, Failure> {
         let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+        let queues: Vec<Option<&str>> = jobs.iter().map(|job| job.queue.as_deref()).collect();
         let statement = match self {
             Disposal::Delete { .. } => include_str!("delete_jobs.sql").to_owned(),
-            Disposal::Archive { columns, replace, .. } => {
+            Disposal::Archive { columns, moved_columns, replace, .. } => {
                 if *replace {
-                    let queues: Vec<Option<&str>> = jobs.iter().map(|job| job.queue.as_deref()).collect();
-                    let delete = sqlx::query(include_str!("delete_archived.sql")).bind(&ids).bind(queues);
+                    let delete = sqlx::query(include_str!("delete_archived.sql")).bind(&ids).bind(&queues);
                     delete.execute(writer.connection()).await?;
                 }
-                include_str!("archive_jobs.sql").replace("shared_columns", columns)
+                let statement = include_str!("archive_jobs.sql").replace("moved_columns", moved_columns);
+                statement.replace("shared_columns", columns)
             }
         };
-        let done = sqlx::query(AssertSqlSafe(statement)).bind(ids).execute(writer.connection()).await?;
-        Ok(done.rows_affected())
+        let query = sqlx::query(AssertSqlSafe(statement)).bind(ids).bind(queues);
+        Ok(query.execute(writer.connection()).await?.rows_affected())
     }
 
+    /// The DAGs' own rows; returns how many have gone.
     async fn delete_dags(&self, writer: &mut Writer, dags: Vec<Uuid>) -> Result<u64, Failure> {
         let (Disposal::Archive { dags: fate, .. } | Disposal::Delete { dags: fate }) = self;
-        let lost: &[String] = match fate {
-            Dags::Stay => return Ok(0),
-            Dags::Go => &[],
-            Dags::GoUnless(columns) => columns,
-        };
-        let conditions: Vec<String> = lost.iter().map(|column| format!("d.{column} is null")).collect();
-        let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
-        let statement = include_str!("delete_dags.sql").replace("nothing_is_lost", &condition);
-        let done = sqlx::query(AssertSqlSafe(statement)).bind(dags).execute(writer.connection()).await?;
-        Ok(done.rows_affected())
+        match fate {
+            Dags::Stay => Ok(0),
+            Dags::Go => Ok(delete_dags(writer, &dags, "true").await?.len() as u64),
+            Dags::GoIfRecorded(lost) => {
+                let conditions: Vec<String> =
+                    lost.iter().map(|column| format!("d.{column} is null")).collect();
+                let condition =
+                    if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
+                let before: i64 = sqlx::query(include_str!("last_history.sql"))
+                    .fetch_one(writer.connection())
+                    .await?
+                    .try_get("last")?;
+                writer.set_savepoint().await?;
+                let gone = delete_dags(writer, &dags, &condition).await?;
+                let recorded = sqlx::query(include_str!("recorded_dags.sql")).bind(before).bind(&gone);
+                let recorded: i64 = recorded.fetch_one(writer.connection()).await?.try_get("recorded")?;
+                if usize::try_from(recorded) == Ok(gone.len()) {
+                    return Ok(gone.len() as u64);
+                }
+                warn!(
+                    dags = gone.len(),
+                    recorded, "their deletion is not recorded in dag_history, so they stay"
+                );
+                writer.roll_back_to_savepoint().await?;
+                Ok(0)
+            }
+        }
     }
+}
+
+/// Deletes those of the DAGs that have no jobs any more and for which the condition holds.
+async fn delete_dags(writer: &mut Writer, dags: &[Uuid], condition: &str) -> Result<Vec<Uuid>, Failure> {
+    let statement = include_str!("delete_dags.sql").replace("nothing_is_lost", condition);
+    let rows = sqlx::query(AssertSqlSafe(statement)).bind(dags).fetch_all(writer.connection()).await?;
+    Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, sqlx::Error>>()?)
 }
 
 struct Job {
@@ -155,10 +215,16 @@ async fn lock_dags(writer: &mut Writer, dags: &[Uuid]) -> Result<Vec<Uuid>, Fail
     Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, sqlx::Error>>()?)
 }
 
-async fn lock_jobs(writer: &mut Writer, dags: &[Uuid], singles: &[Uuid]) -> Result<Vec<Job>, Failure> {
+async fn lock_jobs(
+    writer: &mut Writer,
+    dags: &[Uuid],
+    singles: &[Uuid],
+    per_job: bool,
+) -> Result<Vec<Job>, Failure> {
     let rows = sqlx::query(include_str!("lock_jobs.sql"))
         .bind(dags)
         .bind(singles)
+        .bind(per_job)
         .fetch_all(writer.connection())
         .await?;
     let job = |row: &sqlx::postgres::PgRow| {

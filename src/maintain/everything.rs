@@ -4,6 +4,7 @@
 
 use anyhow::{Context, bail};
 use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::watch;
 use tracing::info;
 
 use super::backup;
@@ -13,15 +14,21 @@ use super::report;
 use super::writer::Writer;
 use crate::config::{Config, Destruction, quote_identifier};
 use crate::database::{Failure, Reason};
+use crate::shutdown::ends;
 
 /// TRUNCATE waits for every reader of a table, and everybody behind it: it gives up soon, and comes back.
 const ATTEMPTS: u32 = 10;
 
-pub(super) async fn purge(config: &Config, asked: &Destruction, console: &Console) -> anyhow::Result<()> {
+pub(super) async fn purge(
+    config: &Config,
+    writer: &mut Writer,
+    asked: &Destruction,
+    console: &Console,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let schema = &config.database.schema;
-    let mut writer = Writer::open(config).await?;
     writer.begin_reading().await?;
-    let tables = tables(&mut writer, schema.as_str()).await?;
+    let tables = tables(writer, schema.as_str()).await?;
     let mut lines = Vec::new();
     for table in &tables {
         let statement = AssertSqlSafe(format!("select count(*) from {table}"));
@@ -29,7 +36,7 @@ pub(super) async fn purge(config: &Config, asked: &Destruction, console: &Consol
             sqlx::query(statement).fetch_one(writer.connection()).await.map_err(Failure::from)?.try_get(0)?;
         lines.push(format!("  {rows:>12}  {table}"));
     }
-    let jobs = jobs(&mut writer).await?;
+    let jobs = jobs(writer).await?;
     writer.roll_back().await?;
 
     console.say(&format!(
@@ -43,13 +50,20 @@ pub(super) async fn purge(config: &Config, asked: &Destruction, console: &Consol
         return Ok(());
     }
     let question = format!("This cannot be undone. Type the schema's name, {}, to go on:", schema.as_str());
-    if console.ask(&question).context("cannot read the answer")?.as_deref() != Some(schema.as_str()) {
+    let answer = tokio::select! {
+        answer = console.ask(&question) => answer.context("cannot read the answer")?,
+        () = ends(&mut shutdown) => bail!("interrupted; nothing was changed"),
+    };
+    if answer.as_deref() != Some(schema.as_str()) {
         bail!("that is not the schema's name; nothing was changed");
     }
     if let Some(file) = &asked.backup_to {
         backup::backup(config, file, console).await?;
     }
-    truncate(&mut writer, &tables).await.context("purge all: nothing was changed")?;
+    if *shutdown.borrow() {
+        bail!("interrupted; nothing was changed");
+    }
+    truncate(writer, &tables).await.context("purge all: nothing was changed")?;
     info!(who = writer.who, command = "purge all", jobs = jobs.jobs(), tables = tables.join(", "), "emptied");
     console.say(&format!("{} tables emptied, of {} jobs, by {}.", tables.len(), jobs.jobs(), writer.who));
     Ok(())
@@ -86,7 +100,7 @@ async fn truncate(writer: &mut Writer, tables: &[String]) -> Result<(), Failure>
             Ok(_) => return writer.commit().await,
             Err(failure) => {
                 writer.roll_back().await?;
-                if failure.reason != Reason::Lock || attempt == ATTEMPTS {
+                if !matches!(failure.reason, Reason::Lock | Reason::Conflict) || attempt == ATTEMPTS {
                     return Err(failure);
                 }
                 info!(attempt, message = failure.message, "somebody holds a table; trying again");

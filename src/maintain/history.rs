@@ -49,11 +49,11 @@ struct Old {
 
 pub(super) async fn purge(
     config: &Config,
+    writer: &mut Writer,
     asked: &PurgeHistory,
     console: &Console,
     mut shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut writer = Writer::open(config).await?;
     writer.begin_reading().await?;
     let cutoff = writer.cutoff(asked.age.older_than).await?;
     console.say(&format!("purge history, as {}: what was written before {cutoff}\n", writer.who));
@@ -62,7 +62,7 @@ pub(super) async fn purge(
         if writer.schema.is_missing(&Need::Table(history.table)) {
             console.say(&format!("There is no table {} here.", history.table));
         } else {
-            histories.push(old(&mut writer, history, &cutoff, console).await?);
+            histories.push(old(writer, history, &cutoff, console).await?);
         }
     }
     writer.roll_back().await?;
@@ -86,7 +86,7 @@ pub(super) async fn purge(
             let mut from = i64::MIN;
             loop {
                 let began = Instant::now();
-                let Some((last, rows)) = delete(&mut writer, old, from, &cutoff, asked.batches.batch).await?
+                let Some((last, rows)) = delete(writer, old, from, &cutoff, asked.batches.batch).await?
                 else {
                     return Ok(false);
                 };

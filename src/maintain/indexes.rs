@@ -1,8 +1,9 @@
 //! `maintain indexes`: what `check` recommends, made while everybody reads and writes. An index that an interrupted run left
 //! unfinished is of no use to anybody and is made anew.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use sqlx::Row;
+use tokio::sync::watch;
 use tracing::info;
 
 use super::console::Console;
@@ -10,14 +11,20 @@ use super::writer::Writer;
 use crate::check::{self, INDEX_PREFIX};
 use crate::config::{Config, quote_identifier};
 use crate::database::Failure;
+use crate::shutdown::ends;
 
-pub(super) async fn make(config: &Config, execute: bool, console: &Console) -> anyhow::Result<()> {
-    let mut writer = Writer::open(config).await?;
+pub(super) async fn make(
+    config: &Config,
+    writer: &mut Writer,
+    execute: bool,
+    console: &Console,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let report = check::check(config).await;
     if let Some(error) = report.error {
-        anyhow::bail!(error);
+        bail!(error);
     }
-    let leftovers = leftovers(&mut writer, config).await?;
+    let leftovers = leftovers(writer, config).await?;
     let drops = leftovers.iter().map(|index| format!("DROP INDEX CONCURRENTLY {index};"));
     let creations = report.advice.iter().flat_map(|advice| advice.sql.lines().map(str::to_owned));
     let statements: Vec<String> = drops.chain(creations).collect();
@@ -38,7 +45,11 @@ pub(super) async fn make(config: &Config, execute: bool, console: &Console) -> a
         let context = || {
             format!("{statement}\nIt can be run again: what is made stays, what is half made is made anew")
         };
-        writer.alone(statement).await.with_context(context)?;
+        tokio::select! {
+            done = writer.alone(statement) => done.with_context(context)?,
+            // The server ends the statement when it notices that nobody waits for it.
+            () = ends(&mut shutdown) => bail!("interrupted in {}", context()),
+        };
         let seconds = began.elapsed().as_secs_f64();
         info!(who = writer.who, command = "indexes", statement, seconds, "done");
         console.say(&format!("{seconds:7.1} s  {statement}"));

@@ -2,47 +2,58 @@
 -- where it is. A unit is a DAG with all its jobs, or a single job: where it has no DAG, or where single jobs are asked
 -- for.
 -- A DAG goes when its own state is a finished one, no job of it can still run and none ended after the cut-off. Jobs that
--- a failure left behind are created and wait for a parent for ever; they go with their DAG. One that was reset waits
--- for nobody, and keeps it.
+-- a failure left behind are created and wait for a parent in their DAG for ever; they go with it. One that was reset
+-- waits for nobody, and keeps it. So does a job in a state that nobody knows. States are compared as text, for no
+-- enum has all of them.
 -- $1 the cut-off, as text; $2 whether each job is a unit; $3 how the unit ended: any, completed (all its jobs
--- completed or skipped), failed (a job failed, expired or was cancelled); a single job just completed or failed.
+-- were completed or skipped), failed (a job failed, expired or was cancelled); a single job just completed or failed.
 -- Reads every job once, whatever the indexes, and the parents of the created ones; of a batch, only the jobs of its units
 -- (batch.sql).
-with part as (
+with job_here as (
+    select
+        *,
+        state::text in ('completed', 'skipped', 'failed', 'expired', 'cancelled') as is_finished
+    from candidate
+),
+part as (
     select
         case when $2 then j.id else coalesce(j.dag_id, j.id) end as unit,
         case when not $2 then j.dag_id end as dag_id,
         j.name as queue,
-        j.state::text as state,
+        coalesce(j.state::text, '') as state,
+        j.is_finished is true as is_finished,
         count(*) as jobs,
         min(j.completed_on) as oldest,
         max(j.completed_on) as newest,
         bool_or(
-            j.state in ('retry', 'active')
-            or j.state = 'created' and not exists (
-                select
-                from job_dependencies as d
-                join job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
-                where d.job_name = j.name
-                    and d.job_id = j.id
-                    and p.state in ('created', 'retry', 'active', 'failed', 'expired', 'cancelled')
-            )
+            j.is_finished is not true
+            and (
+                j.state = 'created'
+                and exists (
+                    select
+                    from job_dependencies as d
+                    join job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
+                    where d.job_name = j.name
+                        and d.job_id = j.id
+                        and p.dag_id = j.dag_id
+                        and p.state in ('created', 'retry', 'active', 'failed', 'expired', 'cancelled')
+                )
+            ) is not true
         ) as can_run,
-        bool_or(a.id is not null) as is_archived,
+        bool_or(exists (select from archived as a where a.id = j.id and a.name = j.name)) as is_archived,
         bool_or(r.id is not null or s.id is not null) as is_referred_to
-    from candidate as j
-    left join archived as a on a.id = j.id and a.name = j.name
+    from job_here as j
     left join referred_jobs as r on r.id = j.id
     left join referred_dags as s on s.id = j.dag_id
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 ),
 judged as (
     select
         *,
-        bool_or(state in ('created', 'retry', 'active')) over unit as is_unfinished,
+        bool_or(not is_finished) over unit as is_unfinished,
         bool_or(can_run) over unit as one_can_run,
         bool_or(state in ('failed', 'expired', 'cancelled')) over unit as has_failed,
-        bool_or(state not in ('created', 'retry', 'active') and oldest < $1::text::timestamptz) over unit as is_due,
+        bool_or(is_finished and oldest < $1::text::timestamptz) over unit as is_due,
         max(newest) over unit as ended,
         bool_or(is_archived) over unit as was_archived,
         bool_or(is_referred_to) over unit as was_referred_to,
@@ -71,8 +82,9 @@ from judged as j
 left join dag as d on d.id = j.dag_id
 where j.is_due
     and case
-        when $3 = 'any' then not $2 or not j.is_unfinished
-        when $2 then j.state = $3
-        else j.has_failed = ($3 = 'failed')
+        when $2 then j.is_finished and $3 in ('any', j.state)
+        when $3 = 'completed' then not j.has_failed
+        when $3 = 'failed' then j.has_failed
+        else true
     end
 order by j.unit

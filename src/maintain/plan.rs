@@ -10,6 +10,7 @@ use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::references::References;
+use super::report;
 use super::writer::Writer;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::database::Failure;
@@ -140,8 +141,9 @@ impl Plan {
         self.parts.values().map(|part| part.jobs).sum()
     }
 
-    pub(super) fn dags(&self) -> usize {
-        self.units.iter().filter(|unit| unit.is_dag).count()
+    /// `12 jobs of 3 DAGs`.
+    pub(super) fn sum(&self) -> String {
+        report::units(&self.units)
     }
 
     /// Units in parts of at most so many jobs, a DAG never divided.
@@ -196,7 +198,7 @@ impl Criteria {
         } else {
             NONE
         });
-        let [jobs, dags] = self.spares_referred.tables();
+        let [jobs, dags] = self.spares_referred.tables(batch.is_some());
         tables.extend([jobs.as_str(), dags.as_str()]);
         format!(
             "with {}\nselect judged.* from (\n{}\n) as judged",

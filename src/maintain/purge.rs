@@ -12,18 +12,18 @@ use crate::config::{Config, Outcome, Purge};
 
 pub(super) async fn purge(
     config: &Config,
+    writer: &mut Writer,
     outcome: Outcome,
     asked: &Purge,
     console: &Console,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut writer = Writer::open(config).await?;
     writer.begin_reading().await?;
-    let references = References::read(&mut writer, &config.database.schema).await?;
-    if !references.names().is_empty() {
+    let references = References::read(writer, &config.database.schema).await?;
+    if !references.that_go_along().is_empty() {
         console.say(&format!(
             "Rows that refer to what is deleted go with it: {}.",
-            references.names().join(", ")
+            references.that_go_along().join(", ")
         ));
     }
     let (name, ended) = match outcome {
@@ -36,7 +36,7 @@ pub(super) async fn purge(
         per_job: asked.per_job,
         ended,
         spares_archived: false,
-        spares_referred: References::default(),
+        spares_referred: references.forbidding(),
     };
     let cleanup = Cleanup {
         name,

@@ -8,17 +8,16 @@ use tracing::info;
 
 use super::console::Console;
 use super::writer::Writer;
-use crate::config::{Config, Queue};
+use crate::config::Queue;
 use crate::database::Failure;
 
 /// What the gateway makes of it.
 const JOBS_HAVE_THEIR_OWN: &str =
     "Jobs that are there already keep their limits, and so do the gateway's, which bring theirs along.";
 
-pub(super) async fn create(config: &Config, asked: &Queue, console: &Console) -> anyhow::Result<()> {
-    let mut writer = Writer::open(config).await?;
+pub(super) async fn create(writer: &mut Writer, asked: &Queue, console: &Console) -> anyhow::Result<()> {
     writer.begin_writing().await?;
-    if settings(&mut writer, &asked.name).await?.is_some() {
+    if settings(writer, &asked.name).await?.is_some() {
         bail!("there is a queue {} already; change it with maintain queue set", asked.name);
     }
     let options = Value::Object(options(asked));
@@ -35,7 +34,7 @@ pub(super) async fn create(config: &Config, asked: &Queue, console: &Console) ->
         .await
         .map_err(Failure::from)
         .context("cannot make the queue")?;
-    let made = settings(&mut writer, &asked.name).await?;
+    let made = settings(writer, &asked.name).await?;
     writer.commit().await?;
     let made = made.with_context(|| format!("create_queue has not made the queue {}", asked.name))?;
     info!(who = writer.who, command = "queue create", queue = asked.name, %options, "made");
@@ -44,16 +43,15 @@ pub(super) async fn create(config: &Config, asked: &Queue, console: &Console) ->
     Ok(())
 }
 
-pub(super) async fn set(config: &Config, asked: &Queue, console: &Console) -> anyhow::Result<()> {
+pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -> anyhow::Result<()> {
     let options = options(asked);
     if options.is_empty() {
         bail!(
             "nothing to set; give at least one of --retry-limit, --retry-delay, --retry-backoff, --expire-seconds, --retention-minutes"
         );
     }
-    let mut writer = Writer::open(config).await?;
     writer.begin_writing().await?;
-    let Some(before) = settings(&mut writer, &asked.name).await? else {
+    let Some(before) = settings(writer, &asked.name).await? else {
         bail!("there is no queue {}; make it with maintain queue create", asked.name);
     };
     let changes: Vec<String> = options

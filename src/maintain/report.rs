@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::plan::Plan;
+use super::batches::PAUSE;
+use super::plan::{Plan, Unit};
 use crate::operator::listing::{Column, Rows, number, state, text};
 use crate::operator::print::{Style, table};
 
@@ -25,7 +26,7 @@ pub(super) fn plan(plan: &Plan) -> String {
     });
     let rows = Rows { rows: rows.collect(), more: false };
     let mut parts = vec![table(COLUMNS, &rows, Style::Plain)];
-    parts.push(format!("In all {}.", units(plan.jobs(), plan.dags(), plan.units.len())));
+    parts.push(format!("In all {}.", plan.sum()));
     if !plan.kept.is_empty() {
         let kept = plan.kept.iter().map(|(reason, (units, jobs))| {
             format!("  {} of {}: {reason}", counted(*jobs, "job"), counted(*units, "DAG"))
@@ -38,20 +39,21 @@ pub(super) fn plan(plan: &Plan) -> String {
 
 /// How long it may take.
 pub(super) fn duration(rows: u64, batch: u32) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let seconds = Duration::from_secs_f64((rows as f64 / PACE).ceil().max(1.0));
     let batches = rows.div_ceil(u64::from(batch));
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let (work, pauses) = (rows as f64 / PACE, batches as f64 * PAUSE.as_secs_f64());
+    let seconds = Duration::from_secs_f64(work.max(pauses).ceil().max(1.0));
     format!("It may take about {} in {}.", humantime::format_duration(seconds), counted(batches, "batch"))
 }
 
 /// `12 jobs of 3 DAGs and 2 without a DAG`.
-pub(super) fn units(jobs: u64, dags: usize, units: usize) -> String {
-    let singles = units - dags;
-    let (jobs, dags) = (counted(jobs, "job"), counted(dags as u64, "DAG"));
-    match (units - singles, singles) {
+pub(super) fn units(units: &[Unit]) -> String {
+    let jobs = counted(units.iter().map(|unit| unit.jobs).sum(), "job");
+    let dags = units.iter().filter(|unit| unit.is_dag).count();
+    match (dags, units.len() - dags) {
         (0, _) => jobs,
-        (_, 0) => format!("{jobs} of {dags}"),
-        _ => format!("{jobs} of {dags} and {singles} without a DAG"),
+        (_, 0) => format!("{jobs} of {}", counted(dags as u64, "DAG")),
+        (_, singles) => format!("{jobs} of {} and {singles} without a DAG", counted(dags as u64, "DAG")),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::config::Config;
 use crate::database::{Failure, Reason, connect};
@@ -17,8 +17,12 @@ const PLAN_TIMEOUT: Duration = Duration::from_mins(30);
 /// For a part that takes longer `--batch` is too large.
 const BATCH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Whoever holds a row or a table for longer is at work with it.
+/// Whoever holds a table for longer is at work with it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A batch holds rows that others may want, and must not be what a deadlock is made of: it gives up long before the server
+/// looks for one, which it does after a second.
+const BATCH_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 pub(super) struct Writer {
     pub(super) schema: Schema,
@@ -30,33 +34,52 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Connects, looks at the schema and takes the lock.
+    /// Connects, looks at the schema and takes the lock. `executes` is whether the command is to change anything.
     ///
     /// # Errors
-    /// Any failure of the database, a schema without jobs, and another run at work.
-    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
-        let (mut connection, _) = connect(&config.database).await?;
-        let (mut guard, _) = connect(&config.database).await?;
-        run(&mut guard, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+    /// Any failure of the database, a schema without jobs, a standby that is to be changed, and another run at work.
+    pub(super) async fn open(config: &Config, executes: bool) -> Result<Self, Failure> {
         let name = &config.database.schema;
-        let locked: bool = sqlx::query(include_str!("lock.sql"))
-            .bind(name.as_str())
-            .fetch_one(&mut guard)
-            .await?
-            .try_get("locked")?;
-        if !locked {
+        let mut connection = connected(config).await?;
+        let mut guard = connected(config).await?;
+        run(&mut guard, "BEGIN").await?;
+        let lock = sqlx::query(include_str!("lock.sql")).bind(name.as_str()).fetch_one(&mut guard);
+        if !lock.await?.try_get::<bool, _>("locked")? {
             let message =
                 format!("another marie-exporter maintain is at work on the schema {}", name.quoted());
-            return Err(Failure::new(Reason::Lock, message));
+            return Err(Failure::new(Reason::Other, message));
         }
         let schema_name = name.quoted();
-        run(&mut connection, &begin(&schema_name, "ISOLATION LEVEL REPEATABLE READ READ ONLY", PLAN_TIMEOUT))
-            .await?;
+        run(&mut connection, &begin(&schema_name, &READING)).await?;
         let schema = Schema::read(&mut connection, name).await?;
         schema.has_jobs(name)?;
+        if executes && schema.in_recovery {
+            let message =
+                "this server is a standby, which can only be read; connect to the primary".to_owned();
+            return Err(Failure::new(Reason::Other, message));
+        }
         let who = sqlx::query(include_str!("who.sql")).fetch_one(&mut connection).await?.try_get("who")?;
         run(&mut connection, "ROLLBACK").await?;
         Ok(Writer { schema, who, schema_name, connection, guard })
+    }
+
+    /// Says goodbye to the server, so that its log shows no broken connections.
+    pub(super) async fn close(self) {
+        for connection in [self.connection, self.guard] {
+            // The process is about to end: an unheard goodbye changes nothing.
+            let _ = tokio::time::timeout(Duration::from_millis(500), connection.close()).await;
+        }
+    }
+
+    /// The rights on tables that our role lacks of these, as `DELETE on job`.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn lacking(&mut self, rights: &[(&str, &str)]) -> Result<Vec<String>, Failure> {
+        let (tables, privileges): (Vec<&str>, Vec<&str>) = rights.iter().copied().unzip();
+        let query = sqlx::query(include_str!("rights.sql")).bind(tables).bind(privileges);
+        let rows = query.fetch_all(&mut self.connection).await?;
+        Ok(rows.iter().map(|row| row.try_get("lacking")).collect::<Result<_, sqlx::Error>>()?)
     }
 
     /// Opens a transaction that reads one instant and cannot write.
@@ -64,7 +87,7 @@ impl Writer {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn begin_reading(&mut self) -> Result<&mut PgConnection, Failure> {
-        let begin = begin(&self.schema_name, "ISOLATION LEVEL REPEATABLE READ READ ONLY", PLAN_TIMEOUT);
+        let begin = begin(&self.schema_name, &READING);
         self.begin(&begin).await
     }
 
@@ -78,7 +101,7 @@ impl Writer {
             ..failure
         })?;
         // Said for a role whose transactions are read-only by default; what it may do is another matter.
-        let begin = begin(&self.schema_name, "ISOLATION LEVEL READ COMMITTED READ WRITE", BATCH_TIMEOUT);
+        let begin = begin(&self.schema_name, &WRITING);
         self.begin(&begin).await
     }
 
@@ -116,6 +139,18 @@ impl Writer {
         run(&mut self.connection, "ROLLBACK").await
     }
 
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn set_savepoint(&mut self) -> Result<(), Failure> {
+        run(&mut self.connection, "SAVEPOINT here").await
+    }
+
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn roll_back_to_savepoint(&mut self) -> Result<(), Failure> {
+        run(&mut self.connection, "ROLLBACK TO SAVEPOINT here").await
+    }
+
     /// Runs a statement that PostgreSQL takes outside of transactions only, with no time-out: the caller's own words
     /// or the catalog's, quoted.
     ///
@@ -127,20 +162,52 @@ impl Writer {
     }
 }
 
+/// A connection that waits for us as long as it takes, and that sees every row or none.
+async fn connected(config: &Config) -> Result<PgConnection, Failure> {
+    let (mut connection, _) = connect(&config.database).await?;
+    sqlx::query(include_str!("session.sql")).fetch_all(&mut connection).await?;
+    Ok(connection)
+}
+
 async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), Failure> {
     // Safe: constants, and the schema's name through the one function that quotes.
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
     Ok(())
 }
 
-fn begin(schema: &str, mode: &str, timeout: Duration) -> String {
+/// How a transaction behaves.
+struct Manner {
+    mode: &'static str,
+    statement_timeout: Duration,
+    lock_timeout: Duration,
+    /// A batch goes by indexes, whatever the statistics of a table say that was empty a minute ago.
+    scans: &'static str,
+}
+
+const READING: Manner = Manner {
+    mode: "ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    statement_timeout: PLAN_TIMEOUT,
+    lock_timeout: LOCK_TIMEOUT,
+    scans: "on",
+};
+
+const WRITING: Manner = Manner {
+    mode: "ISOLATION LEVEL READ COMMITTED READ WRITE",
+    statement_timeout: BATCH_TIMEOUT,
+    lock_timeout: BATCH_LOCK_TIMEOUT,
+    scans: "off",
+};
+
+fn begin(schema: &str, manner: &Manner) -> String {
+    let Manner { mode, statement_timeout, lock_timeout, scans } = manner;
     format!(
         "BEGIN {mode}; \
          SET LOCAL search_path = pg_catalog, {schema}, pg_temp; \
          SET LOCAL statement_timeout = {}; \
          SET LOCAL lock_timeout = {}; \
+         SET LOCAL enable_seqscan = {scans}; \
          SET LOCAL jit = off",
-        timeout.as_millis(),
-        LOCK_TIMEOUT.as_millis(),
+        statement_timeout.as_millis(),
+        lock_timeout.as_millis(),
     )
 }

@@ -31,11 +31,18 @@ async fn what_was_purged_comes_back_from_the_backup_that_was_made_before() {
     let folder = folder();
     let file = folder.path().join("before.dump");
     let file = file.to_str().unwrap();
+    // Where somebody else would read along.
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, "").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, format!("{file}.partial")).unwrap();
     let told = scheduler
         .maintain(&["purge", "completed", "--older-than=7d", "--execute", "--backup-to", file])
         .expect();
     assert!(scheduler.everything().await["job"].len() < before["job"].len(), "{told}");
     assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "it holds payloads");
+    assert!(
+        std::fs::symlink_metadata(file).unwrap().is_file() && std::fs::read(&elsewhere).unwrap().is_empty()
+    );
 
     let url = SERVER.create_database("restored").await.unwrap();
     let restore =

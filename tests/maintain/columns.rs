@@ -49,6 +49,38 @@ async fn the_sql_that_it_prints_makes_room() {
 }
 
 #[tokio::test]
+async fn a_column_that_would_lose_a_part_of_what_is_in_it_is_named() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 30, 0.4).await;
+    scheduler
+        .database
+        .run("alter table archive alter completed_on type date, alter priority type bigint, alter state type text")
+        .await;
+    let before = scheduler.everything().await;
+    let refused = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).refused();
+    assert!(refused.contains("ALTER COLUMN \"completed_on\" TYPE timestamp with time zone;"), "{refused}");
+    assert!(
+        !refused.contains("priority") && !refused.contains("\"state\""),
+        "they hold all of it: {refused}"
+    );
+    assert_eq!(scheduler.everything().await, before);
+    let given_up = ["archive", "--older-than=7d", "--execute", "--allow-dropping=completed_on"];
+    scheduler.maintain(&given_up).expect();
+}
+
+#[tokio::test]
+async fn an_archive_that_would_take_no_row_is_told_before() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 5, 0.4).await;
+    scheduler.database.run("alter table archive add column reason text not null").await;
+    let refused = scheduler.maintain(&["archive", "--older-than=7d"]).refused();
+    assert!(refused.contains("wants a value for reason, which jobs do not have"), "{refused}");
+    scheduler.database.run("alter table archive drop column reason, drop column archived_on").await;
+    let refused = scheduler.maintain(&["archive", "--older-than=7d"]).refused();
+    let made = refused.lines().find(|line| line.trim_start().starts_with("ALTER TABLE")).unwrap();
+    scheduler.database.run(made).await;
+    scheduler.maintain(&["archive", "--older-than=7d"]).expect();
+}
+
+#[tokio::test]
 async fn without_a_table_to_move_them_to_nothing_moves() {
     let mut scheduler = Scheduler::new(Shape::Page, 10, 0.5).await;
     scheduler.database.run("drop table archive").await;

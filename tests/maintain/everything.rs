@@ -1,11 +1,11 @@
 //! `maintain purge all` empties the tables that it names, all or none, and only for whoever types the schema's name.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use marie_exporter::demo::shape::Shape;
 
-use crate::process::{command, text};
+use crate::process::{command, send, text};
 use crate::scheduler::{Outcome, Scheduler};
 
 fn purge(scheduler: &Scheduler, arguments: &[&str], typed: &str) -> Outcome {
@@ -15,6 +15,29 @@ fn purge(scheduler: &Scheduler, arguments: &[&str], typed: &str) -> Outcome {
     child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     Outcome { succeeded: output.status.success(), told: text(&output.stdout), errors: text(&output.stderr) }
+}
+
+#[tokio::test]
+async fn a_signal_at_the_question_is_a_no() {
+    let mut scheduler = Scheduler::new(Shape::New, 5, 0.45).await;
+    let before = scheduler.everything().await;
+    for signal in ["INT", "TERM"] {
+        let mut run = command(&["maintain", "purge", "all", "--execute"]);
+        run.args(["--database-url", &scheduler.database.url]);
+        let mut child =
+            run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut told = String::new();
+        while !told.contains("to go on:") {
+            let mut byte = [0];
+            assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{told}");
+            told.push(char::from(byte[0]));
+        }
+        send(signal, child.id());
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(1), "{signal}");
+        assert_eq!(scheduler.everything().await, before);
+    }
 }
 
 #[tokio::test]

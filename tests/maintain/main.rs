@@ -18,6 +18,7 @@ mod everything;
 mod history;
 mod indexes;
 mod kills;
+mod odd;
 mod purge;
 mod queues;
 mod rights;
