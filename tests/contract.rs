@@ -128,18 +128,14 @@ fn command_lines(text: &str) -> Vec<String> {
     let lines = starts.map(|rest| rest.split(['`', '\n', '|', '\'']).next().unwrap_or_default().trim());
     let lines: BTreeSet<&str> =
         lines.filter(is_ours).filter(|line| line.contains(' ') || *line == "top").collect();
-    let filled = lines.into_iter().map(|line| {
-        line.replace("ID", "00000000-0000-0000-0000-000000000000")
-            .replace("{{ $labels.queue }}", "extract")
-            .replace('"', "")
-    });
+    let filled = lines.into_iter().map(|line| line.replace("ID", "00000000-0000-0000-0000-000000000000"));
     filled.collect()
 }
 
 #[test]
 fn every_command_that_the_documentation_tells_is_understood() {
     let mut understood = 0;
-    for file in ["README.md", "docs/paged.md", "alerts/runbooks.md", "alerts/marie.rules.yml"] {
+    for file in ["README.md", "docs/paged.md"] {
         for line in command_lines(&fs::read_to_string(file).unwrap()) {
             let words = std::iter::once("marie-exporter").chain(line.split_whitespace()).map(Into::into);
             let environment = |name: &str| (name == "DATABASE_URL").then(|| "postgres://u@h/d".into());

@@ -1,7 +1,7 @@
 //! Whether the load budget holds over a long run: the exporter beside a large history, with a slow interval so short that
-//! the budget decides when its slow collectors run, and whether the fast ones keep their pace beside them. For each collector and lane it prints runs, seconds of database time as
-//! the server and as the exporter counted them, the share of time that makes, and the interval that came of it. Figures
-//! of one run; it judges nothing.
+//! the budget decides when its slow collectors run, and whether the fast ones keep their pace beside them. For each
+//! collector and lane it prints runs, seconds of database time as the server and as the exporter counted them, the share
+//! of time that makes, and the interval that came of it. Figures of one run; it judges nothing.
 //!
 //! `cargo bench --bench budget` takes about forty minutes and 15 GB of temporary disk; `cargo bench --bench budget --
 //! 1000000 20` has a million jobs and runs for twenty minutes.
