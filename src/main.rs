@@ -1,7 +1,7 @@
 //! The command line of marie-exporter: reads what is asked for, sets up logging, and hands over to the
 //! library.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let collectors: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
     match config::parse(std::env::args_os(), |name| std::env::var_os(name), &collectors) {
         Ok(command) => run(command, &collectors).unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
+            tell(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }),
         Err(error) => error.report(),
@@ -41,18 +41,18 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             print(&match format {
                 Format::Text => report.to_string(),
                 Format::Json => serde_json::to_string_pretty(&report)?,
-            });
+            })?;
             Ok(ExitCode::from(report.exit_code()))
         }
         Command::Grants(config, role) => {
-            print(&block_on(rights::grants(&config, &role))??);
+            print(&block_on(rights::grants(&config, &role))??)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Read(config, reading) => {
             let answer = block_on(operator::read(&config, &reading, style()))??;
-            print(&answer.text);
+            print(&answer.text)?;
             if let Some(note) = answer.note {
-                eprintln!("{note}");
+                tell(&note);
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -69,11 +69,11 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::SUCCESS)
         }
         Command::Metrics(format) => {
-            print(&listing::listing(format)?);
+            print(&listing::listing(format)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Rules => {
-            print(listing::RULES);
+            print(listing::RULES)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Dashboards(folder) => {
@@ -81,7 +81,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(shell) => {
-            print(&manual::completions(config::command_line(collectors), shell));
+            print(&manual::completions(config::command_line(collectors), shell))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man(folder) => {
@@ -130,10 +130,20 @@ fn style() -> Style {
     if std::io::stdout().is_terminal() && !unwanted { Style::Coloured } else { Style::Plain }
 }
 
-/// What a command was asked to print. A closed pipe is no reason to fail.
-fn print(text: &str) {
-    use std::io::Write;
-    if !text.is_empty() {
-        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+/// What a command was asked to print. A closed pipe is no reason to fail; a full disk is, or half of a list would pass
+/// for all of it.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let line = if text.is_empty() { String::new() } else { format!("{}\n", text.trim_end()) };
+    match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
     }
+}
+
+/// What a person is told besides, who may have stopped to listen.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -128,7 +128,30 @@ async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> any
             return Ok(Answer { text: whole(&sheet, output.format, style)?, note: None });
         }
     };
-    Ok(Answer { text: text(listing, &rows, output.format, style)?, note: note(&rows, output) })
+    let mut note = note(&rows, output);
+    if rows.rows.is_empty()
+        && let Some(queue) = queue(reading)
+        && !reader.knows_queue(queue).await?
+    {
+        // Else a slip of the pen would read as "all is well".
+        note = Some(format!("None: there is no queue {queue:?} here; queues list has them"));
+    }
+    Ok(Answer { text: text(listing, &rows, output.format, style)?, note })
+}
+
+/// The queue that was asked for.
+fn queue(reading: &Reading) -> Option<&str> {
+    let of = match reading {
+        Reading::JobsList(asked, _) => &asked.of,
+        Reading::JobsFailed(asked, _) => &asked.of,
+        Reading::JobsNext(asked, _) => &asked.of,
+        Reading::JobsStuck(of, _) | Reading::JobsRetrying(of, _) => of,
+        Reading::Stats(asked, _) => &asked.of,
+        Reading::JobsShow(..) | Reading::QueuesList(_) | Reading::DagsList(..) | Reading::DagsShow(..) => {
+            return None;
+        }
+    };
+    of.queue.as_deref()
 }
 
 fn whole(sheet: &Sheet, format: ShowFormat, style: Style) -> anyhow::Result<String> {

@@ -217,6 +217,11 @@ impl Schema {
         self.tables.get(table).is_some_and(|table| table.partitioned)
     }
 
+    /// Whether jobs may be in any state that somebody thinks of: where it is kept as text.
+    pub fn takes_any_state(&self) -> bool {
+        self.states.is_empty()
+    }
+
     /// The states that jobs can have here: those of the enum in its own order, or all that Marie documents.
     pub fn states(&self) -> Vec<String> {
         if self.states.is_empty() {

@@ -169,8 +169,10 @@ pub(super) fn on_leaves(
 /// Of the settings, which the file may hold all of, a person at a terminal is told those that matter to what is asked.
 fn with_few_settings(leaf: clap::Command) -> clap::Command {
     leaf.after_help(Resettable::Reset).mut_args(|argument| {
-        let matters =
-            matches!(argument.get_help_heading(), None | Some("Configuration" | "Database" | "Thresholds"));
+        let matters = match (argument.get_help_heading(), argument.get_long()) {
+            (None | Some("Configuration" | "Database"), _) => true,
+            (Some(_), setting) => matches!(setting, Some("stuck.after" | "collector.timeout")),
+        };
         let hidden = argument.is_hide_set() || !matters;
         argument.hide(hidden)
     })

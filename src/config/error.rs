@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,9 +41,12 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// 0 where help or version was asked for, else 2.
+    /// 0 where help or version was asked for, else 2, as where help is told because a command is missing.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Information(_)) { 0 } else { 2 }
+        match self {
+            Self::Information(text) => u8::try_from(text.exit_code()).unwrap_or(2),
+            _ => 2,
+        }
     }
 
     /// Prints it where it belongs, help to standard output and errors to standard error, and says
@@ -51,7 +55,8 @@ impl ConfigError {
         match self {
             // A closed pipe is no reason to fail: `marie-exporter --help | head -1`.
             Self::Information(text) => drop(text.print()),
-            error => eprintln!("error: {error}"),
+            // Nor is one that nobody reads.
+            error => drop(writeln!(io::stderr(), "error: {error}")),
         }
         ExitCode::from(self.exit_code())
     }
@@ -59,8 +64,9 @@ impl ConfigError {
     /// Sorts clap's errors. They repeat arguments, and one given to the wrong flag may be a URL
     /// with its password, so anything that looks like one is blotted out.
     pub(super) fn from_clap(error: clap::Error, arguments: &[OsString]) -> Self {
-        use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
-        if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+        use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+        let kind = error.kind();
+        if matches!(kind, DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
             return Self::Information(error);
         }
         let mut text = error.to_string();

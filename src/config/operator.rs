@@ -85,7 +85,7 @@ pub struct JobsList {
     pub of: OfQueue,
 
     /// Only jobs of this DAG
-    #[arg(long = "dag", id = "of-dag", value_name = "ID")]
+    #[arg(long = "dag", id = "of-dag", value_name = "ID", value_parser = values::id)]
     pub dag: Option<Uuid>,
 
     /// Only jobs whose data->metadata has this value under this key; can be repeated, then all of them must hold
@@ -107,6 +107,7 @@ pub struct OfQueue {
 #[derive(Debug, Clone, Args)]
 pub struct JobsShow {
     /// The job's id
+    #[arg(value_parser = values::id)]
     pub id: Uuid,
 
     /// Print data and output as well, which the exporter's own role may not read
@@ -130,7 +131,7 @@ pub struct JobsNext {
     pub of: OfQueue,
 
     /// Only jobs of this DAG
-    #[arg(long = "dag", id = "of-dag", value_name = "ID")]
+    #[arg(long = "dag", id = "of-dag", value_name = "ID", value_parser = values::id)]
     pub dag: Option<Uuid>,
 
     /// The next job of each DAG instead of all that are ready
@@ -152,6 +153,7 @@ pub struct DagsList {
 #[derive(Debug, Clone, Args)]
 pub struct DagsShow {
     /// The DAG's id
+    #[arg(value_parser = values::id)]
     pub id: Uuid,
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
+use sqlx::types::Uuid;
 
 use super::Buckets;
 use super::error::looks_secret;
@@ -138,6 +139,11 @@ pub(super) fn queue(text: &str) -> Result<String, String> {
         return Err("must be 1 to 255 letters, digits, - _ and .".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// The id of a job or DAG.
+pub(super) fn id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "must be a UUID, as in 0192f0c1-2d3e-7f00-8000-000000000001".to_owned())
 }
 
 /// KEY=VALUE; the value may be empty and have more equals signs.

@@ -16,6 +16,9 @@ pub enum Style {
     Plain,
 }
 
+/// So many characters of a text stand in a table; one name of ten thousand would make every row as wide.
+const LONGEST: usize = 200;
+
 /// The longest bar, in characters.
 const BAR: f64 = 40.0;
 
@@ -142,15 +145,20 @@ fn plain(value: &Value) -> String {
 }
 
 pub(super) fn harmless_text(text: &str) -> String {
-    text.chars().flat_map(harmless).collect()
+    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
+    let cut = if end < text.len() { "…" } else { "" };
+    text[..end].chars().flat_map(harmless).chain(cut.chars()).collect()
 }
 
-/// Control characters would move the cursor, change colours or worse, a line's end would break the table, and marks of
-/// direction would turn the text around.
+/// Control characters would move the cursor, change colours or worse, a line's end would break the table, marks of
+/// direction would turn the text around, and what has no width would make two names look like one.
 fn harmless(c: char) -> impl Iterator<Item = char> {
-    let turns =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escaped = (c.is_control() || turns).then(|| c.escape_default());
+    let unseen = matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    );
+    let escaped = (c.is_control() || unseen).then(|| c.escape_default());
     let itself = escaped.is_none().then_some(c);
     escaped.into_iter().flatten().chain(itself)
 }

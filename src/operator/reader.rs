@@ -8,8 +8,9 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::listing::{Listing, Rows};
 use crate::collector::Query;
-use crate::config::{Config, Output};
+use crate::config::{Config, Output, QueuesConfig};
 use crate::database::{Failure, Reason, Run, Session};
+use crate::queues::{self, QueueCensus, Queues};
 use crate::schema::{Lack, Schema};
 
 pub struct Reader<'a> {
@@ -73,6 +74,24 @@ impl<'a> Reader<'a> {
             .await
     }
 
+    /// Whether there is a queue of this name, or a job in one.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn knows_queue(&mut self, name: &str) -> Result<bool, Failure> {
+        if self.schema.lacks(&queues::KNOWN).is_none() {
+            let schema = &self.schema;
+            let all = QueuesConfig { limit: usize::MAX, ..QueuesConfig::default() };
+            let known = self.run.query(async |connection| {
+                Queues::read(connection, schema, &QueueCensus::default(), &all).await
+            });
+            if known.await?.known().iter().any(|known| known == name) {
+                return Ok(true);
+            }
+        }
+        Ok(self.query(include_str!("reader/queue_is_known.sql"), name).await?.try_get("known")?)
+    }
+
     /// The time that the database spent on this so far.
     pub(super) fn busy(&self) -> Duration {
         self.run.busy()
@@ -114,6 +133,7 @@ impl<'a> Reader<'a> {
             .map_err(|failure| {
                 let advice = match failure.reason {
                     Reason::Timeout => "; a longer --collector.timeout gives it more time",
+                    Reason::Lock => "; somebody holds a lock on the scheduler's tables, such as a migration: try again, or look at pg_locks",
                     _ => "",
                 };
                 Failure { message: format!("{}: {}{advice}", query.sql.name, failure.message), ..failure }

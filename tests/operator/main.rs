@@ -14,6 +14,7 @@ mod asking;
 mod dag;
 mod lists;
 mod metrics;
+mod mistakes;
 mod printed;
 mod rights;
 mod terminal;

@@ -23,7 +23,9 @@ from (
 cross join lateral (
     select
         count(*) as jobs,
-        count(*) filter (where m.state not in ('created', 'retry', 'active')) as finished,
+        count(*) filter (
+            where m.state::text in ('completed', 'skipped', 'failed', 'expired', 'cancelled')
+        ) as finished,
         count(*) filter (where m.state in ('failed', 'expired')) as failed
     from job as m
     where m.dag_id = d.id

@@ -1,8 +1,9 @@
 -- Jobs, newest first by their ids, which are UUIDs of version 7 in Marie.
 -- $1 how many; $2 from which on; filters, unless they are NULL: $3 states, none for all; $4 queue; $5 DAG; $6 only those
 -- created within so many seconds.
--- Index: the one on id that every shape has: it is followed until there are enough rows. Where a filter matches few
--- and no index serves it (state and DAG have theirs), every job is read.
+-- Indexes: that on state, DAG or queue where it leaves few rows, else the one on id that every shape has, which is
+-- followed until there are enough. The states are an arm each, of which only those asked for are planned. Where a
+-- filter matches few jobs and no index serves it, every job is read.
 select
     id,
     name as queue,
@@ -17,11 +18,15 @@ select
 from job
 where (
         cardinality($3::text[]) = 0
-        -- A label becomes whatever type the state has here, so that an index on it serves.
-        or state = any (array(
-            select (jsonb_populate_record(null::job, jsonb_build_object('state', label))).state
-            from unnest($3::text[]) as labels (label)
-        ))
+        or state = 'created' and 'created' = any ($3)
+        or state = 'retry' and 'retry' = any ($3)
+        or state = 'active' and 'active' = any ($3)
+        or state = 'completed' and 'completed' = any ($3)
+        or state = 'expired' and 'expired' = any ($3)
+        or state = 'cancelled' and 'cancelled' = any ($3)
+        or state = 'failed' and 'failed' = any ($3)
+        or state not in ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed')
+        and state::text = any ($3)
     )
     and ($4::text is null or name = $4)
     and ($5::uuid is null or dag_id = $5)

@@ -1,0 +1,109 @@
+//! What people and programs do wrong, and what a database has that nobody documented: the answer must not look like another.
+
+use std::fs::OpenOptions;
+
+use marie_exporter::demo::shape::Shape;
+use sqlx::Row;
+
+use crate::asking;
+use crate::databases::Database;
+use crate::process::{command, output, text};
+use crate::world::filled;
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_is_no_good_news() {
+    for shape in [Shape::Mid, Shape::Page] {
+        let database = filled(shape, 0.25).await;
+        for command in ["stuck", "list", "failed", "retrying", "next"] {
+            let answer = asking::ask(&database.url, &["jobs", command, "--queue=nosuch"]).await.unwrap();
+            let note = answer.note.unwrap();
+            assert!(note.starts_with("None: there is no queue \"nosuch\" here"), "{command}: {note}");
+        }
+        let answer =
+            asking::ask(&database.url, &["jobs", "stuck", "--queue=$classify_dlq", "--stuck.after=300d"]);
+        assert_eq!(answer.await.unwrap().note.unwrap(), "None.");
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_nobody_documented_is_neither_denied_nor_taken_for_another() {
+    let mut database = Database::new(Shape::Page).await;
+    let dag = "00000000-0000-4000-8000-000000000001";
+    database
+        .run(&format!(
+            "insert into job (id, dag_id, name, state) values
+                 (gen_random_uuid(), '{dag}', 'extract', 'suspended'), (gen_random_uuid(), '{dag}', 'extract', 'completed')"
+        ))
+        .await;
+    let listed = asking::column(&database.url, &["jobs", "list", "--state=suspended"], "state").await;
+    assert_eq!(listed, ["suspended"]);
+    let stats = asking::json(&database.url, &["stats"]).await;
+    assert_eq!((&stats[0]["skipped"], &stats[0]["total"]), (&0.into(), &2.into()), "{stats}");
+    let shown = asking::json(&database.url, &["dags", "show", dag]).await.to_string();
+    assert!(shown.contains("\"completed\":1") && shown.contains("\"progress_pct\":50.0"), "{shown}");
+    let mut mid = Database::new(Shape::Mid).await;
+    mid.run("select 1").await;
+    let refused =
+        asking::ask(&mid.url, &["jobs", "list", "--state=suspended"]).await.unwrap_err().to_string();
+    assert!(refused.contains("jobs here have no state \"suspended\""), "{refused}");
+}
+
+#[tokio::test]
+async fn half_of_a_list_on_a_full_disk_is_a_failure_and_a_reader_who_leaves_is_none() {
+    let database = filled(Shape::Mid, 0.25).await;
+    let list = ["jobs", "list", "--format=csv", "--database-url", &database.url];
+    let full = || OpenOptions::new().write(true).open("/dev/full");
+    let Ok(disk) = full() else { return };
+    let mut run = command(&list);
+    let ended = run.stdout(disk).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{}", text(&ended.stderr));
+    assert!(text(&ended.stderr).contains("cannot write to standard output"), "{}", text(&ended.stderr));
+    // The note that there are more rows has no reader.
+    let mut run = command(&list);
+    let ended = run.stderr(full().unwrap()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_holds_is_told_as_that() {
+    let mut database = filled(Shape::Mid, 0.25).await;
+    database.run("begin; lock table job in access exclusive mode").await;
+    let refused = asking::ask(&database.url, &["jobs", "stuck"]).await.unwrap_err().to_string();
+    assert!(refused.contains("lock"), "{refused}");
+    database.run("rollback").await;
+}
+
+#[test]
+fn a_command_that_is_not_whole_is_answered_with_help() {
+    for words in [&["jobs"] as &[&str], &["maintain", "purge"], &[]] {
+        let ended = output(words);
+        assert_eq!(ended.status.code(), Some(2));
+        let told = text(&ended.stderr);
+        assert!(told.contains("Usage: marie-exporter") && !told.starts_with("error:"), "{told}");
+    }
+    let ended = output(&["jobs", "show", "my-job", "--database-url=postgres://u@h/d"]);
+    assert!(text(&ended.stderr).contains("must be a UUID"), "{}", text(&ended.stderr));
+}
+
+#[tokio::test]
+async fn a_list_of_a_rare_state_reads_no_other_jobs() {
+    for shape in [Shape::Old, Shape::Mid, Shape::New] {
+        let mut database = Database::new(shape).await;
+        let list = include_str!("../../src/operator/jobs/list.sql");
+        database
+            .run(&format!(
+                "insert into job (id, name, state, dag_id)
+                 select gen_random_uuid(), 'extract', 'completed', md5('dag')::uuid from generate_series(1, 20000);
+                 analyze job;
+                 set plan_cache_mode = force_custom_plan;
+                 prepare listed (bigint, bigint, text[], text, uuid, float8) as {list}"
+            ))
+            .await;
+        let explain = "explain (analyze) execute listed (51, 0, array['expired'], null, null, null)";
+        let rows = sqlx::raw_sql(explain).fetch_all(&mut database.admin).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index") && !plan.contains("Seq Scan on job"), "{}: {plan}", shape.name());
+        assert!(!plan.contains("Rows Removed by Filter: 20000"), "{}: {plan}", shape.name());
+    }
+}
