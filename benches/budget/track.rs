@@ -59,12 +59,14 @@ impl Track {
         own.fold(0.0, |sum, (_, seconds)| sum + seconds)
     }
 
-    /// The database's time for each time that passed, over whole rounds: from the end of the first run to that of the
-    /// last.
+    /// The database's time for each time that passed, over whole rounds, which are a run and the pause that pays for it:
+    /// from the start of the first run to that of the last.
     pub(crate) fn share(&self) -> Option<f64> {
-        let ((first, before), (last, after)) = (self.ends.first()?, self.ends.last()?);
-        let passed = last.duration_since(*first).as_secs_f64();
-        (passed > 0.0).then(|| (after - before) / passed)
+        let (first_end, first) = *self.ends.first()?;
+        let (_, before) = *self.ends.iter().rev().nth(1)?;
+        let (last_end, all) = *self.ends.last()?;
+        let passed = last_end.duration_since(first_end).as_secs_f64() + first - (all - before);
+        Some(before / passed)
     }
 
     /// Seconds from run to run.
