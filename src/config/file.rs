@@ -45,8 +45,9 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
         // A snippet of the source could show the database URL two lines above.
         with_snippet: false,
         strict_booleans: true,
-        // No setting is deeper than three, and each level takes some of the stack, of which a thread has 2 MiB.
-        budget: serde_saphyr::budget! { max_depth: 16 },
+        // No setting is deeper than three, and each level takes some of the stack, of which a thread has 2 MiB. A file of
+        // ten thousand users has twice as many nodes, and aliases make millions of a few lines.
+        budget: serde_saphyr::budget! { max_depth: 16, max_nodes: 50_000 },
     };
     let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());

@@ -33,9 +33,9 @@ impl Drop for Shown<'_> {
     }
 }
 
-/// How long a test goes on, and what one file may take in an unoptimized program.
+/// How long a test goes on, and what one file may take in an unoptimized program on a busy machine.
 const TIME: Duration = Duration::from_secs(3);
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Files {
     random: StdRng,
@@ -131,19 +131,15 @@ fn a_file_that_is_made_to_cost_much_costs_little() {
         fs::write(&file, document).unwrap();
         for flags in [&["--config.file"][..], &[nowhere, "--web.config.file"]] {
             let mut shell = Command::new("/bin/sh");
-            // In kilobytes, the program and its libraries included.
-            shell.env_clear().args(["-c", "ulimit -v 300000; exec \"$0\" check \"$@\""]);
+            // Kilobytes, the program and its libraries included; seconds of processor time.
+            shell.env_clear().args(["-c", "ulimit -v 300000; ulimit -t 10; exec \"$0\" check \"$@\""]);
             shell.arg(env!("CARGO_BIN_EXE_marie-exporter")).args(flags).arg(&file);
-            let began = Instant::now();
             let output = shell.output().unwrap();
-            let took = began.elapsed();
             let errors = text(&output.stderr);
             let told: String = errors.chars().take(500).collect();
             assert!(matches!(output.status.code(), Some(1 | 2)), "{name}: {:?}: {told}", output.status);
             assert!(errors.starts_with("error: ") && errors.contains("bomb.yml"), "{name}: {told}");
             assert!(errors.len() < 1000, "{name}: {} bytes: {told}", errors.len());
-            assert!(took < Duration::from_secs(20), "{name}: {took:?}");
-            eprintln!("{name}: {took:?}: {told}");
         }
     }
 }
