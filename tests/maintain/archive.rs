@@ -18,7 +18,7 @@ fn ids(rows: &crate::scheduler::Rows) -> BTreeSet<String> {
 #[tokio::test]
 async fn whole_finished_dags_move_and_nothing_else_does() {
     for shape in Shape::ALL {
-        let mut scheduler = Scheduler::new(shape, 150, 0.1).await;
+        let mut scheduler = Scheduler::new(shape, 80, 0.1).await;
         let before = scheduler.everything().await;
         let expected = scheduler.in_finished_dags("7 days", "true").await;
         assert!(expected.len() > 50 && expected.len() < before["job"].len(), "{}", expected.len());
@@ -44,11 +44,8 @@ async fn whole_finished_dags_move_and_nothing_else_does() {
             let rows: BTreeSet<String> =
                 ids(&before["dag"]).difference(&ids(&after["dag"])).cloned().collect();
             assert_eq!(rows, gone, "the DAGs themselves go with their jobs");
-            for dag in gone {
-                let recorded =
-                    format!("select count(*) from dag_history where id = '{dag}' and state is not null");
-                assert!(scheduler.count(&recorded).await >= 2, "{dag} is kept in the history");
-            }
+            let recorded = "select id from dag_history where id in (select dag_id from archive) group by id having count(*) > 1";
+            assert_eq!(scheduler.ids(recorded).await, gone, "they are kept in the history");
         }
         let again = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
         assert!(again.contains("There is nothing to do."), "{again}");

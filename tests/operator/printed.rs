@@ -7,6 +7,7 @@ use std::process::Stdio;
 use marie_exporter::demo::shape::Shape;
 use serde_json::Value;
 
+use crate::asking;
 use crate::databases::Database;
 use crate::process::{command, output, text};
 use crate::terminal::Terminal;
@@ -191,7 +192,7 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
             }
         }
         for job in 1..=number {
-            let shown = json(&database.url, &["jobs", "show", &id(job)]);
+            let shown = asking::json(&database.url, &["jobs", "show", &id(job)]).await;
             let date = dates.get((job - 1) / states.len());
             let expected = date.map(|date| match date.split_once(' ') {
                 Some(("0044-03-15", _)) => "0044-03-15T12:00:00+00:00 BC".to_owned(),
