@@ -35,6 +35,7 @@ pub static QUERIES: &[&Query] = &[
     &jobs::show::PARENTS.query,
     &jobs::show::CHILDREN.query,
     &jobs::show::ATTEMPTS.query,
+    &jobs::show::BOUNDS.query,
     &jobs::show::TIMELINE.query,
     &jobs::show::ARCHIVED.query,
     &queues::LIST.query,

@@ -22,6 +22,8 @@ pub(super) struct Section {
     name: &'static str,
     body: Body,
     notes: Vec<String>,
+    /// What may be lacking here; JSON says it too, as `NAME_note`.
+    caveat: Option<String>,
 }
 
 #[derive(Debug)]
@@ -46,12 +48,7 @@ impl Sheet {
 
     /// What a listing gave, as a table; nothing where this database has no such thing.
     pub(super) fn push_part(&mut self, name: &'static str, listing: &Listing, part: Part) {
-        let columns = listing.columns;
-        match part {
-            Part::NotHere => {}
-            Part::Failed(why) => self.push(name, Body::Failed(why)),
-            Part::Rows(rows) => self.push(name, Body::Rows { columns, rows, shown: None }),
-        }
+        self.sections.extend(Section::of_rows(name, listing, part));
     }
 
     /// # Errors
@@ -68,7 +65,22 @@ impl Sheet {
 
 impl Section {
     pub(super) fn new(name: &'static str, body: Body) -> Self {
-        Section { name, body, notes: Vec::new() }
+        Section { name, body, notes: Vec::new(), caveat: None }
+    }
+
+    /// What a listing gave, as a table; none where this database has no such thing.
+    pub(super) fn of_rows(name: &'static str, listing: &Listing, part: Part) -> Option<Self> {
+        let columns = listing.columns;
+        let body = match part {
+            Part::NotHere => return None,
+            Part::Failed(why) => Body::Failed(why),
+            Part::Rows(rows) => Body::Rows { columns, rows, shown: None },
+        };
+        Some(Section::new(name, body))
+    }
+
+    pub(super) fn with_caveat(self, caveat: String) -> Self {
+        Section { caveat: Some(caveat), ..self }
     }
 
     /// The same with something that a table for people says below it.
@@ -115,7 +127,7 @@ impl Section {
             Body::Failed(why) => format!("could not be read: {}", print::harmless_text(why)),
         };
         let mut lines = vec![print::heading(&heading, style), body];
-        lines.extend(self.notes.iter().cloned());
+        lines.extend(self.notes.iter().chain(&self.caveat).cloned());
         lines.join("\n")
     }
 }
@@ -172,6 +184,9 @@ impl Serialize for Sheet {
                 Body::Failed(why) => {
                     map.serialize_entry(section.name, &serde_json::json!({ "error": why }))?;
                 }
+            }
+            if let Some(caveat) = &section.caveat {
+                map.serialize_entry(&format!("{}_note", section.name), caveat)?;
             }
         }
         map.end()

@@ -10,6 +10,7 @@ use crate::collectors::sql;
 use crate::config::JobsShow;
 use crate::database::{Failure, Reason};
 use crate::operator::listing::{Column, Listing, duration, number, state, text, time};
+use crate::operator::print;
 use crate::operator::reader::{Part, Reader, add};
 use crate::operator::sheet::{Body, Section, Sheet};
 use crate::operator::{QUERY, stand_ins};
@@ -168,6 +169,16 @@ pub(in crate::operator) static ATTEMPTS: Listing = Listing {
     },
 };
 
+/// Of the rows of the history that are looked at where no index finds a job's.
+pub(in crate::operator) static BOUNDS: Listing = Listing {
+    columns: &[time("since"), time("until")],
+    query: Query {
+        sql: sql!("show/bounds.sql"),
+        needs: &[Need::Columns("job", &["id", "state", "created_on", "started_on", "completed_on"])],
+        ..QUERY
+    },
+};
+
 const TIMELINE_COLUMNS: &[Column] = &[
     time("recorded_on"),
     state("state"),
@@ -195,7 +206,7 @@ pub(in crate::operator) static TIMELINE: Listing = Listing {
                 include_str!("show/timeline.sql")
             ),
         },
-        needs: &[HISTORY, Need::Columns("job", &["id", "state", "created_on", "completed_on"])],
+        needs: &[HISTORY],
         stand_ins: &[stand_ins::HISTORY_WITHOUT_ATTEMPTS],
         ..QUERY
     },
@@ -267,15 +278,52 @@ pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &JobsShow)
         sheet.push_part(title, listing, part);
     }
     // Last, for it can take long.
-    let indexed = reader.schema.has_index(&HISTORY_BY_ID);
-    let timeline = if indexed { &INDEXED_TIMELINE } else { &TIMELINE };
-    let part = reader.part(timeline, just(id)?).await?;
-    sheet.push_part("timeline", timeline, part);
+    sheet.sections.extend(timeline(reader, id).await?);
     if asked.payload {
         let payload = reader.part(&PAYLOAD, just(id)?).await?;
         sheet.sections.extend(Section::of_documents(&PAYLOAD, payload));
     }
     Ok(sheet)
+}
+
+async fn timeline(reader: &mut Reader<'_>, id: Uuid) -> Result<Option<Section>, Failure> {
+    if reader.schema.has_index(&HISTORY_BY_ID) {
+        let part = reader.part(&INDEXED_TIMELINE, just(id)?).await?;
+        return Ok(Section::of_rows("timeline", &INDEXED_TIMELINE, part));
+    }
+    let bounds = match reader.part(&BOUNDS, just(id)?).await? {
+        Part::Rows(bounds) => bounds.rows.into_iter().next().unwrap_or_default(),
+        part @ (Part::NotHere | Part::Failed(_)) => {
+            return Ok(Section::of_rows("timeline", &BOUNDS, part));
+        }
+    };
+    let instant = |place: usize| bounds.get(place).and_then(Value::as_str);
+    let (since, until) = (instant(0), instant(1));
+    let mut arguments = just(id)?;
+    add(&mut arguments, since)?;
+    add(&mut arguments, until)?;
+    let part = reader.part(&TIMELINE, arguments).await?;
+    let is_read = matches!(part, Part::Rows(_));
+    let section = Section::of_rows("timeline", &TIMELINE, part);
+    Ok(match unseen(since, until).filter(|_| is_read) {
+        Some(unseen) => section.map(|section| section.with_caveat(unseen)),
+        None => section,
+    })
+}
+
+/// Which rows the timeline cannot have, because nobody looked for them.
+fn unseen(since: Option<&str>, until: Option<&str>) -> Option<String> {
+    let sides = [("before", since), ("after", until)];
+    let sides: Vec<String> = sides
+        .iter()
+        .filter_map(|(side, instant)| Some(format!("{side} {}", print::to_the_second((*instant)?))))
+        .collect();
+    (!sides.is_empty()).then(|| {
+        format!(
+            "rows recorded {} were not looked for; with an index on job_history (id) all are found",
+            sides.join(" or ")
+        )
+    })
 }
 
 fn just(id: Uuid) -> Result<PgArguments, Failure> {

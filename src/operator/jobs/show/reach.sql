@@ -1,19 +1,9 @@
--- Where in job_history a job's rows are, which no index tells in most shapes: two binary searches over the primary key,
--- some sixty single rows in all, for its creation and its end, where it has one. The history's ids and times are both
--- given out before the commit, so they are in step but for the length of a transaction: ten minutes are allowed for.
+-- Where in job_history the rows of a time are, which no index tells in most shapes: two binary searches over the primary
+-- key, some sixty single rows in all. $2 since when, $3 until when, as text; NULL for all of that side.
 bounds (bound, instant) as (
-    select
-        bound,
-        case
-            when bound = 'first' and created_on between '1970-01-01' and '3000-01-01'
-            then created_on - interval '10 minutes'
-            when bound = 'first' then '-infinity'
-            when state not in ('created', 'retry', 'active') and completed_on between '1970-01-01' and '3000-01-01'
-            then completed_on + interval '10 minutes'
-            else 'infinity'
-        end
-    from (select state, created_on, completed_on from job where id = $1 limit 1) as sought
-    cross join (values ('first'), ('last')) as kinds (bound)
+    values
+        ('first', coalesce($2::text::timestamptz, '-infinity')),
+        ('last', coalesce($3::text::timestamptz, 'infinity'))
 ),
 -- Rows below low are earlier than the instant; the first one from high on is not.
 search (bound, instant, low, high) as (
