@@ -1,6 +1,7 @@
 //! `marie-exporter top`: queues, stuck and running jobs, and the day's throughput, live in the terminal. Fetching, drawing
 //! and keys are apart; here they meet, and the terminal is put back as it was whatever ends them.
 
+mod columns;
 mod draw;
 mod feed;
 pub(super) mod panes;

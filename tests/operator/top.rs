@@ -75,6 +75,21 @@ async fn while_the_database_is_away_it_keeps_its_numbers_and_recovers_by_itself(
 }
 
 #[tokio::test]
+async fn a_pane_without_numbers_names_the_column_that_is_lacking() {
+    let mut database = Database::new(Shape::Page).await;
+    database.run("alter table job rename column retry_count to retries").await;
+    let terminal = top(&database.url, &QUICK);
+    let refused = output(&["jobs", "stuck", "--database-url", &database.url]);
+    let refused = text(&refused.stderr);
+    let (_, lack) = refused.split_once("stuck.sql: ").unwrap();
+    let lack = lack.trim();
+    assert!(lack.starts_with("no ") && lack.contains("retry_count"), "{lack}");
+    terminal.until("the lack", |screen| screen.matches(&format!("this database has {lack}")).count() == 2);
+    terminal.press(&["q"]);
+    has_ended(&terminal);
+}
+
+#[tokio::test]
 async fn a_signal_ends_it_as_a_key_does() {
     let database = Database::new(Shape::New).await;
     let folder = tempfile::tempdir().unwrap();

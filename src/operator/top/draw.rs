@@ -8,16 +8,20 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table, Wrap};
+use ratatui::widgets::{Block, Paragraph, Sparkline, Table, Wrap};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::columns::{Column, Kept, OF_QUEUES, OF_RUNNING, OF_STUCK};
 use super::feed::{Numbers, Shown};
 use super::panes::{JOBS, Part};
 use super::view::{Pane, View};
 use crate::operator::print;
 
 const KEYS: &str = "q quit  Tab pane  ↑↓ scroll  r refresh";
+
+/// Three rows between borders and below a heading; panes that had fewer would show a heading and little else.
+const LOWEST: u16 = 6;
 
 /// Below this width the throughput stands under the other panes instead of beside the queues.
 const WIDE: u16 = 116;
@@ -34,45 +38,77 @@ pub(super) fn draw(frame: &mut Frame<'_>, numbers: &Numbers, schema: &str, view:
             .areas(frame.area());
     draw_header(frame, header, numbers, schema, now);
     frame.render_widget(Paragraph::new(last).wrap(Wrap { trim: false }), footer);
-    let throughput = Constraint::Length(if body.height < 16 { 0 } else { 5 });
-    let fills = [Constraint::Fill(3), Constraint::Fill(2), Constraint::Fill(2)];
-    let (queues, stuck, running, completed) = if body.width < WIDE {
-        let [queues, stuck, running, completed] =
-            Layout::vertical([fills[0], fills[1], fills[2], throughput]).areas(body);
-        (queues, stuck, running, completed)
-    } else {
-        let [above, stuck, running] = Layout::vertical(fills).areas(body);
-        let [queues, completed] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Length(2 * HOURS + 2)]).areas(above);
-        (queues, stuck, running, completed)
+    let Some(places) = Places::of(body) else {
+        match view.chosen {
+            Pane::Queues => draw_queues(frame, body, numbers, view, now),
+            Pane::Stuck => draw_jobs(frame, body, STUCK, numbers, view, now),
+            Pane::Running => draw_jobs(frame, body, RUNNING, numbers, view, now),
+        }
+        return;
     };
-    draw_queues(frame, queues, numbers, view, now);
-    let of_stuck = numbers.part(Part::Stuck);
-    draw_jobs(frame, stuck, (Pane::Stuck, "Stuck jobs", of_stuck), view, now);
-    let of_running = numbers.part(Part::Running);
-    draw_jobs(frame, running, (Pane::Running, "Running jobs", of_running), view, now);
-    draw_completed(frame, completed, numbers.part(Part::Completed), now);
+    draw_queues(frame, places.queues, numbers, view, now);
+    draw_jobs(frame, places.stuck, STUCK, numbers, view, now);
+    draw_jobs(frame, places.running, RUNNING, numbers, view, now);
+    draw_completed(frame, places.completed, numbers.part(Part::Completed), now);
+}
+
+/// Where everything is.
+struct Places {
+    queues: Rect,
+    stuck: Rect,
+    running: Rect,
+    completed: Rect,
+}
+
+impl Places {
+    /// None where there is room for one pane only. The throughput gets what the panes can do without.
+    fn of(body: Rect) -> Option<Self> {
+        let spare = body.height.checked_sub(3 * LOWEST)?;
+        let is_wide = body.width >= WIDE;
+        let throughput = match spare {
+            _ if is_wide => 0,
+            5.. => 5,
+            3.. => 3,
+            _ => 0,
+        };
+        let of_jobs = ((body.height - throughput) * 2 / 7).max(LOWEST);
+        let heights = [Constraint::Fill(1), of_jobs.into(), of_jobs.into(), throughput.into()];
+        let [above, stuck, running, below] = Layout::vertical(heights).areas(body);
+        let beside = [Constraint::Fill(1), Constraint::Length(2 * HOURS + 2)];
+        let (queues, completed) = if is_wide {
+            let [queues, completed] = Layout::horizontal(beside).areas(above);
+            (queues, completed)
+        } else {
+            (above, below)
+        };
+        Some(Places { queues, stuck, running, completed })
+    }
 }
 
 fn draw_header(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, schema: &str, now: Instant) {
-    let schema = print::harmless_text(schema);
-    let place = if numbers.database.is_empty() {
-        format!(" schema {schema}")
-    } else {
-        format!(" {} · schema {schema}", print::harmless_text(&numbers.database))
+    let schema = format!(" schema {}", print::harmless_text(schema));
+    let place = match numbers.database.as_str() {
+        "" => schema.clone(),
+        database => format!(" {} ·{schema}", print::harmless_text(database)),
     };
-    let age = match numbers.refreshed {
+    let (instant, age) = match numbers.refreshed {
         Some(refreshed) => {
-            let ago = in_words(now.saturating_duration_since(refreshed));
-            format!("{} · {ago} ago ", print::to_the_second(&numbers.instant))
+            let age = format!("{} ago ", in_words(now.saturating_duration_since(refreshed)));
+            (format!("{} · {age}", print::to_the_second(&numbers.instant)), age)
         }
-        None => "no numbers yet ".to_owned(),
+        None => ("no numbers yet ".to_owned(), "no numbers yet ".to_owned()),
     };
+    // The first that fits, with a space between; how old the numbers are is said in any case.
+    let pairs = [(place, instant.clone()), (schema.clone(), instant), (schema, age.clone())];
+    let fits = |(left, right): &(String, String)| {
+        Line::from(left.as_str()).width() + Line::from(right.as_str()).width() < usize::from(area.width)
+    };
+    let (left, right) = pairs.into_iter().find(fits).unwrap_or_else(|| (String::new(), age));
     let bar = Style::new().add_modifier(Modifier::REVERSED);
-    frame.render_widget(Paragraph::new(place).style(bar), area);
-    let width = u16::try_from(age.chars().count()).unwrap_or(area.width).min(area.width);
-    let right = Rect { x: area.x + area.width - width, width, ..area };
-    frame.render_widget(Paragraph::new(age).style(bar).alignment(Alignment::Right), right);
+    let width = u16::try_from(Line::from(right.as_str()).width()).unwrap_or(area.width).min(area.width);
+    frame.render_widget(Paragraph::new(left).style(bar), area);
+    let at_the_end = Rect { x: area.x + area.width - width, width, ..area };
+    frame.render_widget(Paragraph::new(right).style(bar).alignment(Alignment::Right), at_the_end);
 }
 
 /// The keys, or what is wrong and when it is tried again; and how many lines of the screen that takes.
@@ -144,10 +180,11 @@ fn draw_queues(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, view: &mut 
     let title = format!("Queues ({})", queues.len());
     let block = block(&title, &parts, view.chosen == Pane::Queues, now);
     let first = view.first_row(Pane::Queues, queues.len(), room(area));
+    let columns = Kept::of(OF_QUEUES, block.inner(area).width);
     let rows = queues.iter().skip(first).map(|(name, queue)| {
         let is_stuck = if queue.stuck > 0 { Style::new().fg(Color::Red) } else { Style::new() };
-        let number = |number: u64| Line::from(number.to_string()).right_aligned();
-        Row::new(vec![
+        let number = |number: u64| Line::from(number.to_string());
+        columns.row(&[
             Line::from(print::harmless_text(name)),
             number(queue.created),
             number(queue.retry),
@@ -157,58 +194,46 @@ fn draw_queues(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, view: &mut 
             number(queue.completed),
         ])
     });
-    let mut widths = vec![Constraint::Fill(1)];
-    widths.extend([7, 6, 6, 6, 6, 7].map(Constraint::Length));
-    let heading = heading(&["QUEUE"], &["CREATED", "RETRY", "READY", "ACTIVE", "STUCK", "DONE 1H"], None);
-    frame.render_widget(Table::new(rows, widths).header(heading).block(block), area);
+    frame.render_widget(Table::new(rows, columns.widths()).header(columns.heading()).block(block), area);
 }
 
-/// Jobs with how long they have run; a threshold only where the part has one.
+/// A pane of single jobs, whose part has the columns that are shown, in their order.
+#[derive(Clone, Copy)]
+struct Jobs {
+    pane: Pane,
+    name: &'static str,
+    part: Part,
+    columns: &'static [Column],
+}
+
+const STUCK: Jobs = Jobs { pane: Pane::Stuck, name: "Stuck jobs", part: Part::Stuck, columns: OF_STUCK };
+
+const RUNNING: Jobs =
+    Jobs { pane: Pane::Running, name: "Running jobs", part: Part::Running, columns: OF_RUNNING };
+
+/// Jobs with how long they have run.
 fn draw_jobs(
     frame: &mut Frame<'_>,
     area: Rect,
-    (pane, name, shown): (Pane, &str, &Shown),
+    jobs: Jobs,
+    numbers: &Numbers,
     view: &mut View,
     now: Instant,
 ) {
-    let has_threshold = pane == Pane::Stuck;
+    let shown = numbers.part(jobs.part);
     let count = shown.rows.len();
     let more = if i64::try_from(count) == Ok(JOBS) { "+" } else { "" };
-    let block = block(&format!("{name} ({count}{more})"), &[shown], view.chosen == pane, now);
-    let first = view.first_row(pane, count, room(area));
-    let dags = area.width >= WIDE;
+    let title = format!("{} ({count}{more})", jobs.name);
+    let block = block(&title, &[shown], view.chosen == jobs.pane, now);
+    let first = view.first_row(jobs.pane, count, room(area));
+    let columns = Kept::of(jobs.columns, block.inner(area).width);
+    let kinds = jobs.part.listing().columns.iter().map(|column| column.kind);
     let rows = shown.rows.iter().skip(first).map(|row| {
-        let (retries, dag) = if has_threshold { (&row[4], &row[5]) } else { (&row[3], &row[4]) };
-        let right = |text: String| Line::from(text).right_aligned();
-        let mut cells = vec![Line::from(text(&row[0])), Line::from(text(&row[1])), right(seconds(&row[2]))];
-        if has_threshold {
-            cells.push(right(seconds(&row[3])));
-        }
-        cells.push(right(text(retries)));
-        if dags {
-            cells.push(Line::from(text(dag)));
-        }
-        Row::new(cells)
+        let cells =
+            row.iter().zip(kinds.clone()).map(|(value, kind)| Line::from(print::shown(value, kind, 0.0)));
+        columns.row(&cells.collect::<Vec<_>>())
     });
-    let mut widths = vec![Constraint::Length(36), Constraint::Fill(1), Constraint::Length(10)];
-    let mut numbers = vec!["ACTIVE FOR"];
-    if has_threshold {
-        widths.push(Constraint::Length(9));
-        numbers.push("THRESHOLD");
-    }
-    widths.push(Constraint::Length(7));
-    numbers.push("RETRIES");
-    if dags {
-        widths.push(Constraint::Length(36));
-    }
-    let heading = heading(&["JOB", "QUEUE"], &numbers, dags.then_some("DAG"));
-    frame.render_widget(Table::new(rows, widths).header(heading).block(block), area);
-}
-
-fn heading(texts: &[&'static str], numbers: &[&'static str], last: Option<&'static str>) -> Row<'static> {
-    let texts = texts.iter().map(|name| Line::from(*name));
-    let numbers = numbers.iter().map(|name| Line::from(*name).right_aligned());
-    Row::new(texts.chain(numbers).chain(last.map(Line::from))).style(Style::new().add_modifier(Modifier::DIM))
+    frame.render_widget(Table::new(rows, columns.widths()).header(columns.heading()).block(block), area);
 }
 
 /// A bar for each of the last 24 hours, the latest on the right.
@@ -240,14 +265,6 @@ fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or_default()
 }
 
-fn text(value: &Value) -> String {
-    print::shown(value, crate::operator::listing::Kind::Text, 0.0)
-}
-
-fn seconds(value: &Value) -> String {
-    print::shown(value, crate::operator::listing::Kind::Duration, 0.0)
-}
-
 fn in_words(duration: Duration) -> String {
     print::in_words(duration.as_secs_f64())
 }
@@ -256,6 +273,7 @@ fn in_words(duration: Duration) -> String {
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
+    use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
     use serde_json::json;
 
     use super::*;
@@ -290,6 +308,26 @@ mod tests {
         }
     }
 
+    /// Nine queues, nine stuck jobs and nine that run.
+    fn many(now: Instant) -> Numbers {
+        let mut many = numbers(now);
+        many.parts[Part::Queues as usize].rows = (0..9)
+            .map(|n| vec![json!(format!("queue {n}")), json!(n), json!(0), json!(1), json!(0)])
+            .collect();
+        many.parts[Part::Ready as usize].rows.clear();
+        many.parts[Part::Completed as usize].rows.clear();
+        let job =
+            |n| vec![json!(format!("0192f0c1-2d3e-7f00-8000-{n:012}")), json!("extract"), json!(7384.2)];
+        let with = |more: &[Value]| (0..9).map(|n| [job(n), more.to_vec()].concat()).collect();
+        many.parts[Part::Stuck as usize].rows = with(&[json!(3600), json!(1), Value::Null]);
+        many.parts[Part::Running as usize].rows = with(&[json!(1), Value::Null]);
+        many
+    }
+
+    fn press(view: &mut View, code: KeyCode) {
+        view.take(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+
     #[test]
     fn eighty_columns_and_twenty_four_lines_hold_all_of_it() {
         let now = Instant::now();
@@ -312,8 +350,63 @@ mod tests {
         }
         assert!(picture[2].starts_with("│QUEUE") && picture[3].starts_with("│hung"), "{text}");
         // The latest hour is on the right.
-        assert!(picture[21].starts_with("│███   ") && picture[21].ends_with("   ███      │"), "{text}");
-        assert!(picture[19].starts_with("│      ") && picture[19].ends_with("   ███      │"), "{text}");
+        assert!(picture[21].starts_with("│▃▃▃   ") && picture[21].ends_with("   ███      │"), "{text}");
+    }
+
+    #[test]
+    fn in_sixty_columns_and_twenty_lines_each_pane_shows_three_whole_rows() {
+        let now = Instant::now();
+        let picture = picture(60, 20, &many(now), &mut View::new(), now + Duration::from_secs(4));
+        let text = picture.join("\n");
+        assert_eq!(picture[0], " schema marie_scheduler       2026-11-24 22:15:03Z · 4s ago");
+        assert_eq!(picture[2], "│QUEUE          CREATED  RETRY  READY ACTIVE  STUCK DONE 1H│");
+        for (title, line) in [("Stuck jobs (9)", 7), ("Running jobs (9)", 13)] {
+            assert!(picture[line].contains(title), "{text}");
+            assert_eq!(
+                picture[line + 1],
+                "│JOB                                  QUEUE      ACTIVE FOR│",
+                "{text}"
+            );
+            for row in 2..5 {
+                let expected =
+                    format!("│0192f0c1-2d3e-7f00-8000-00000000000{} extract         2h 3m│", row - 2);
+                assert_eq!(picture[line + row], expected, "{text}");
+            }
+        }
+        assert!(!text.contains("Completed"), "{text}");
+    }
+
+    #[test]
+    fn where_three_panes_have_no_room_the_chosen_one_has_all_of_it() {
+        let now = Instant::now();
+        let mut view = View::new();
+        for (title, heading, row) in [
+            (
+                "Queues (9)",
+                "│QUEUE              READY ACTIVE  STUCK│",
+                "│queue 8                0      1      0│",
+            ),
+            (
+                "Stuck jobs (9)",
+                "│JOB                                   │",
+                "│0192f0c1-2d3e-7f00-8000-000000000004  │",
+            ),
+            (
+                "Running jobs (9)",
+                "│JOB                                   │",
+                "│0192f0c1-2d3e-7f00-8000-000000000004  │",
+            ),
+        ] {
+            let picture = picture(40, 10, &many(now), &mut view, now + Duration::from_secs(4));
+            let text = picture.join("\n");
+            assert_eq!(picture[0], " schema marie_scheduler          4s ago", "{text}");
+            assert!(picture[1].starts_with(&format!("┌ {title} ─")), "{text}");
+            assert_eq!(text.matches('┌').count(), 1, "{text}");
+            assert_eq!(picture[2], heading, "{text}");
+            assert!(picture[3..8].iter().all(|line| line.len() > 40) && text.contains(row), "{text}");
+            assert_eq!(picture[9], " q quit  Tab pane  ↑↓ scroll  r refresh");
+            press(&mut view, KeyCode::Tab);
+        }
     }
 
     #[test]
@@ -347,7 +440,6 @@ mod tests {
 
     #[test]
     fn a_pane_shows_the_rows_that_it_was_scrolled_to() {
-        use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
         let now = Instant::now();
         let mut numbers = numbers(now);
         numbers.parts[Part::Queues as usize].rows = (0..50)
@@ -355,7 +447,7 @@ mod tests {
             .collect();
         let mut view = View::new();
         assert!(picture(80, 24, &numbers, &mut view, now)[3].contains("queue 00"));
-        view.take(&Event::Key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE)));
+        press(&mut view, KeyCode::End);
         let picture = picture(80, 24, &numbers, &mut view, now).join("\n");
         // Those without unfinished jobs come last.
         assert!(picture.contains("idle") && !picture.contains("queue 10"), "{picture}");

@@ -147,7 +147,10 @@ impl Feed {
             reader::Part::Rows(rows) => {
                 *shown = Shown { rows: rows.rows, taken: Some(now), failure: None };
             }
-            reader::Part::NotHere => shown.failure = Some("this database has no such thing".to_owned()),
+            reader::Part::NotHere => {
+                let lack = part.listing().query.lack(&reader.schema);
+                shown.failure = lack.map(|lack| format!("this database has {lack}"));
+            }
             reader::Part::Failed(why) => {
                 // One bad moment must not silence it for a thousand seconds, the price of ten at one percent.
                 if shown.failure.replace(why).is_none() {
