@@ -137,6 +137,38 @@ async fn where_the_table_of_dependencies_is_missing_the_jobs_lists_tell_the_same
     assert_eq!(children, asking::json(&database.url, &["jobs", "show", &id(1)]).await["children"]);
 }
 
+/// Clients write the lists; PostgreSQL takes each of these for the same id.
+#[tokio::test]
+async fn a_child_is_found_however_its_list_spells_the_id() {
+    let mut database = Database::new(Shape::Page).await;
+    let parent = "abcdef01-2d3e-7f00-8000-00000000000a";
+    let bare = parent.replace('-', "");
+    let lists = [
+        json!([parent]),
+        json!([id(9), parent.to_uppercase()]),
+        json!([bare, "no id", 7, null]),
+        json!([bare.to_uppercase(), bare.to_uppercase()]),
+        json!([id(9)]),
+        json!([[parent]]),
+        json!(parent),
+        json!({parent: [parent]}),
+        json!(null),
+    ];
+    let others = lists.iter().zip(1..).map(|(list, number)| (id(number), list));
+    for (job, list) in others.chain([(parent.to_owned(), &json!([]))]) {
+        let insert = "insert into job (id, name, dag_id, dependencies)";
+        database.run(&format!("{insert} values ('{job}', 'extract', '{}', '{list}')", id(DAG))).await;
+    }
+    let by_index = "create index on job using gin (dependencies jsonb_path_ops);
+        do $$ begin execute format('alter database %I set enable_seqscan = off', current_database()); end $$";
+    for index in ["", by_index] {
+        database.run(index).await;
+        let told = asking::json(&database.url, &["jobs", "show", parent]).await;
+        let children = told["children"].as_array().unwrap().iter().map(|child| child["id"].as_str().unwrap());
+        assert_eq!(children.collect::<Vec<_>>(), [id(1), id(2), id(3), id(4)], "{index}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_there_is_said_to_be_missing() {
     for shape in Shape::ALL {
