@@ -170,6 +170,36 @@ async fn a_child_is_found_however_its_list_spells_the_id() {
 }
 
 #[tokio::test]
+async fn where_no_job_says_what_it_waits_for_what_needs_no_such_knowledge_is_told() {
+    let mut database = scene(Shape::Mid).await;
+    database
+        .run(
+            "drop table job_dependencies cascade; alter table job drop column dependencies cascade;
+              update dag set state = 'failed'",
+        )
+        .await;
+    let told = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
+    let blockers: Vec<_> = told["blocked_by"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|blocker| {
+            (blocker["reason"].as_str().unwrap(), blocker["job"].clone(), blocker["jobs_waiting"].clone())
+        })
+        .collect();
+    let of_job = |reason, number| (reason, json!(id(number)), json!(null));
+    assert_eq!(blockers[0], ("dag_finished", json!(null), json!(11)));
+    let mut others = blockers[1..].to_vec();
+    others.sort_by_key(|(_, job, _)| job.to_string());
+    assert_eq!(others, [of_job("failed", 2), of_job("stuck", 5), of_job("cancelled", 13)]);
+    let note = told["blocked_by_note"].as_str().unwrap();
+    assert!(note.contains("no column job.dependencies"), "{note}");
+    assert!(told.get("critical_path").is_none(), "{told}");
+    let text = asking::text(&database.url, &["dags", "show", &id(DAG)]).await;
+    assert!(text.contains("\nBLOCKED BY\n") && text.contains(note), "{text}");
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said_to_be_missing() {
     for shape in Shape::ALL {
         let mut database = Database::new(shape).await;

@@ -26,6 +26,13 @@ pub(super) struct Outside {
     pub(super) state: Option<String>,
 }
 
+/// Who waits for whom.
+pub(super) struct Edges {
+    /// Among the DAG's jobs.
+    pub(super) graph: Graph,
+    pub(super) outside: Vec<Outside>,
+}
+
 /// One reason; `job` is the one that is in the way.
 #[derive(Default)]
 struct Blocker {
@@ -33,17 +40,14 @@ struct Blocker {
     job: Option<usize>,
     since: Value,
     until: Value,
-    waiting: usize,
+    /// None where nobody knows who waits for whom.
+    waiting: Option<usize>,
     detail: Option<String>,
 }
 
-/// All of them, those before others that keep more jobs waiting; none where no job is left to wait.
-pub(super) fn all(
-    dag_state: Option<&str>,
-    jobs: &[Job],
-    graph: &Graph,
-    outside: &[Outside],
-) -> Vec<Vec<Value>> {
+/// All of them, those before others that keep more jobs waiting; none where no job is left to wait. Without the edges
+/// those that need none: not what is deferred, for it may wait for others as well.
+pub(super) fn all(dag_state: Option<&str>, jobs: &[Job], edges: Option<&Edges>) -> Vec<Vec<Value>> {
     let unfinished = jobs.iter().filter(|job| is_waiting(&job.state) || job.state == "active").count();
     if unfinished == 0 {
         return Vec::new();
@@ -51,10 +55,10 @@ pub(super) fn all(
     let waits: Vec<bool> = jobs.iter().map(|job| is_waiting(&job.state)).collect();
     let mut blockers: Vec<Blocker> = Vec::new();
     blockers.extend(dag_state.and_then(|state| left_behind(state, unfinished)));
-    blockers.extend(circle(jobs, graph, &waits));
+    blockers.extend(edges.and_then(|edges| circle(jobs, &edges.graph, &waits)));
     for (place, job) in jobs.iter().enumerate() {
         let blocker = Blocker { job: Some(place), ..Blocker::default() };
-        let waiting = || graph.waiting_for(place, &waits);
+        let waiting = || edges.map(|edges| edges.graph.waiting_for(place, &waits));
         match job.state.as_str() {
             reason @ ("failed" | "expired" | "cancelled") => {
                 blockers.push(Blocker { reason: reason.to_owned(), waiting: waiting(), ..blocker });
@@ -65,7 +69,7 @@ pub(super) fn all(
                 waiting: waiting(),
                 ..blocker
             }),
-            _ if !job.deferred_until.is_null() && is_free(place, jobs, graph, outside) => {
+            _ if !job.deferred_until.is_null() && edges.is_some_and(|edges| is_free(place, jobs, edges)) => {
                 blockers.push(Blocker {
                     reason: "deferred".to_owned(),
                     until: job.deferred_until.clone(),
@@ -76,18 +80,25 @@ pub(super) fn all(
             _ => {}
         }
     }
-    for Outside { job, parent, state } in outside.iter().filter(|outside| waits[outside.job]) {
+    blockers.extend(edges.into_iter().flat_map(|edges| leading_out(edges, &waits)));
+    blockers.sort_by_key(|blocker| Reverse(blocker.waiting));
+    blockers.into_iter().map(|blocker| row(blocker, jobs)).collect()
+}
+
+/// Jobs whose way is barred by one that is not of the DAG.
+fn leading_out(edges: &Edges, waits: &[bool]) -> Vec<Blocker> {
+    let mut blockers = Vec::new();
+    for Outside { job, parent, state } in edges.outside.iter().filter(|outside| waits[outside.job]) {
         let (reason, detail) = match state.as_deref() {
             None => ("parent_missing", format!("waits for {parent}, which has no row")),
             Some(state) if is_satisfied(state) => continue,
             Some(state) => ("other_dag", format!("waits for {parent}, which is {state}")),
         };
-        let waiting = graph.waiting_for(*job, &waits) + 1;
+        let waiting = Some(edges.graph.waiting_for(*job, waits) + 1);
         let (reason, detail) = (reason.to_owned(), Some(detail));
         blockers.push(Blocker { reason, job: Some(*job), waiting, detail, ..Blocker::default() });
     }
-    blockers.sort_by_key(|blocker| Reverse(blocker.waiting));
-    blockers.into_iter().map(|blocker| row(blocker, jobs)).collect()
+    blockers
 }
 
 fn row(blocker: Blocker, jobs: &[Job]) -> Vec<Value> {
@@ -108,7 +119,7 @@ fn left_behind(dag_state: &str, unfinished: usize) -> Option<Blocker> {
     let is_finished = matches!(dag_state, "completed" | "failed" | "cancelled" | "expired");
     is_finished.then(|| Blocker {
         reason: "dag_finished".to_owned(),
-        waiting: unfinished,
+        waiting: Some(unfinished),
         detail: Some(format!("the DAG is {dag_state}, so the jobs left in it never run")),
         ..Blocker::default()
     })
@@ -121,16 +132,16 @@ fn circle(jobs: &[Job], graph: &Graph, waits: &[bool]) -> Option<Blocker> {
     Some(Blocker {
         reason: "cycle".to_owned(),
         job: circle.first().copied(),
-        waiting: graph.waiting_for(circle[0], waits) + usize::from(waits[circle[0]]),
+        waiting: Some(graph.waiting_for(circle[0], waits) + usize::from(waits[circle[0]])),
         detail: Some(format!("{} jobs wait for each other: {}{more}", circle.len(), ids.join(" → "))),
         ..Blocker::default()
     })
 }
 
 /// Whether nothing but time is in a job's way.
-fn is_free(job: usize, jobs: &[Job], graph: &Graph, outside: &[Outside]) -> bool {
-    let of_others = outside.iter().filter(|outside| outside.job == job);
-    graph.parents(job).iter().all(|&parent| is_satisfied(&jobs[parent].state))
+fn is_free(job: usize, jobs: &[Job], edges: &Edges) -> bool {
+    let of_others = edges.outside.iter().filter(|outside| outside.job == job);
+    edges.graph.parents(job).iter().all(|&parent| is_satisfied(&jobs[parent].state))
         && of_others.filter_map(|outside| outside.state.as_deref()).all(is_satisfied)
 }
 

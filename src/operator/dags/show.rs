@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::postgres::PgArguments;
 use sqlx::types::Uuid;
 
-use super::blockers::{self, Outside};
+use super::blockers::{self, Edges, Outside};
 use super::graph::Graph;
 use crate::collector::Query;
 use crate::collectors::sql;
@@ -191,12 +191,22 @@ pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &DagsShow)
     let rows: Vec<Vec<Value>> = listed.into_iter().map(|row| row[..JOB_COLUMNS.len()].to_vec()).collect();
     match edges {
         Part::Rows(edges) => {
-            let (graph, outside) = reckon(reader, &jobs, &edges).await?;
-            let blocked = blockers::all(dag_state.as_deref(), &jobs, &graph, &outside);
+            let edges = reckon(reader, &jobs, &edges).await?;
+            let blocked = blockers::all(dag_state.as_deref(), &jobs, Some(&edges));
             sheet.sections.push(capped("blocked_by", blockers::COLUMNS, blocked, &|_| true));
-            sheet.sections.push(critical_path(&jobs, &graph, &rows));
+            sheet.sections.push(critical_path(&jobs, &edges.graph, &rows));
         }
-        Part::NotHere => {}
+        Part::NotHere => {
+            let blocked = blockers::all(dag_state.as_deref(), &jobs, None);
+            let section = capped("blocked_by", blockers::COLUMNS, blocked, &|_| true);
+            sheet.sections.push(match EDGES.query.lack(&reader.schema) {
+                Some(lack) => section.with_caveat(format!(
+                    "what jobs wait for is not known here, for there is {lack}: neither deferred jobs nor missing \
+                     parents nor circles are told, nor a critical path"
+                )),
+                None => section,
+            });
+        }
         Part::Failed(why) => sheet.push("blocked_by", Body::Failed(why)),
     }
     let open = |row: &[Value]| !matches!(row[2].as_str(), Some("completed" | "skipped"));
@@ -211,11 +221,7 @@ fn of(id: Uuid) -> Result<PgArguments, Failure> {
 }
 
 /// The edges between the DAG's jobs as a graph, and those that lead out of it.
-async fn reckon(
-    reader: &mut Reader<'_>,
-    jobs: &[Job],
-    edges: &Rows,
-) -> Result<(Graph, Vec<Outside>), Failure> {
+async fn reckon(reader: &mut Reader<'_>, jobs: &[Job], edges: &Rows) -> Result<Edges, Failure> {
     let places: HashMap<&str, usize> =
         jobs.iter().enumerate().map(|(place, job)| (job.id.as_str(), place)).collect();
     let mut inside = Vec::new();
@@ -247,7 +253,7 @@ async fn reckon(
             state: states.get(parent).cloned().flatten(),
         })
         .collect();
-    Ok((Graph::new(jobs.len(), inside), outside))
+    Ok(Edges { graph: Graph::new(jobs.len(), inside), outside })
 }
 
 fn critical_path(jobs: &[Job], graph: &Graph, rows: &[Vec<Value>]) -> Section {
