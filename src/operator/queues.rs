@@ -6,8 +6,8 @@ use super::reader::{Reader, page};
 use crate::collector::Query;
 use crate::collectors::sql;
 use crate::config::Output;
-use crate::database::Failure;
-use crate::schema::Need;
+use crate::database::{Failure, Reason};
+use crate::schema::{Lack, Need};
 
 pub(super) static LIST: Listing = Listing {
     columns: &[
@@ -48,5 +48,10 @@ pub(super) static LIST: Listing = Listing {
 /// # Errors
 /// Any failure of the database, and where it has no table of queues.
 pub(super) async fn list(reader: &mut Reader<'_>, output: &Output) -> Result<Rows, Failure> {
+    if let Some(lack @ Lack::Missing(_)) = LIST.query.lack(&reader.schema) {
+        let message =
+            format!("{}: {lack}; marie-exporter stats shows the queues that hold jobs", LIST.query.sql.name);
+        return Err(Failure::new(Reason::Permission, message));
+    }
     reader.page(&LIST, page(output)?, output).await
 }

@@ -303,6 +303,15 @@ async fn queues_are_listed_with_their_settings_and_unfinished_jobs() {
 }
 
 #[tokio::test]
+async fn where_there_is_no_table_of_queues_the_refusal_says_what_shows_them() {
+    let database = filled(Shape::Page, 0.5).await;
+    let error = asking::ask(&database.url, &["queues", "list"]).await.unwrap_err().to_string();
+    let expected = "queues/list.sql: no table queue; marie-exporter stats shows the queues that hold jobs";
+    assert_eq!(error, expected);
+    assert!(asking::text(&database.url, &["stats"]).await.contains("extract"));
+}
+
+#[tokio::test]
 async fn a_state_that_is_none_is_refused_with_those_that_there_are() {
     let database = filled(Shape::Mid, 0.5).await;
     let error = asking::ask(&database.url, &["jobs", "list", "--state=skipped"]).await.unwrap_err();
