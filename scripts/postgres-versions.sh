@@ -26,8 +26,10 @@ for major in "$@"; do
     (cd "$package" && node scripts/hydrate-symlinks.js)
     # A server that does not run here would be passed over for the next in PATH.
     "$package/native/bin/postgres" --version
+    # These packages have no pg_dump, and an older one takes no newer server.
     if ! PATH=$package/native/bin:$PATH cargo test --locked --no-fail-fast \
-        --test queries --test events --test runner --test binary; then
+        --test queries --test events --test runner --test binary --test operator --test maintain -- \
+        --skip backup; then
         echo "PostgreSQL $major: FAILED"
         status=1
     fi
