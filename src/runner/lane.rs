@@ -134,9 +134,7 @@ impl LaneTask {
                 let own = match failure.reason {
                     // To wait for a lock costs the database nothing.
                     Reason::Lock => None,
-                    // A moment's trouble must not silence the collector for a thousand seconds, the price of
-                    // ten at one percent. The second in a row pays it.
-                    Reason::Timeout if is_first => None,
+                    Reason::Timeout if is_first && self.puts_off(index, cost.own) => None,
                     _ => Some(cost.own),
                 };
                 let interval = self.reschedule(index, own);
@@ -230,6 +228,12 @@ impl LaneTask {
         let origin = self.started + configured.mul_f64(share(index + 1, self.turns.len()));
         let demanded = cost.map(|cost| collectors.pause_after(cost));
         self.turns[index].reschedule(demanded, configured, origin)
+    }
+
+    /// Whether the pause after a run of this cost is put off.
+    pub(super) fn puts_off(&mut self, index: usize, cost: Duration) -> bool {
+        let pause = self.exporter.config.collectors.pause_after(cost);
+        self.turns[index].puts_off(pause)
     }
 
     /// The database is away: every collector that is due has failed, and the lane pauses as a whole.

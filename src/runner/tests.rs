@@ -71,6 +71,36 @@ async fn the_load_budget_stretches_an_interval_to_cost_divided_by_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_that_was_put_off_is_paid_by_pauses_twice_as_long() {
+    let mut lane = lane(Lane::Fast, &["--collector.interval=15s", "--collector.load-budget=1%"]);
+    assert_eq!(lane.reschedule(0, Some(seconds(0.01))), seconds(15.0));
+    assert!(lane.puts_off(0, seconds(0.4)));
+    assert_eq!(lane.reschedule(0, None), seconds(15.0), "a moment's trouble silences nobody");
+    assert!(!lane.puts_off(0, seconds(0.4)), "it owes a pause");
+    for interval in [30.0, 30.0, 25.0, 15.0] {
+        assert_eq!(lane.reschedule(0, Some(seconds(0.01))), seconds(interval));
+    }
+    assert!(lane.puts_off(0, seconds(0.4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_outs_between_successes_keep_to_the_budget_in_the_long_run() {
+    let mut lane = lane(Lane::Slow, &["--collector.slow-interval=30s", "--collector.load-budget=1%"]);
+    let (started, mut busy) = (Instant::now(), Duration::ZERO);
+    for round in 0..200 {
+        let is_a_success = round % 2 == 0;
+        let cost = seconds(if is_a_success { 4.0 } else { 10.0 });
+        busy += cost;
+        let told = (is_a_success || !lane.puts_off(0, cost)).then_some(cost);
+        lane.reschedule(0, told);
+        let pause = lane.turns[0].due - Instant::now();
+        tokio::time::advance(pause).await;
+    }
+    let share = busy.as_secs_f64() / started.elapsed().as_secs_f64();
+    assert!(share < 0.0102, "{share}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pause_after_a_miss_doubles_up_to_the_interval_and_is_jittered() {
     let mut lane = lane(Lane::Slow, &["--collector.interval=15s"]);
     let failure = Failure::new(Reason::Unavailable, "gone".to_owned());
