@@ -41,8 +41,8 @@ pub use self::maintain::{
     Age, Archive, Batches, Destruction, Execution, Maintenance, Outcome, Purge, PurgeHistory, Queue,
 };
 pub use self::operator::{
-    DagsList, DagsShow, JobsFailed, JobsList, JobsNext, JobsShow, OfQueue, Output, OutputFormat, Reading,
-    ShowFormat, ShowOutput, Statistic, Stats, Times,
+    DagsList, DagsShow, JobsFailed, JobsList, JobsNext, JobsOverdue, JobsShow, OfQueue, Output, OutputFormat,
+    Reading, ShowFormat, ShowOutput, Statistic, Stats, Times,
 };
 pub use self::resolve::Command;
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};

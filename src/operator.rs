@@ -28,6 +28,7 @@ pub static QUERIES: &[&Query] = &[
     &jobs::STUCK.query,
     &jobs::FAILED.query,
     &jobs::RETRYING.query,
+    &jobs::OVERDUE.query,
     &jobs::NEXT.query,
     &jobs::show::JOB.query,
     &jobs::show::SETTINGS.query,
@@ -93,6 +94,7 @@ fn timezone(reading: &Reading) -> &str {
         | Reading::JobsFailed(_, output)
         | Reading::JobsRetrying(_, output)
         | Reading::JobsNext(_, output)
+        | Reading::JobsOverdue(_, output)
         | Reading::QueuesList(output)
         | Reading::DagsList(_, output)
         | Reading::Stats(_, output) => &output.times,
@@ -112,6 +114,9 @@ async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> any
         }
         Reading::JobsRetrying(asked, output) => {
             (&jobs::RETRYING, jobs::retrying(reader, asked, output).await?, output)
+        }
+        Reading::JobsOverdue(asked, output) => {
+            (&jobs::OVERDUE, jobs::overdue(reader, asked, output).await?, output)
         }
         Reading::JobsNext(asked, output) => (&jobs::NEXT, jobs::next(reader, asked, output).await?, output),
         Reading::QueuesList(output) => (&queues::LIST, queues::list(reader, output).await?, output),
@@ -146,6 +151,7 @@ fn queue(reading: &Reading) -> Option<&str> {
         Reading::JobsList(asked, _) => &asked.of,
         Reading::JobsFailed(asked, _) => &asked.of,
         Reading::JobsNext(asked, _) => &asked.of,
+        Reading::JobsOverdue(asked, _) => &asked.of,
         Reading::JobsStuck(of, _) | Reading::JobsRetrying(of, _) => of,
         Reading::Stats(asked, _) => &asked.of,
         Reading::JobsShow(..) | Reading::QueuesList(_) | Reading::DagsList(..) | Reading::DagsShow(..) => {

@@ -18,6 +18,7 @@ pub enum Reading {
     JobsFailed(JobsFailed, Output),
     JobsRetrying(OfQueue, Output),
     JobsNext(JobsNext, Output),
+    JobsOverdue(JobsOverdue, Output),
     QueuesList(Output),
     DagsList(DagsList, Output),
     DagsShow(DagsShow, ShowOutput),
@@ -140,6 +141,32 @@ pub struct JobsNext {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct JobsOverdue {
+    #[command(flatten)]
+    pub of: OfQueue,
+
+    /// Which promise was broken
+    #[arg(long, default_value = "hard")]
+    pub sla: Sla,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sla {
+    Hard,
+    Soft,
+}
+
+impl Sla {
+    /// As in the label `sla`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Sla::Hard => "hard",
+            Sla::Soft => "soft",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct DagsList {
     /// Only DAGs in this state; can be repeated
     #[arg(long, value_name = "STATE")]
@@ -169,6 +196,8 @@ pub(super) enum JobsAction {
     Failed(Leaf<JobsFailed, Output>),
     /// Jobs that wait for their next attempt, soonest first
     Retrying(Leaf<OfQueue, Output>),
+    /// Unfinished jobs past an SLA, those that marie_jobs_sla_overdue counts; longest first
+    Overdue(Leaf<JobsOverdue, Output>),
     /// Jobs that a worker could take now, those that marie_jobs_ready counts; the next one first
     Next(Leaf<JobsNext, Output>),
 }

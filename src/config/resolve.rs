@@ -126,6 +126,9 @@ fn jobs(action: JobsAction) -> (Reading, Settings) {
         JobsAction::Retrying(Leaf { asked, answer, settings }) => {
             (Reading::JobsRetrying(asked, answer), settings)
         }
+        JobsAction::Overdue(Leaf { asked, answer, settings }) => {
+            (Reading::JobsOverdue(asked, answer), settings)
+        }
         JobsAction::Next(Leaf { asked, answer, settings }) => (Reading::JobsNext(asked, answer), settings),
     }
 }

@@ -10,7 +10,7 @@ use super::{QUERY, stand_ins};
 use crate::collector::{Query, SqlFile};
 use crate::collectors::sql;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
-use crate::config::{Config, JobsFailed, JobsList, JobsNext, OfQueue, Output};
+use crate::config::{Config, JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
 use crate::database::{Failure, Reason};
 use crate::schema::Need;
 
@@ -123,6 +123,26 @@ pub(super) static RETRYING: Listing = Listing {
             &["id", "name", "state", "dag_id", "retry_count", "retry_limit", "started_on"],
         )],
         stand_ins: &[stand_ins::RETRYING_NOT_DEFERRED],
+        ..QUERY
+    },
+};
+
+pub(super) static OVERDUE: Listing = Listing {
+    columns: &[
+        text("id"),
+        text("queue"),
+        state("state"),
+        text("dag_id"),
+        time("created_on"),
+        time("sla"),
+        duration("overdue_for"),
+    ],
+    query: Query {
+        sql: sql!("jobs/overdue.sql"),
+        needs: &[Need::Columns(
+            "job",
+            &["id", "name", "state", "dag_id", "created_on", "soft_sla", "hard_sla"],
+        )],
         ..QUERY
     },
 };
@@ -240,4 +260,17 @@ pub(super) async fn next(
     add(&mut arguments, asked.dag)?;
     add(&mut arguments, asked.per_dag)?;
     reader.page(&NEXT, arguments, output).await
+}
+
+/// # Errors
+/// Any failure of the database.
+pub(super) async fn overdue(
+    reader: &mut Reader<'_>,
+    asked: &JobsOverdue,
+    output: &Output,
+) -> Result<Rows, Failure> {
+    let mut arguments = page(output)?;
+    add(&mut arguments, &asked.of.queue)?;
+    add(&mut arguments, asked.sla.label())?;
+    reader.page(&OVERDUE, arguments, output).await
 }

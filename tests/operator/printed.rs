@@ -138,6 +138,7 @@ pub(crate) fn commands<'a>(shape: Shape, job: &'a str, dag: &'a str) -> Vec<Vec<
         vec!["jobs", "failed"],
         vec!["jobs", "retrying"],
         vec!["jobs", "next"],
+        vec!["jobs", "overdue"],
         vec!["jobs", "next", "--per-dag"],
         vec!["dags", "show", dag],
         vec!["stats"],

@@ -1,0 +1,26 @@
+-- Unfinished jobs past their hard SLA, or their soft one: those that marie_jobs_sla_overdue counts. Longest first.
+-- $1 how many; $2 from which on; $3 queue, NULL for all; $4 hard or soft.
+-- Index: one that leads with state. Without it every job is read.
+select
+    id,
+    name as queue,
+    state,
+    dag_id,
+    created_on,
+    deadline as sla,
+    case
+        when deadline between '1970-01-01' and '3000-01-01' then extract(epoch from now() - deadline)
+    end as overdue_for
+from (
+    select
+        id, name, state, dag_id, created_on,
+        case $4::text when 'hard' then hard_sla else soft_sla end as deadline
+    from job
+    where state in ('created', 'retry', 'active')
+        and ($3::text is null or name = $3)
+) as promised
+-- An SLA at or before the job's creation is no promise.
+where deadline > created_on
+    and deadline < now()
+order by deadline, id
+limit $1 offset $2
