@@ -68,6 +68,11 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             })??;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Backup(config, to) => {
+            log(&config.log);
+            block_on(async { maintain::backup::backup(&config, &to, &Console::default()).await })??;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Metrics(format) => {
             print(&listing::listing(format)?)?;
             Ok(ExitCode::SUCCESS)

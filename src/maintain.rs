@@ -7,7 +7,7 @@
 //! interrupted and run again at any moment.
 
 mod archive;
-mod backup;
+pub mod backup;
 mod batches;
 mod cleanup;
 mod columns;
@@ -41,9 +41,6 @@ pub async fn run(
     console: &Console,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    if let Maintenance::Backup(to) = maintenance {
-        return backup::backup(config, to, console).await;
-    }
     let mut writer = Writer::open(config, maintenance.executes()).await?;
     let outcome = carry_out(config, &mut writer, maintenance, console, shutdown).await;
     writer.close().await;
@@ -75,7 +72,6 @@ async fn carry_out(
         Maintenance::Indexes(execution) => {
             indexes::make(config, writer, execution.execute, console, shutdown).await
         }
-        Maintenance::Backup(to) => backup::backup(config, to, console).await,
     }
 }
 

@@ -20,7 +20,6 @@ pub enum Maintenance {
     QueueCreate(Queue),
     QueueSet(Queue),
     Indexes(Execution),
-    Backup(PathBuf),
 }
 
 impl Maintenance {
@@ -33,7 +32,6 @@ impl Maintenance {
             Maintenance::PurgeAll(asked) => asked.execution,
             Maintenance::QueueCreate(asked) | Maintenance::QueueSet(asked) => asked.execution,
             Maintenance::Indexes(execution) => *execution,
-            Maintenance::Backup(_) => return false,
         };
         execution.execute
     }
@@ -162,6 +160,14 @@ pub struct Queue {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MaintainAction {
+    #[command(flatten)]
+    Change(ChangeAction),
+    /// Write the scheduler's schema into a file with pg_dump
+    Backup(Leaf<Backup, Nothing>),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ChangeAction {
     /// Move finished DAGs and their jobs out of the scheduler's way, jobs into the table archive
     Archive(Leaf<Archive, Nothing>),
     /// Delete finished DAGs and their jobs, or history
@@ -172,8 +178,6 @@ pub(super) enum MaintainAction {
     Queue(QueueAction),
     /// Make the indexes that `check` recommends, while everything else goes on
     Indexes(Leaf<Execution, Nothing>),
-    /// Write the scheduler's schema into a file with pg_dump
-    Backup(Leaf<Backup, Nothing>),
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,7 @@ use clap_complete::Shell;
 use super::DemoConfig;
 use super::arguments::{Action, CommandLine, Leaf, Settings, command_line, disabled, leaf, on_leaves};
 use super::error::{ConfigError, Origin};
-use super::maintain::{MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
+use super::maintain::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
 use super::operator::{DagsAction, JobsAction, QueuesAction, Reading, Times};
 use super::sources::{self, Given, Level};
 use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::Connect, file};
@@ -30,6 +30,8 @@ pub enum Command {
     Read(Config, Reading),
     Top(Config, Times),
     Maintain(Config, Maintenance),
+    /// Into this file.
+    Backup(Config, PathBuf),
     Metrics(MetricsFormat),
     Rules,
     Dashboards(PathBuf),
@@ -95,7 +97,10 @@ pub(super) fn parse(
             Command::Read(connected(leaf.settings)?, Reading::Stats(leaf.asked, leaf.answer))
         }
         Action::Top(leaf) => Command::Top(connected(leaf.settings)?, leaf.answer),
-        Action::Maintain(action) => {
+        Action::Maintain(MaintainAction::Backup(leaf)) => {
+            Command::Backup(connected(leaf.settings)?, leaf.asked.to)
+        }
+        Action::Maintain(MaintainAction::Change(action)) => {
             let (maintenance, settings) = maintenance(action);
             Command::Maintain(connected(settings)?, maintenance)
         }
@@ -133,25 +138,24 @@ fn jobs(action: JobsAction) -> (Reading, Settings) {
     }
 }
 
-fn maintenance(action: MaintainAction) -> (Maintenance, Settings) {
+fn maintenance(action: ChangeAction) -> (Maintenance, Settings) {
     match action {
-        MaintainAction::Archive(leaf) => (Maintenance::Archive(leaf.asked), leaf.settings),
-        MaintainAction::Purge(PurgeAction::Completed(leaf)) => {
+        ChangeAction::Archive(leaf) => (Maintenance::Archive(leaf.asked), leaf.settings),
+        ChangeAction::Purge(PurgeAction::Completed(leaf)) => {
             (Maintenance::Purge(Outcome::Completed, leaf.asked), leaf.settings)
         }
-        MaintainAction::Purge(PurgeAction::Failed(leaf)) => {
+        ChangeAction::Purge(PurgeAction::Failed(leaf)) => {
             (Maintenance::Purge(Outcome::Failed, leaf.asked), leaf.settings)
         }
-        MaintainAction::Purge(PurgeAction::History(leaf)) => {
+        ChangeAction::Purge(PurgeAction::History(leaf)) => {
             (Maintenance::PurgeHistory(leaf.asked), leaf.settings)
         }
-        MaintainAction::Purge(PurgeAction::All(leaf)) => (Maintenance::PurgeAll(leaf.asked), leaf.settings),
-        MaintainAction::Queue(QueueAction::Create(leaf)) => {
+        ChangeAction::Purge(PurgeAction::All(leaf)) => (Maintenance::PurgeAll(leaf.asked), leaf.settings),
+        ChangeAction::Queue(QueueAction::Create(leaf)) => {
             (Maintenance::QueueCreate(leaf.asked), leaf.settings)
         }
-        MaintainAction::Queue(QueueAction::Set(leaf)) => (Maintenance::QueueSet(leaf.asked), leaf.settings),
-        MaintainAction::Indexes(leaf) => (Maintenance::Indexes(leaf.asked), leaf.settings),
-        MaintainAction::Backup(leaf) => (Maintenance::Backup(leaf.asked.to), leaf.settings),
+        ChangeAction::Queue(QueueAction::Set(leaf)) => (Maintenance::QueueSet(leaf.asked), leaf.settings),
+        ChangeAction::Indexes(leaf) => (Maintenance::Indexes(leaf.asked), leaf.settings),
     }
 }
 

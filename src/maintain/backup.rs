@@ -15,18 +15,23 @@ use crate::config::{Config, DatabaseConfig};
 /// Where distributions keep PostgreSQL's programs, below a folder for each version.
 const FOLDERS: [&str; 2] = ["/usr/lib/postgresql", "/usr/pgsql-"];
 
-pub(super) async fn backup(config: &Config, to: &Path, console: &Console) -> anyhow::Result<()> {
+/// Writes the backup, whole or not at all.
+///
+/// # Errors
+/// When the file is there already or cannot be written, and when `pg_dump` is missing or fails.
+pub async fn backup(config: &Config, to: &Path, console: &Console) -> anyhow::Result<()> {
     if to.exists() {
         bail!("{} exists already; name a file that does not", to.display());
     }
     let database = config.database.clone();
+    let who = database.connect_options()?.options.get_username().to_owned();
     let file = to.to_owned();
     console.say(&format!("Backing up the schema {} into {} ...", database.schema.quoted(), to.display()));
     let tables = tokio::task::spawn_blocking(move || dump(&database, &file)).await??;
     let bytes = fs::metadata(to).with_context(|| format!("cannot look at {}", to.display()))?.len();
-    info!(command = "backup", file = %to.display(), bytes, tables, "written");
+    info!(who, command = "backup", file = %to.display(), bytes, tables, "written");
     console.say(&format!(
-        "{bytes} bytes with the rows of {tables} tables. To see what is in it: pg_restore --list {}",
+        "{bytes} bytes with the rows of {tables} tables, by {who}. To see what is in it: pg_restore --list {}",
         to.display()
     ));
     Ok(())

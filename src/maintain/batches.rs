@@ -138,10 +138,10 @@ async fn attempt(
     }
 }
 
-/// Leaves the database to others; true where we are told to end.
-pub(super) async fn pause(time: Duration, shutdown: &mut watch::Receiver<bool>) -> bool {
+/// Leaves the database to others, unless we are told to end.
+pub(super) async fn pause(time: Duration, shutdown: &mut watch::Receiver<bool>) {
     tokio::select! {
-        () = tokio::time::sleep(time) => false,
-        () = ends(shutdown) => true,
+        () = tokio::time::sleep(time) => {}
+        () = ends(shutdown) => {}
     }
 }

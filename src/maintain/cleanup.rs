@@ -12,7 +12,6 @@ use super::plan::{Criteria, Plan};
 use super::report;
 use super::writer::Writer;
 use crate::config::{Batches, Config, Destruction};
-use crate::database::{Failure, Reason};
 use crate::shutdown::ends;
 
 pub(super) struct Cleanup<'a> {
@@ -37,8 +36,7 @@ impl Cleanup<'_> {
         let Destruction { backup_to, execution } = self.destruction;
         let lacking = writer.lacking(&self.disposal.rights()).await?;
         if execution.execute && !lacking.is_empty() {
-            let message = format!("the role of {} has no right of {}", writer.who, lacking.join(", "));
-            return Err(Failure::new(Reason::Permission, message).into());
+            return Err(writer.denied(&lacking).into());
         }
         let plan = tokio::select! {
             plan = Plan::of_all(writer, &self.criteria) => plan.context("cannot look for the jobs that are due")?,

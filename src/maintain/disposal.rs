@@ -81,7 +81,7 @@ impl Disposal {
         criteria: &Criteria,
         batch: &[Unit],
     ) -> Result<Taken, Failure> {
-        writer.begin_writing().await?;
+        writer.begin_batch().await?;
         match self.take_in_transaction(writer, criteria, batch).await {
             Ok(taken) => match writer.commit().await {
                 Ok(()) => Ok(taken),

@@ -2,12 +2,15 @@
 //! page's TRUNCATE is stopped by foreign keys; here all tables that refer to each other are named in one statement, so
 //! that it is done to all of them or to none, and to no table that was not named before.
 
-use anyhow::{Context, bail};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
 use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::watch;
 use tracing::info;
 
 use super::backup;
+use super::batches::pause;
 use super::console::Console;
 use super::plan::{Part, Plan};
 use super::report;
@@ -18,6 +21,9 @@ use crate::shutdown::ends;
 
 /// TRUNCATE waits for every reader of a table, and everybody behind it: it gives up soon, and comes back.
 const ATTEMPTS: u32 = 10;
+
+/// What is left to those who have waited behind it.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 pub(super) async fn purge(
     config: &Config,
@@ -37,6 +43,11 @@ pub(super) async fn purge(
         lines.push(format!("  {rows:>12}  {table}"));
     }
     let jobs = jobs(writer).await?;
+    let rights: Vec<(&str, &str)> = tables.iter().map(|table| (table.as_str(), "TRUNCATE")).collect();
+    let lacking = writer.lacking(&rights).await?;
+    if asked.execution.execute && !lacking.is_empty() {
+        return Err(writer.denied(&lacking).into());
+    }
     writer.roll_back().await?;
 
     console.say(&format!(
@@ -60,10 +71,7 @@ pub(super) async fn purge(
     if let Some(file) = &asked.backup_to {
         backup::backup(config, file, console).await?;
     }
-    if *shutdown.borrow() {
-        bail!("interrupted; nothing was changed");
-    }
-    truncate(writer, &tables).await.context("purge all: nothing was changed")?;
+    truncate(writer, &tables, &mut shutdown).await.context("purge all: nothing was changed")?;
     info!(who = writer.who, command = "purge all", jobs = jobs.jobs(), tables = tables.join(", "), "emptied");
     console.say(&format!("{} tables emptied, of {} jobs, by {}.", tables.len(), jobs.jobs(), writer.who));
     Ok(())
@@ -90,23 +98,23 @@ async fn jobs(writer: &mut Writer) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-async fn truncate(writer: &mut Writer, tables: &[String]) -> Result<(), Failure> {
+async fn truncate(
+    writer: &mut Writer,
+    tables: &[String],
+    shutdown: &mut watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let statement = format!("truncate {}", tables.join(", "));
-    let mut attempt = 1;
-    loop {
-        writer.begin_writing().await?;
+    for attempt in 1.. {
+        ensure!(!*shutdown.borrow(), "interrupted");
+        writer.begin_change().await?;
         let outcome = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(writer.connection()).await;
-        match outcome.map_err(Failure::from) {
-            Ok(_) => return writer.commit().await,
-            Err(failure) => {
-                writer.roll_back().await?;
-                if !matches!(failure.reason, Reason::Lock | Reason::Conflict) || attempt == ATTEMPTS {
-                    return Err(failure);
-                }
-                info!(attempt, message = failure.message, "somebody holds a table; trying again");
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                attempt += 1;
-            }
+        let Err(failure) = outcome.map_err(Failure::from) else { break };
+        writer.roll_back().await?;
+        if !matches!(failure.reason, Reason::Lock | Reason::Conflict) || attempt == ATTEMPTS {
+            return Err(failure.into());
         }
+        info!(attempt, message = failure.message, "somebody holds a table; trying again");
+        pause(BETWEEN, shutdown).await;
     }
+    Ok(writer.commit().await?)
 }

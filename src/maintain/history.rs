@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use indicatif::ProgressBar;
 use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::watch;
 use tracing::info;
@@ -58,6 +59,13 @@ pub(super) async fn purge(
     let cutoff = writer.cutoff(asked.age.older_than).await?;
     console.say(&format!("purge history, as {}: what was written before {cutoff}\n", writer.who));
     let mut histories = Vec::new();
+    let here = HISTORIES.iter().filter(|history| !writer.schema.is_missing(&Need::Table(history.table)));
+    let rights: Vec<_> =
+        here.flat_map(|history| ["SELECT", "DELETE"].map(|right| (history.table, right))).collect();
+    let lacking = writer.lacking(&rights).await?;
+    if asked.destruction.execution.execute && !lacking.is_empty() {
+        return Err(writer.denied(&lacking).into());
+    }
     for history in HISTORIES {
         if writer.schema.is_missing(&Need::Table(history.table)) {
             console.say(&format!("There is no table {} here.", history.table));
@@ -82,40 +90,43 @@ pub(super) async fn purge(
     let bar = console.progress(sum);
     for old in &histories {
         let mut done = 0;
-        let outcome = async {
-            let mut from = i64::MIN;
-            loop {
-                let began = Instant::now();
-                let Some((last, rows)) = delete(writer, old, from, &cutoff, asked.batches.batch).await?
-                else {
-                    return Ok(false);
-                };
-                (from, done) = (last, done + rows);
-                bar.inc(rows);
-                if pause(began.elapsed().max(PAUSE), &mut shutdown).await {
-                    return Ok::<_, Failure>(true);
-                }
-            }
+        let outcome = take(writer, old, &cutoff, asked.batches.batch, &bar, &mut shutdown, &mut done).await;
+        if !matches!(outcome, Ok(true)) {
+            bar.finish_and_clear();
         }
-        .await;
-        info!(
-            who = writer.who,
-            command = "purge history",
-            table = old.history.table,
-            rows = done,
-            cutoff,
-            "deleted"
-        );
-        console.say(&format!(
-            "{done} of {} rows of {} deleted, by {}.",
-            old.rows, old.history.table, writer.who
-        ));
-        let stopped = || format!("purge history stopped in {}; it can be run again", old.history.table);
-        let interrupted = outcome.with_context(stopped)?;
-        anyhow::ensure!(!interrupted, "purge history was interrupted; run it again for the rest");
+        let table = old.history.table;
+        info!(who = writer.who, command = "purge history", table, rows = done, cutoff, "deleted");
+        console.say(&format!("{done} of {} rows of {table} deleted, by {}.", old.rows, writer.who));
+        let is_whole =
+            outcome.with_context(|| format!("purge history stopped in {table}; it can be run again"))?;
+        ensure!(is_whole, "purge history was interrupted; run it again for the rest");
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Deletes them batch after batch, counting in `done`; false where it was told to end before.
+async fn take(
+    writer: &mut Writer,
+    old: &Old,
+    cutoff: &str,
+    batch: u32,
+    bar: &ProgressBar,
+    shutdown: &mut watch::Receiver<bool>,
+    done: &mut u64,
+) -> Result<bool, Failure> {
+    let mut from = i64::MIN;
+    loop {
+        if *shutdown.borrow() {
+            return Ok(false);
+        }
+        let began = Instant::now();
+        let Some((last, rows)) = delete(writer, old, from, cutoff, batch).await? else { return Ok(true) };
+        from = last;
+        *done += rows;
+        bar.inc(rows);
+        pause(began.elapsed().max(PAUSE), shutdown).await;
+    }
 }
 
 /// Finds and counts them, and says which queues' and states' they are.
@@ -153,7 +164,7 @@ async fn delete(
     batch: u32,
 ) -> Result<Option<(i64, u64)>, Failure> {
     let statement = old.history.statement(include_str!("history_delete.sql"));
-    writer.begin_writing().await?;
+    writer.begin_batch().await?;
     let row = sqlx::query(statement)
         .bind(from)
         .bind(old.end)

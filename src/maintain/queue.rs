@@ -16,7 +16,7 @@ const JOBS_HAVE_THEIR_OWN: &str =
     "Jobs that are there already keep their limits, and so do the gateway's, which bring theirs along.";
 
 pub(super) async fn create(writer: &mut Writer, asked: &Queue, console: &Console) -> anyhow::Result<()> {
-    writer.begin_writing().await?;
+    writer.begin_change().await?;
     if settings(writer, &asked.name).await?.is_some() {
         bail!("there is a queue {} already; change it with maintain queue set", asked.name);
     }
@@ -50,7 +50,7 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
             "nothing to set; give at least one of --retry-limit, --retry-delay, --retry-backoff, --expire-seconds, --retention-minutes"
         );
     }
-    writer.begin_writing().await?;
+    writer.begin_change().await?;
     let Some(before) = settings(writer, &asked.name).await? else {
         bail!("there is no queue {}; make it with maintain queue create", asked.name);
     };

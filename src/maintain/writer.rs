@@ -82,6 +82,12 @@ impl Writer {
         Ok(rows.iter().map(|row| row.try_get("lacking")).collect::<Result<_, sqlx::Error>>()?)
     }
 
+    /// The refusal of whoever lacks these.
+    pub(super) fn denied(&self, lacking: &[String]) -> Failure {
+        let message = format!("the role of {} has no right of {}", self.who, lacking.join(", "));
+        Failure::new(Reason::Permission, message)
+    }
+
     /// Opens a transaction that reads one instant and cannot write.
     ///
     /// # Errors
@@ -91,17 +97,30 @@ impl Writer {
         self.begin(&begin).await
     }
 
-    /// Opens a transaction for one batch, once it is sure that the lock is still ours.
+    /// Opens a transaction for one batch.
     ///
     /// # Errors
     /// Any failure of the database.
-    pub(super) async fn begin_writing(&mut self) -> Result<&mut PgConnection, Failure> {
+    pub(super) async fn begin_batch(&mut self) -> Result<&mut PgConnection, Failure> {
+        self.begin_writing(&BATCH).await
+    }
+
+    /// Opens a transaction for a change that is no batch, and may wait for a lock a little longer.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn begin_change(&mut self) -> Result<&mut PgConnection, Failure> {
+        self.begin_writing(&CHANGE).await
+    }
+
+    /// Once it is sure that the lock against a second run is still ours.
+    async fn begin_writing(&mut self, manner: &Manner) -> Result<&mut PgConnection, Failure> {
         run(&mut self.guard, "SELECT 1").await.map_err(|failure| Failure {
             message: format!("the lock against a second run is lost: {}", failure.message),
             ..failure
         })?;
         // Said for a role whose transactions are read-only by default; what it may do is another matter.
-        let begin = begin(&self.schema_name, &WRITING);
+        let begin = begin(&self.schema_name, manner);
         self.begin(&begin).await
     }
 
@@ -157,7 +176,10 @@ impl Writer {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn alone(&mut self, statement: &str) -> Result<Vec<PgRow>, Failure> {
-        run(&mut self.connection, "SET statement_timeout = 0; SET lock_timeout = 0").await?;
+        // As in a transaction of ours, a role's default has no say.
+        let settings =
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_read_only = off";
+        run(&mut self.connection, settings).await?;
         Ok(sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(&mut self.connection).await?)
     }
 }
@@ -191,12 +213,14 @@ const READING: Manner = Manner {
     scans: "on",
 };
 
-const WRITING: Manner = Manner {
+const CHANGE: Manner = Manner {
     mode: "ISOLATION LEVEL READ COMMITTED READ WRITE",
     statement_timeout: BATCH_TIMEOUT,
-    lock_timeout: BATCH_LOCK_TIMEOUT,
-    scans: "off",
+    lock_timeout: LOCK_TIMEOUT,
+    scans: "on",
 };
+
+const BATCH: Manner = Manner { lock_timeout: BATCH_LOCK_TIMEOUT, scans: "off", ..CHANGE };
 
 fn begin(schema: &str, manner: &Manner) -> String {
     let Manner { mode, statement_timeout, lock_timeout, scans } = manner;

@@ -27,6 +27,22 @@ async fn the_exporters_own_role_can_change_nothing() {
             );
             assert!(refused.contains("this takes a role that owns"), "{refused}");
         }
+        // Not every shape has these.
+        if shape != Shape::Page {
+            for arguments in [
+                &["purge", "history", "--older-than=0s", "--execute"][..],
+                &["purge", "all", "--execute"],
+                &["queue", "set", "extract", "--retry-limit=9", "--execute"],
+                &["queue", "create", "mine", "--execute"],
+                &["indexes", "--execute"],
+            ] {
+                let refused = maintain(&url, arguments).refused();
+                assert!(refused.contains("this takes a role that owns"), "{arguments:?}: {refused}");
+            }
+            let changed = "select count(*) from queue where retry_limit = 9 or name = 'mine'";
+            assert_eq!(scheduler.count(changed).await, 0);
+            assert!(scheduler.count("select count(*) from job_history").await > 0);
+        }
         assert_eq!(scheduler.everything().await, before);
     }
 }
