@@ -128,7 +128,9 @@ fn command_lines(text: &str) -> Vec<String> {
     let lines = starts.map(|rest| rest.split(['`', '\n', '|', '\'']).next().unwrap_or_default().trim());
     let lines: BTreeSet<&str> =
         lines.filter(is_ours).filter(|line| line.contains(' ') || *line == "top").collect();
-    let filled = lines.into_iter().map(|line| line.replace("ID", "00000000-0000-0000-0000-000000000000"));
+    let filled = lines.into_iter().map(|line| {
+        line.replace("ID", "00000000-0000-0000-0000-000000000000").replace(" URL", " postgres://u@h/d")
+    });
     filled.collect()
 }
 
