@@ -1,5 +1,6 @@
 //! `marie-exporter jobs`: which jobs there are, which are stuck, failed, waiting for a retry, and which is next.
 
+pub(super) mod sections;
 pub(super) mod show;
 
 use sqlx::postgres::PgArguments;

@@ -5,6 +5,7 @@ mod columns;
 mod draw;
 mod feed;
 pub(super) mod panes;
+mod queues;
 mod view;
 
 use std::io::IsTerminal;

@@ -1,7 +1,6 @@
 //! `top`'s picture: a header, the panes, a line for what is wrong. It knows the numbers and the view, never the database,
 //! so a test can look at it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ratatui::Frame;
@@ -9,14 +8,17 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Sparkline, Table, Wrap};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::columns::{Column, Kept, OF_QUEUES, OF_RUNNING, OF_STUCK};
 use super::feed::{Numbers, Shown};
 use super::panes::{JOBS, Part};
+use super::queues::{self, count};
 use super::view::{Pane, View};
 use crate::operator::print;
+
+#[cfg(test)]
+mod tests;
 
 const KEYS: &str = "q quit  Tab pane  ↑↓ scroll  r refresh";
 
@@ -140,42 +142,8 @@ fn block(title: &str, parts: &[&Shown], is_chosen: bool, now: Instant) -> Block<
     if age.is_empty() { block } else { block.title(Line::styled(format!(" {age} "), style).right_aligned()) }
 }
 
-#[derive(Default)]
-struct Queue {
-    created: u64,
-    retry: u64,
-    ready: u64,
-    active: u64,
-    stuck: u64,
-    completed: u64,
-}
-
-fn queues(numbers: &Numbers) -> Vec<(&str, Queue)> {
-    fn of<'a, 'b>(queues: &'b mut BTreeMap<&'a str, Queue>, row: &'a [Value]) -> &'b mut Queue {
-        queues.entry(row[0].as_str().unwrap_or_default()).or_default()
-    }
-    let mut queues: BTreeMap<&str, Queue> = BTreeMap::new();
-    for row in &numbers.part(Part::Queues).rows {
-        let queue = of(&mut queues, row);
-        [queue.created, queue.retry, queue.active, queue.stuck] =
-            [1, 2, 3, 4].map(|place| count(&row[place]));
-    }
-    for row in &numbers.part(Part::Ready).rows {
-        of(&mut queues, row).ready = count(&row[1]);
-    }
-    for row in numbers.part(Part::Completed).rows.iter().filter(|row| row[1] == 0) {
-        of(&mut queues, row).completed = count(&row[2]);
-    }
-    let mut queues: Vec<_> = queues.into_iter().collect();
-    // Those that need someone first, then the busiest.
-    queues.sort_by_key(|(_, queue)| {
-        std::cmp::Reverse((queue.stuck, queue.created + queue.retry + queue.active, queue.completed))
-    });
-    queues
-}
-
 fn draw_queues(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, view: &mut View, now: Instant) {
-    let queues = queues(numbers);
+    let queues = queues::of(numbers);
     let parts = [Part::Queues, Part::Ready].map(|part| numbers.part(part));
     let title = format!("Queues ({})", queues.len());
     let block = block(&title, &parts, view.chosen == Pane::Queues, now);
@@ -261,195 +229,6 @@ fn room(area: Rect) -> usize {
     usize::from(area.height.saturating_sub(3))
 }
 
-fn count(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_default()
-}
-
 fn in_words(duration: Duration) -> String {
     print::in_words(duration.as_secs_f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use ratatui::Terminal;
-    use ratatui::backend::TestBackend;
-    use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-    use serde_json::json;
-
-    use super::*;
-
-    fn picture(width: u16, height: u16, numbers: &Numbers, view: &mut View, now: Instant) -> Vec<String> {
-        let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
-        let Ok(_) = terminal.draw(|frame| draw(frame, numbers, "marie_scheduler", view, now));
-        let buffer = terminal.backend().buffer();
-        let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
-        (0..height).map(|y| line(y).trim_end().to_owned()).collect()
-    }
-
-    fn numbers(now: Instant) -> Numbers {
-        let rows = |rows: Value| {
-            let rows = rows.as_array().into_iter().flatten();
-            let rows = rows.map(|row| row.as_array().cloned().unwrap_or_default()).collect();
-            Shown { rows, taken: Some(now), failure: None }
-        };
-        let id = "0192f0c1-2d3e-7f00-8000-000000000001";
-        Numbers {
-            database: "marie".to_owned(),
-            instant: "2026-11-24T22:15:03.123456+00:00".to_owned(),
-            refreshed: Some(now),
-            parts: [
-                rows(json!([["extract", 3, 1, 2, 0], ["hung\u{1b}[2J", 0, 0, 4, 4]])),
-                rows(json!([["extract", 2]])),
-                rows(json!([[id, "hung", 7384.2, 3600, 1, id]])),
-                rows(json!([[id, "extract", 12.0, 0, id]])),
-                rows(json!([["extract", 0, 10], ["extract", 23, 5], ["idle", 0, 1]])),
-            ],
-            trouble: None,
-        }
-    }
-
-    /// Nine queues, nine stuck jobs and nine that run.
-    fn many(now: Instant) -> Numbers {
-        let mut many = numbers(now);
-        many.parts[Part::Queues as usize].rows = (0..9)
-            .map(|n| vec![json!(format!("queue {n}")), json!(n), json!(0), json!(1), json!(0)])
-            .collect();
-        many.parts[Part::Ready as usize].rows.clear();
-        many.parts[Part::Completed as usize].rows.clear();
-        let job =
-            |n| vec![json!(format!("0192f0c1-2d3e-7f00-8000-{n:012}")), json!("extract"), json!(7384.2)];
-        let with = |more: &[Value]| (0..9).map(|n| [job(n), more.to_vec()].concat()).collect();
-        many.parts[Part::Stuck as usize].rows = with(&[json!(3600), json!(1), Value::Null]);
-        many.parts[Part::Running as usize].rows = with(&[json!(1), Value::Null]);
-        many
-    }
-
-    fn press(view: &mut View, code: KeyCode) {
-        view.take(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
-    }
-
-    #[test]
-    fn eighty_columns_and_twenty_four_lines_hold_all_of_it() {
-        let now = Instant::now();
-        let picture = picture(80, 24, &numbers(now), &mut View::new(), now + Duration::from_secs(4));
-        let text = picture.join("\n");
-        for shown in [
-            " marie · schema marie_scheduler",
-            "2026-11-24 22:15:03Z · 4s ago",
-            "│QUEUE                              CREATED  RETRY  READY ACTIVE  STUCK DONE 1H│",
-            "│hung\\u{1b}[2J                            0      0      0      4      4       0│",
-            "│extract                                  3      1      2      2      0      10│",
-            "Stuck jobs (1)",
-            "│0192f0c1-2d3e-7f00-8000-000000000001 hung              2h 3m        1h       1│",
-            "Running jobs (1)",
-            "│0192f0c1-2d3e-7f00-8000-000000000001 extract                       12s       0│",
-            "Completed in 24 h: 16, at most 11 an hour",
-            " q quit  Tab pane  ↑↓ scroll  r refresh",
-        ] {
-            assert!(text.contains(shown), "{shown} is not in\n{text}");
-        }
-        assert!(picture[2].starts_with("│QUEUE") && picture[3].starts_with("│hung"), "{text}");
-        // The latest hour is on the right.
-        assert!(picture[21].starts_with("│▃▃▃   ") && picture[21].ends_with("   ███      │"), "{text}");
-    }
-
-    #[test]
-    fn in_sixty_columns_and_twenty_lines_each_pane_shows_three_whole_rows() {
-        let now = Instant::now();
-        let picture = picture(60, 20, &many(now), &mut View::new(), now + Duration::from_secs(4));
-        let text = picture.join("\n");
-        assert_eq!(picture[0], " schema marie_scheduler       2026-11-24 22:15:03Z · 4s ago");
-        assert_eq!(picture[2], "│QUEUE          CREATED  RETRY  READY ACTIVE  STUCK DONE 1H│");
-        for (title, line) in [("Stuck jobs (9)", 7), ("Running jobs (9)", 13)] {
-            assert!(picture[line].contains(title), "{text}");
-            assert_eq!(
-                picture[line + 1],
-                "│JOB                                  QUEUE      ACTIVE FOR│",
-                "{text}"
-            );
-            for row in 2..5 {
-                let expected =
-                    format!("│0192f0c1-2d3e-7f00-8000-00000000000{} extract         2h 3m│", row - 2);
-                assert_eq!(picture[line + row], expected, "{text}");
-            }
-        }
-        assert!(!text.contains("Completed"), "{text}");
-    }
-
-    #[test]
-    fn where_three_panes_have_no_room_the_chosen_one_has_all_of_it() {
-        let now = Instant::now();
-        let mut view = View::new();
-        for (title, heading, row) in [
-            (
-                "Queues (9)",
-                "│QUEUE              READY ACTIVE  STUCK│",
-                "│queue 8                0      1      0│",
-            ),
-            (
-                "Stuck jobs (9)",
-                "│JOB                                   │",
-                "│0192f0c1-2d3e-7f00-8000-000000000004  │",
-            ),
-            (
-                "Running jobs (9)",
-                "│JOB                                   │",
-                "│0192f0c1-2d3e-7f00-8000-000000000004  │",
-            ),
-        ] {
-            let picture = picture(40, 10, &many(now), &mut view, now + Duration::from_secs(4));
-            let text = picture.join("\n");
-            assert_eq!(picture[0], " schema marie_scheduler          4s ago", "{text}");
-            assert!(picture[1].starts_with(&format!("┌ {title} ─")), "{text}");
-            assert_eq!(text.matches('┌').count(), 1, "{text}");
-            assert_eq!(picture[2], heading, "{text}");
-            assert!(picture[3..8].iter().all(|line| line.len() > 40) && text.contains(row), "{text}");
-            assert_eq!(picture[9], " q quit  Tab pane  ↑↓ scroll  r refresh");
-            press(&mut view, KeyCode::Tab);
-        }
-    }
-
-    #[test]
-    fn numbers_that_grow_old_stay_and_say_so() {
-        let now = Instant::now();
-        let mut numbers = numbers(now);
-        let later = now + Duration::from_secs(95);
-        numbers.trouble = Some(("cannot connect to PostgreSQL".to_owned(), later + Duration::from_secs(8)));
-        numbers.parts[Part::Running as usize].failure = Some("running.sql: statement timeout".to_owned());
-        let text = picture(100, 30, &numbers, &mut View::new(), later).join("\n");
-        for shown in [
-            "1m 35s ago",
-            "─ 1m 35s old ┐",
-            "─ running.sql: statement timeout ┐",
-            "│extract",
-            " again in 8s: cannot connect to PostgreSQL",
-        ] {
-            assert!(text.contains(shown), "{shown} is not in\n{text}");
-        }
-    }
-
-    #[test]
-    fn no_size_is_too_small_or_too_large_to_be_drawn() {
-        let now = Instant::now();
-        for (width, height) in [(1, 1), (3, 2), (10, 5), (40, 10), (80, 15), (116, 16), (400, 120)] {
-            for numbers in [numbers(now), Numbers::default()] {
-                picture(width, height, &numbers, &mut View::new(), now);
-            }
-        }
-    }
-
-    #[test]
-    fn a_pane_shows_the_rows_that_it_was_scrolled_to() {
-        let now = Instant::now();
-        let mut numbers = numbers(now);
-        numbers.parts[Part::Queues as usize].rows = (0..50)
-            .map(|n| vec![json!(format!("queue {n:02}")), json!(100 - n), json!(0), json!(0), json!(0)])
-            .collect();
-        let mut view = View::new();
-        assert!(picture(80, 24, &numbers, &mut view, now)[3].contains("queue 00"));
-        press(&mut view, KeyCode::End);
-        let picture = picture(80, 24, &numbers, &mut view, now).join("\n");
-        // Those without unfinished jobs come last.
-        assert!(picture.contains("idle") && !picture.contains("queue 10"), "{picture}");
-    }
 }
