@@ -3,6 +3,7 @@
 //! Each is declared as a [`Family`], as the collectors' are, so that documentation and tests find them in
 //! one catalogue; the values live in a rust-prometheus registry, whose label sets are our own fixed words.
 
+mod families;
 mod wall_clock;
 
 use std::sync::{Mutex, PoisonError};
@@ -16,132 +17,20 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
+pub use self::families::FAMILIES;
+use self::families::{
+    BUILD_INFO, BUSY, CLOCK_OFFSET, DATABASE_INFO, DISABLED_INFO, DURATION, ENABLED, FAILURES, INTERVAL,
+    LAST_DURATION, LAST_SUCCESS, RUNS, SERIES, SUCCESS, UP, WEB_CONFIG,
+};
 use self::wall_clock::WallClock;
 use crate::collector::{Collector, Lane};
 use crate::collectors::COLLECTORS;
 use crate::database::Reason;
-use crate::family::{Family, Kind};
+use crate::family::Family;
 use crate::schema::Schema;
 
 /// Bounds of `marie_collector_duration_seconds`: from an index probe to the statement time-out.
 const DURATIONS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-
-/// All of them, in the order of the metric table.
-pub static FAMILIES: &[&Family] = &[
-    &UP,
-    &BUILD_INFO,
-    &WEB_CONFIG,
-    &DATABASE_INFO,
-    &CLOCK_OFFSET,
-    &BUSY,
-    &ENABLED,
-    &DISABLED_INFO,
-    &SUCCESS,
-    &RUNS,
-    &FAILURES,
-    &DURATION,
-    &LAST_DURATION,
-    &LAST_SUCCESS,
-    &INTERVAL,
-    &SERIES,
-];
-
-const PER_RUN: &[&str] = &["collector", "lane"];
-
-static UP: Family = Family::new(
-    "marie_up",
-    Kind::Gauge,
-    &[],
-    "1 if the last attempt to reach the database succeeded, 0 if not.",
-);
-static BUILD_INFO: Family = Family::new(
-    "marie_exporter_build_info",
-    Kind::Gauge,
-    &["version", "revision", "rustc"],
-    "1, labelled with what this exporter was built from.",
-);
-static WEB_CONFIG: Family = Family::new(
-    "marie_exporter_web_config_last_reload_successful",
-    Kind::Gauge,
-    &[],
-    "1 if the web configuration and its certificates could be used as last read, 0 if not and those before are in force.",
-);
-static DATABASE_INFO: Family = Family::new(
-    "marie_database_info",
-    Kind::Gauge,
-    &["schema", "shape", "server_version", "in_recovery"],
-    "1, labelled with the monitored schema, its shape (old, mid, new, page; none where there is no job table) and its \
-     server.",
-);
-static CLOCK_OFFSET: Family = Family::new(
-    "marie_database_clock_offset_seconds",
-    Kind::Gauge,
-    &[],
-    "The database's clock minus the exporter's, measured once a minute.",
-);
-static BUSY: Family = Family::new(
-    "marie_database_busy_seconds_total",
-    Kind::Counter,
-    &["collector", "lane"],
-    "Time that the collector's statements took in the database, network included: what monitoring costs.",
-);
-static ENABLED: Family = Family::new(
-    "marie_collector_enabled",
-    Kind::Gauge,
-    &["collector"],
-    "1 if the collector runs, 0 if not (marie_collector_disabled_info says why).",
-);
-static DISABLED_INFO: Family = Family::new(
-    "marie_collector_disabled_info",
-    Kind::Gauge,
-    &["collector", "reason"],
-    "1 for each collector that does not run: disabled (by flag), missing_table, permission.",
-);
-static SUCCESS: Family = Family::new(
-    "marie_collector_success",
-    Kind::Gauge,
-    PER_RUN,
-    "1 if the collector's last run succeeded, 0 if not.",
-);
-static RUNS: Family = Family::new(
-    "marie_collector_runs_total",
-    Kind::Counter,
-    PER_RUN,
-    "Runs of the collector, failed ones included.",
-);
-static FAILURES: Family = Family::new(
-    "marie_collector_failures_total",
-    Kind::Counter,
-    &["collector", "lane", "reason"],
-    "Failed runs by reason: timeout, lock, conflict (with recovery on a standby), permission, schema_changed, \
-     unavailable, history_lost (events cannot be counted), other.",
-);
-static DURATION: Family = Family::new(
-    "marie_collector_duration_seconds",
-    Kind::Histogram,
-    PER_RUN,
-    "How long runs took, connecting included. A histogram, for Prometheus cannot see these runs as it sees scrapes.",
-);
-static LAST_DURATION: Family =
-    Family::new("marie_collector_last_duration_seconds", Kind::Gauge, PER_RUN, "How long the last run took.");
-static LAST_SUCCESS: Family = Family::new(
-    "marie_collector_last_success_timestamp_seconds",
-    Kind::Gauge,
-    PER_RUN,
-    "Unix time at which the last successful run ended, by the exporter's clock as it is set now.",
-);
-static INTERVAL: Family = Family::new(
-    "marie_collector_interval_seconds",
-    Kind::Gauge,
-    PER_RUN,
-    "The interval in force: as configured, or longer where the load budget demands it.",
-);
-static SERIES: Family = Family::new(
-    "marie_exporter_series",
-    Kind::Gauge,
-    &["collector"],
-    "Series that the collector publishes now.",
-);
 
 /// The values of [`FAMILIES`] and the standard `process_*` metrics.
 pub struct Telemetry {
