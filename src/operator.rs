@@ -51,7 +51,6 @@ pub static QUERIES: &[&Query] = &[
     &stats::RETRIES.query,
     &top::panes::QUEUES.query,
     &top::panes::READY.query,
-    &top::panes::STUCK.query,
     &top::panes::RUNNING.query,
     &top::panes::COMPLETED.query,
 ];

@@ -4,6 +4,7 @@
 //! the fast lane what follows unfinished work, the slow lane what reads the history, so that stuck jobs never
 //! wait behind a long query.
 
+pub(crate) mod debt;
 mod lane;
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,14 @@ static MATCHING: Listing = Listing {
     },
 };
 
+/// `top` shows other columns of the same.
+pub(super) const STUCK_QUERY: Query = Query {
+    sql: sql!("jobs/stuck.sql"),
+    needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "started_on", "retry_count"])],
+    stand_ins: &[stand_ins::NO_RUN_OWNER],
+    ..QUERY
+};
+
 pub(super) static STUCK: Listing = Listing {
     columns: &[
         text("id"),
@@ -76,12 +84,7 @@ pub(super) static STUCK: Listing = Listing {
         number("retry_count"),
         text("run_owner"),
     ],
-    query: Query {
-        sql: sql!("jobs/stuck.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "started_on", "retry_count"])],
-        stand_ins: &[stand_ins::NO_RUN_OWNER],
-        ..QUERY
-    },
+    query: STUCK_QUERY,
 };
 
 pub(super) static FAILED: Listing = Listing {

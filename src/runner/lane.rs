@@ -233,7 +233,7 @@ impl LaneTask {
     /// Whether the pause after a run of this cost is put off.
     pub(super) fn puts_off(&mut self, index: usize, cost: Duration) -> bool {
         let pause = self.exporter.config.collectors.pause_after(cost);
-        self.turns[index].puts_off(pause)
+        self.turns[index].debt.puts_off(pause)
     }
 
     /// The database is away: every collector that is due has failed, and the lane pauses as a whole.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::debt::Debt;
 use crate::collector::Collector;
 use crate::database::Reason;
 
@@ -13,8 +14,7 @@ pub(super) struct Turn {
     pub(super) due: Instant,
     /// The pause that the load budget demands after a run.
     demanded: Duration,
-    /// What of a pause was put off, and is paid by pauses twice as long.
-    owed: Duration,
+    pub(super) debt: Debt,
     /// The interval in force.
     pub(super) interval: Duration,
     /// Whether it has a query in this lane here, as far as known.
@@ -29,21 +29,11 @@ impl Turn {
             collector,
             due: now,
             demanded: Duration::ZERO,
-            owed: Duration::ZERO,
+            debt: Debt::default(),
             interval,
             is_here: true,
             last_failure: None,
         }
-    }
-
-    /// Puts a pause off, unless one is owed already. A moment's trouble must not silence a collector for a thousand
-    /// seconds, the price of ten at one percent; but it has its price.
-    pub(super) fn puts_off(&mut self, pause: Duration) -> bool {
-        let may = self.owed.is_zero();
-        if may {
-            self.owed = pause;
-        }
-        may
     }
 
     /// Sets when it runs next and says what its interval is now. Where the budget demands a longer pause than the
@@ -56,9 +46,8 @@ impl Turn {
         origin: Instant,
     ) -> Duration {
         self.interval = configured.max(demanded.unwrap_or(self.demanded));
-        let paid = if demanded.is_some() { self.owed.min(self.interval) } else { Duration::ZERO };
+        let paid = if demanded.is_some() { self.debt.pay(self.interval) } else { Duration::ZERO };
         self.demanded = demanded.unwrap_or(self.demanded);
-        self.owed -= paid;
         self.interval += paid;
         let earliest = Instant::now() + self.demanded + paid;
         self.due =

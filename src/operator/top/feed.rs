@@ -13,6 +13,7 @@ use crate::collector::Lane;
 use crate::config::Config;
 use crate::database::{Failure, Reason, Session};
 use crate::operator::reader::{self, Reader};
+use crate::runner::debt::Debt;
 use crate::schema::Schema;
 
 /// The first pause after the database was not reached; it doubles up to the interval.
@@ -54,6 +55,7 @@ struct Turn {
     due: Instant,
     /// Not before this, whoever asks.
     earliest: Instant,
+    debt: Debt,
 }
 
 pub(super) struct Feed {
@@ -71,7 +73,7 @@ impl Feed {
     pub(super) fn new(config: Config, timezone: String) -> Self {
         let now = Instant::now();
         let session = new_session(&config);
-        let turns = [Turn { due: now, earliest: now }; Part::ALL.len()];
+        let turns = [Turn { due: now, earliest: now, debt: Debt::default() }; Part::ALL.len()];
         Feed { config, timezone, numbers: Numbers::default(), turns, session, schema: None, misses: 0 }
     }
 
@@ -143,6 +145,7 @@ impl Feed {
         let mut pause = collectors.pause_after(cost);
         let now = Instant::now();
         let shown = &mut self.numbers.parts[part as usize];
+        let turn = &mut self.turns[part as usize];
         match asked {
             reader::Part::Rows(rows) => {
                 *shown = Shown { rows: rows.rows, taken: Some(now), failure: None };
@@ -152,8 +155,7 @@ impl Feed {
                 shown.failure = lack.map(|lack| format!("this database has {lack}"));
             }
             reader::Part::Failed(why) => {
-                // One bad moment must not silence it for a thousand seconds, the price of ten at one percent.
-                if shown.failure.replace(why).is_none() {
+                if shown.failure.replace(why).is_none() && turn.debt.puts_off(pause) {
                     pause = Duration::ZERO;
                 }
             }
@@ -162,7 +164,11 @@ impl Feed {
             Lane::Fast => collectors.interval,
             Lane::Slow => collectors.slow_interval,
         };
-        self.turns[part as usize] = Turn { due: now + interval.max(pause), earliest: now + pause };
+        if shown.failure.is_none() {
+            pause += turn.debt.pay(interval.max(pause));
+        }
+        turn.due = now + interval.max(pause);
+        turn.earliest = now + pause;
         Ok(())
     }
 

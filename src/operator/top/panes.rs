@@ -8,7 +8,7 @@ use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
 use crate::config::Config;
 use crate::database::Failure;
-use crate::operator::jobs::thresholds;
+use crate::operator::jobs::{STUCK_QUERY, thresholds};
 use crate::operator::listing::{Listing, duration, number, text};
 use crate::operator::reader::add;
 use crate::operator::{QUERY, stand_ins};
@@ -45,11 +45,19 @@ impl Part {
     /// When they cannot be encoded.
     pub(super) fn arguments(self, config: &Config) -> Result<PgArguments, Failure> {
         let mut arguments = PgArguments::default();
-        if matches!(self, Part::Queues | Part::Stuck | Part::Running) {
-            thresholds(&mut arguments, config)?;
-        }
-        if matches!(self, Part::Stuck | Part::Running) {
-            add(&mut arguments, JOBS)?;
+        match self {
+            Part::Queues => thresholds(&mut arguments, config)?,
+            Part::Stuck => {
+                add(&mut arguments, JOBS)?;
+                add(&mut arguments, 0_i64)?;
+                add(&mut arguments, None::<&str>)?;
+                thresholds(&mut arguments, config)?;
+            }
+            Part::Running => {
+                thresholds(&mut arguments, config)?;
+                add(&mut arguments, JOBS)?;
+            }
+            Part::Ready | Part::Completed => {}
         }
         Ok(arguments)
     }
@@ -74,7 +82,7 @@ pub(in crate::operator) static READY: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static STUCK: Listing = Listing {
+static STUCK: Listing = Listing {
     columns: &[
         text("id"),
         text("queue"),
@@ -83,11 +91,7 @@ pub(in crate::operator) static STUCK: Listing = Listing {
         number("retry_count"),
         text("dag_id"),
     ],
-    query: Query {
-        sql: sql!("stuck.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "retry_count", "dag_id"])],
-        ..QUERY
-    },
+    query: STUCK_QUERY,
 };
 
 pub(in crate::operator) static RUNNING: Listing = Listing {
