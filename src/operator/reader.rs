@@ -58,7 +58,14 @@ impl<'a> Reader<'a> {
         let name = &config.database.schema;
         let schema = match known {
             Some(schema) => schema,
-            None => run.queries(3, async |connection| Schema::read(connection, name).await).await?,
+            None => run.queries(3, async |connection| Schema::read(connection, name).await).await.map_err(
+                |failure| {
+                    advised(Failure {
+                        message: format!("cannot look at the schema {}: {}", name.quoted(), failure.message),
+                        ..failure
+                    })
+                },
+            )?,
         };
         schema.has_jobs(name)?;
         Ok(Reader { config, schema, session, run })
@@ -131,12 +138,8 @@ impl<'a> Reader<'a> {
             .query(async |connection| sqlx::query_with(statement, arguments).fetch_all(connection).await)
             .await
             .map_err(|failure| {
-                let advice = match failure.reason {
-                    Reason::Timeout => "; a longer --collector.timeout gives it more time",
-                    Reason::Lock => "; somebody holds a lock on the scheduler's tables, such as a migration: try again, or look at pg_locks",
-                    _ => "",
-                };
-                Failure { message: format!("{}: {}{advice}", query.sql.name, failure.message), ..failure }
+                let failure = advised(failure);
+                Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure }
             })?;
         let mut rows = Vec::with_capacity(found.len());
         for row in found {
@@ -198,6 +201,19 @@ impl<'a> Reader<'a> {
         let (mut session, _) = self.end().await;
         session.close().await;
     }
+}
+
+/// With what a person can do about it.
+fn advised(mut failure: Failure) -> Failure {
+    let advice = match failure.reason {
+        Reason::Timeout => "; a longer --collector.timeout gives it more time",
+        Reason::Lock => {
+            "; somebody holds a lock on the scheduler's tables, such as a migration: try again, or look at pg_locks"
+        }
+        _ => "",
+    };
+    failure.message += advice;
+    failure
 }
 
 /// The first two arguments of a listing that has pages: how many rows, one more than are shown, and from which on.
