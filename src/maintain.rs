@@ -41,9 +41,14 @@ pub async fn run(
     console: &Console,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut writer = Writer::open(config, maintenance.executes()).await?;
-    let outcome = carry_out(config, &mut writer, maintenance, console, shutdown).await;
-    writer.close().await;
+    let outcome = match Writer::open(config, maintenance.executes()).await {
+        Ok(mut writer) => {
+            let outcome = carry_out(config, &mut writer, maintenance, console, shutdown).await;
+            writer.close().await;
+            outcome
+        }
+        Err(failure) => Err(failure.into()),
+    };
     outcome.map_err(|error| {
         let advice = error.downcast_ref::<Failure>().and_then(|failure| advice(failure.reason));
         match advice {

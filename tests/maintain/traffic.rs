@@ -147,3 +147,17 @@ async fn there_is_one_run_at_a_time() {
     assert!(command(&["maintain", "archive", "--help"]).output().unwrap().status.success());
     scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
 }
+
+#[tokio::test]
+async fn a_table_that_somebody_holds_is_told_as_that() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 10, 0.8).await;
+    scheduler.database.run("begin; lock table job in access exclusive mode").await;
+    for arguments in [&["archive", "--older-than=7d"][..], &["purge", "all"]] {
+        let refused = scheduler.maintain(arguments).refused();
+        assert!(
+            refused.contains("somebody holds a lock on the scheduler's tables (see pg_locks)"),
+            "{refused}"
+        );
+    }
+    scheduler.database.run("rollback").await;
+}
