@@ -29,6 +29,9 @@ const PROMISE: Duration = Duration::from_millis(100);
 /// longer: this is the shortest time-out that a query has in these tests.
 const EXCUSABLE: Duration = Duration::from_millis(250);
 
+/// Fewer answers would say nothing, however soon the fault is over.
+const ENOUGH: usize = 40;
+
 pub(crate) struct Watch {
     process: Process,
     interval: Duration,
@@ -68,7 +71,7 @@ impl Watch {
         let is_over = Arc::clone(&over);
         let prober = thread::spawn(move || {
             let mut took = Vec::new();
-            while !is_over.load(Ordering::Relaxed) {
+            while !is_over.load(Ordering::Relaxed) || took.len() < ENOUGH {
                 let (began, queued) = (Instant::now(), time_in_queue(id));
                 let answer = scrape::get(&url);
                 let elapsed = began.elapsed();
@@ -160,7 +163,6 @@ impl Watch {
         let own: Vec<Duration> = took.iter().map(|(took, queued)| took.saturating_sub(*queued)).collect();
         let latest = own.iter().max().unwrap();
         eprintln!("{} answers, the slowest after {slowest:?}, of which {latest:?} its own", took.len());
-        assert!(took.len() > 20, "only {} answers say nothing", took.len());
         let in_a_row = own.windows(2).find(|pair| pair.iter().all(|own| *own >= PROMISE));
         assert!(in_a_row.is_none() && *latest < EXCUSABLE, "late: {latest:?}, {in_a_row:?}");
         log
