@@ -4,10 +4,8 @@
 //! A collector is data: a name, its families, its queries. Flags, documentation, the collector's own
 //! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
 
-use std::borrow::Cow;
-
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{AssertSqlSafe, Column, Row, SqlStr};
+use sqlx::{AssertSqlSafe, Column, Row, SqlSafeStr, SqlStr};
 
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
@@ -79,13 +77,15 @@ impl Lane {
     }
 }
 
-/// An expression that takes the place of a table which this database lacks, or has without some column. It
-/// is put in front of the query as a common table expression, whose name hides the table's.
+/// A common table expression that a query reads instead of a table which this database lacks, or has without some
+/// column.
 #[derive(Debug)]
 pub struct StandIn {
-    /// Used where one of these is not there.
+    /// The table that the query names, and the expression's name.
+    pub table: &'static str,
+    /// Used where one of these is not there; always where none is named.
     pub instead_of: &'static [Need],
-    /// `name (columns) as (select …)`.
+    /// `table (columns) as (select …)`.
     pub sql: &'static str,
     pub needs: &'static [Need],
 }
@@ -143,24 +143,26 @@ impl Query {
         self.index.is_none_or(|index| schema.has_index(&index))
     }
 
-    /// The statement as it is sent to this database: the file's text, behind the stand-ins that it needs here.
-    pub fn text(&self, schema: &Schema) -> Cow<'static, str> {
-        let stand_ins: Vec<&str> = self.stand_ins_here(schema).map(|stand_in| stand_in.sql).collect();
+    /// Returns the statement for this database: the file's text with its tables qualified, behind the stand-ins that it
+    /// needs here.
+    pub fn text(&self, schema: &Schema) -> String {
+        let stand_ins: Vec<&StandIn> = self.stand_ins_here(schema).collect();
         if stand_ins.is_empty() {
-            Cow::Borrowed(self.sql.text)
-        } else {
-            format!("with {}\nselect query.* from (\n{}\n) as query", stand_ins.join(",\n"), self.sql.text)
-                .into()
+            return schema.name.qualify(self.sql.text);
         }
+        let replaced: Vec<&str> = stand_ins.iter().map(|stand_in| stand_in.table).collect();
+        let expressions: Vec<String> =
+            stand_ins.iter().map(|stand_in| schema.name.qualify(stand_in.sql)).collect();
+        format!(
+            "with {}\nselect query.* from (\n{}\n) as query",
+            expressions.join(",\n"),
+            schema.name.qualify_except(self.sql.text, &replaced)
+        )
     }
 
-    /// The same as sqlx takes it. Safe, because nothing but our own files goes into it.
+    /// The same as sqlx takes it. Safe, because nothing but our own files and the quoted schema goes into it.
     pub fn statement(&self, schema: &Schema) -> SqlStr {
-        use sqlx::SqlSafeStr;
-        match self.text(schema) {
-            Cow::Borrowed(text) => text.into_sql_str(),
-            Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
-        }
+        AssertSqlSafe(self.text(schema)).into_sql_str()
     }
 
     /// Runs it inside the transaction of `run`.
@@ -188,7 +190,7 @@ impl StandIn {
     /// A table that is there and may not be read has no stand-in, which would tell of nothing where there is
     /// something.
     pub(crate) fn is_used(&self, schema: &Schema) -> bool {
-        self.instead_of.iter().any(|need| schema.is_missing(need))
+        self.instead_of.is_empty() || self.instead_of.iter().any(|need| schema.is_missing(need))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
-use crate::config::{DatabaseConfig, SchemaName, Target};
+use crate::config::{DatabaseConfig, Target};
 
 /// Lock queues are first come, first served: while we wait behind a TRUNCATE or a migration, that
 /// statement's own followers wait as well, so we give up early and come back with the next run.
@@ -150,7 +150,7 @@ impl Session {
     /// `statement_timeout` bounds each single statement.
     pub fn new(database: DatabaseConfig, statement_timeout: Duration) -> Self {
         Session {
-            begin: begin_statement(&database.schema, statement_timeout),
+            begin: begin_statement(statement_timeout),
             database,
             patience: statement_timeout + GRACE,
             connection: None,
@@ -310,13 +310,13 @@ async fn answered<T, E: Into<Failure>>(
     }
 }
 
-/// Everything that a run sets, and which process of the server it talks to, in one round trip. SET LOCAL, because PgBouncer drops start-up options; the
-/// search path holds `pg_catalog` first and `pg_temp` last, so that no other schema's table or function
-/// can be taken for Marie's. It is the same text for each run: another path would plan every statement anew.
-fn begin_statement(schema: &SchemaName, statement_timeout: Duration) -> String {
+/// Everything that a run sets, and which process of the server it talks to, in one round trip. SET LOCAL, because PgBouncer drops start-up options. The search
+/// path holds no schema in which another role may create functions, operators or tables: statements name Marie's schema.
+/// It is the same text for each run: another path would plan every statement again.
+fn begin_statement(statement_timeout: Duration) -> String {
     format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-         SET LOCAL search_path = pg_catalog, {}, pg_temp; \
+         SET LOCAL search_path = pg_catalog, pg_temp; \
          SET LOCAL statement_timeout = {}; \
          SET LOCAL lock_timeout = {}; \
          SET LOCAL idle_in_transaction_session_timeout = {}; \
@@ -324,7 +324,6 @@ fn begin_statement(schema: &SchemaName, statement_timeout: Duration) -> String {
          SET LOCAL jit = off; \
          SET LOCAL plan_cache_mode = force_generic_plan; \
          SELECT pg_backend_pid() AS backend;\n",
-        schema.quoted(),
         statement_timeout.as_millis(),
         LOCK_TIMEOUT.min(statement_timeout / 2).as_millis(),
         (statement_timeout + GRACE).as_millis(),

@@ -26,7 +26,7 @@ use self::totals::{Labels, Totals};
 use crate::collector::{Answer, Collector, Context, Pace, Query, SqlFile};
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
-use crate::schema::{Index, Need};
+use crate::schema::{Index, Need, Schema};
 
 pub static COLLECTOR: Collector = Collector {
     name: "events",
@@ -208,7 +208,7 @@ impl Feed {
         let mut labels = Labels::new(&state.totals, context.queues, context.config.queues.limit);
         let lost = state.check(&instant, &ends);
         let counted = match lost {
-            Ok(()) => self.count(&mut state, run, &instant, &ends, &mut labels).await,
+            Ok(()) => self.count(&mut state, run, context.schema, &instant, &ends, &mut labels).await,
             Err(lost) => Err(lost),
         };
         state.totals.introduce(context.queues, &context.schema.finished_states(), &mut labels);
@@ -234,13 +234,15 @@ impl Feed {
         &mut self,
         state: &mut State,
         run: &mut Run,
+        schema: &Schema,
         instant: &Instant,
         ends: &[End; TABLES],
         labels: &mut Labels,
     ) -> Result<(), Failure> {
         state.position.note(instant, ends);
         while let Some(next) = state.position.next(instant, ends) {
-            let slice = history::slice(run, &QUERIES[next.table], &next, self.most_rows, &self.bounds).await;
+            let slice =
+                history::slice(run, &QUERIES[next.table], schema, &next, self.most_rows, &self.bounds).await;
             let (end, mut events) = slice.inspect_err(|failure| {
                 if failure.reason == Reason::Timeout {
                     self.most_rows = (self.most_rows / 4).max(SMALLEST_SLICE);

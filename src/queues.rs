@@ -47,8 +47,8 @@ impl QueueCensus {
             include_str!("queues/names.sql")
         };
         Ok(QueueCensus {
-            names: strings(connection, names).await?.into_iter().collect(),
-            busiest: strings(connection, include_str!("queues/busiest.sql")).await?,
+            names: strings(connection, schema, names).await?.into_iter().collect(),
+            busiest: strings(connection, schema, include_str!("queues/busiest.sql")).await?,
         })
     }
 }
@@ -74,7 +74,7 @@ impl Queues {
     ) -> Result<Self, sqlx::Error> {
         let mut names = census.names.clone();
         if schema.lacks(&KNOWN).is_none() {
-            names.extend(strings(connection, include_str!("queues/queues.sql")).await?);
+            names.extend(strings(connection, schema, include_str!("queues/queues.sql")).await?);
         }
         Ok(Queues::new(names, &census.busiest, selection))
     }
@@ -123,6 +123,15 @@ fn can_be_a_label(name: &str) -> bool {
     name.chars().nth(LONGEST).is_none()
 }
 
-async fn strings(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query(sql).fetch_all(connection).await?.iter().map(|row| row.try_get("queue")).collect()
+async fn strings(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    sql: &'static str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query(schema.name.statement(sql))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| row.try_get("queue"))
+        .collect()
 }

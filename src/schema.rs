@@ -87,6 +87,8 @@ struct FoundIndex {
 #[derive(Debug, Clone)]
 #[cfg_attr(test, derive(Default))]
 pub struct Schema {
+    /// The schema's name, with which statements over it are qualified.
+    pub name: SchemaName,
     tables: BTreeMap<String, Table>,
     indexes: Vec<FoundIndex>,
     states: Vec<String>,
@@ -138,6 +140,7 @@ impl Schema {
             })
             .collect::<Result<_, sqlx::Error>>()?;
         Ok(Schema {
+            name: name.clone(),
             tables,
             indexes,
             states: server.try_get("states")?,

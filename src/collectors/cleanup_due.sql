@@ -7,7 +7,7 @@ select
 from unnest(array['completed_7d', 'failed_30d']) as rules (rule)
 left join (
     select case state when 'completed' then 'completed_7d' else 'failed_30d' end as rule
-    from job
+    from marie_scheduler.job
     where (state = 'completed' and completed_on < now() - interval '7 days')
         or (state = 'failed' and completed_on < now() - interval '30 days')
 ) as due using (rule)

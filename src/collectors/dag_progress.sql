@@ -3,7 +3,7 @@
 -- Index: the partial ones over unfinished DAGs, and one of job that leads with dag_id.
 with oldest as (
     select id, coalesce(planner, 'unknown')::text as planner
-    from dag
+    from marie_scheduler.dag
     where state = 'active'
     order by started_on, id
     limit $1
@@ -13,7 +13,7 @@ member as (
     from oldest as o
     cross join lateral (
         select m.state::text as state, count(*) as jobs
-        from job as m
+        from marie_scheduler.job as m
         where m.dag_id = o.id
         group by m.state
     ) as j

@@ -4,7 +4,7 @@
 -- Index: the partial ones over unfinished DAGs. Without them every DAG is read.
 with unfinished as (
     select coalesce(planner, 'unknown')::text as planner, state::text as state, started_on
-    from dag
+    from marie_scheduler.dag
     where state not in ('completed', 'failed', 'cancelled')
 )
 select

@@ -4,7 +4,7 @@
 -- either way.
 with finished as (
     select coalesce(planner, 'unknown')::text as planner, coalesce(state, 'unknown')::text as state
-    from dag
+    from marie_scheduler.dag
     where state in ('completed', 'failed', 'cancelled') or state is null
 )
 select

@@ -6,12 +6,12 @@
 -- the parents would be looked up before the DAGs are sorted out.
 with unfinished as materialized (
     select j.dag_id, j.name, j.id, j.state = 'active' as active
-    from job as j
+    from marie_scheduler.job as j
     where j.state in ('created', 'retry', 'active')
 ),
 quiet as materialized (
     select d.id
-    from dag as d
+    from marie_scheduler.dag as d
     where d.state not in ('completed', 'failed', 'cancelled')
         and d.state <> 'expired'
         and d.id not in (select u.dag_id from unfinished as u where u.active and u.dag_id is not null)
@@ -26,8 +26,8 @@ runnable as materialized (
     from waiting as w
     where (
         select true
-        from job_dependencies as e
-        join job as p on p.name = e.depends_on_name and p.id = e.depends_on_id
+        from marie_scheduler.job_dependencies as e
+        join marie_scheduler.job as p on p.name = e.depends_on_name and p.id = e.depends_on_id
         where e.job_name = w.name
             and e.job_id = w.id
             and p.state in ('created', 'retry', 'active', 'expired', 'cancelled', 'failed')
@@ -36,7 +36,7 @@ runnable as materialized (
 ),
 verdict as (
     select
-        case (select bool_or(j.state = 'failed') from job as j where j.dag_id = q.id)
+        case (select bool_or(j.state = 'failed') from marie_scheduler.job as j where j.dag_id = q.id)
             when true then 'failed_job'
             when false then 'no_runnable_job'
             else 'no_jobs'

@@ -8,7 +8,7 @@ with finished as (
         name::text as queue,
         coalesce(state::text, 'unknown') as state,
         count(*) as jobs
-    from job
+    from marie_scheduler.job
     where state not in ('created', 'retry', 'active') or state is null
     group by name, state
 )

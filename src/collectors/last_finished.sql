@@ -6,6 +6,6 @@ select
         as marie_job_last_completed_timestamp_seconds,
     extract(epoch from max(completed_on) filter (where state = 'failed'))::float8
         as marie_job_last_failed_timestamp_seconds
-from job
+from marie_scheduler.job
 where state in ('completed', 'failed') and completed_on between '1970-01-01' and '3000-01-01'
 group by name

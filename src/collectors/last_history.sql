@@ -3,7 +3,7 @@
 -- Index: the primary key, read from its end.
 with newest as (
     select state, started_on, completed_on, history_created_on
-    from job_history
+    from marie_scheduler.job_history
     order by history_id desc
     limit 1000
 )

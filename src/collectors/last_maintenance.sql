@@ -2,7 +2,7 @@
 select
     a.activity,
     extract(epoch from max(a.noted))::float8 as marie_scheduler_last_activity_timestamp_seconds
-from version as v
+from marie_scheduler.version as v
 cross join lateral (
     values
         ('maintenance', v.maintained_on),

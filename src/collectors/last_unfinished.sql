@@ -4,7 +4,7 @@
 select
     a.activity,
     extract(epoch from max(least(a.seen, a.at_most)))::float8 as marie_scheduler_last_activity_timestamp_seconds
-from job as j
+from marie_scheduler.job as j
 cross join lateral (
     values
         ('start', j.started_on, null),

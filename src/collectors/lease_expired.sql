@@ -8,7 +8,7 @@ select
 from unnest($1::text[]) as known (queue)
 full join (
     select name::text as queue, run_lease_expires_at
-    from job
+    from marie_scheduler.job
     where state = 'active'
 ) as a using (queue)
 group by queue

@@ -8,5 +8,5 @@ select
     retry_limit::float8 as marie_queue_retry_limit,
     retention_minutes::float8 * 60 as marie_queue_retention_seconds,
     expire_seconds::float8 as marie_queue_expire_seconds
-from queue
+from marie_scheduler.queue
 where name = any($1::text[])

@@ -10,7 +10,7 @@ select
 from unnest($1::text[]) as known (queue)
 full join (
     select name::text as queue, retry_count
-    from job
+    from marie_scheduler.job
     where retry_count > 0
 ) as r using (queue)
 group by queue

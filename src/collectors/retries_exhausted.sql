@@ -6,7 +6,7 @@ select
 from unnest($1::text[]) as known (queue)
 full join (
     select name::text as queue
-    from job
+    from marie_scheduler.job
     where state in ('created', 'retry', 'active') and retry_count >= retry_limit
 ) as u using (queue)
 group by queue

@@ -52,6 +52,7 @@ const ANY_JOB: Query = Query { arguments: no_arguments, ..UNFINISHED };
 
 /// Where there are no leases, or only some of them.
 const NO_LEASES: StandIn = StandIn {
+    table: "job",
     instead_of: &[Need::Columns("job", &["lease_expires_at", "run_lease_expires_at"])],
     sql: include_str!("stand_ins/job_without_leases.sql"),
     needs: &[],

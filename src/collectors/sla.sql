@@ -4,7 +4,7 @@
 -- do not help: every job that the gateway submits has both.
 with promise as (
     select j.name::text as queue, v.sla, v.deadline
-    from job as j
+    from marie_scheduler.job as j
     cross join lateral (values ('soft', j.soft_sla), ('hard', j.hard_sla)) as v (sla, deadline)
     where j.state in ('created', 'retry', 'active') and v.deadline > j.created_on
 )

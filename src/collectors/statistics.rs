@@ -51,6 +51,7 @@ pub static COLLECTOR: Collector = Collector {
 
 /// Where jobs cannot be deferred.
 const NO_START_AFTER: StandIn = StandIn {
+    table: "job",
     instead_of: &[Need::Columns("job", &["start_after"])],
     sql: include_str!("stand_ins/job_without_start_after.sql"),
     needs: &[Need::Columns("job", &["dependencies"])],
@@ -58,6 +59,7 @@ const NO_START_AFTER: StandIn = StandIn {
 
 /// Where no DAG is known, none is finished.
 pub(crate) const NO_DAGS: StandIn = StandIn {
+    table: "dag",
     instead_of: &[Need::Columns("dag", &["id", "state"])],
     sql: include_str!("stand_ins/dag.sql"),
     needs: &[],
@@ -65,6 +67,7 @@ pub(crate) const NO_DAGS: StandIn = StandIn {
 
 /// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
 pub(crate) const DEPENDENCIES_FROM_JSON: StandIn = StandIn {
+    table: "job_dependencies",
     instead_of: &[Need::Columns(
         "job_dependencies",
         &["job_name", "job_id", "depends_on_name", "depends_on_id"],

@@ -8,7 +8,7 @@ with unfinished as (
         count(*) as jobs,
         min(created_on) filter (where created_on between '1970-01-01' and '3000-01-01') as oldest_created,
         min(started_on) filter (where started_on between '1970-01-01' and '3000-01-01') as oldest_started
-    from job
+    from marie_scheduler.job
     where state in ('created', 'retry', 'active')
     group by name, state
 )

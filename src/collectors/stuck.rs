@@ -46,6 +46,7 @@ pub static COLLECTOR: Collector = Collector {
 
 /// Where jobs have no time limit.
 const NO_EXPIRY: StandIn = StandIn {
+    table: "job",
     instead_of: &[Need::Columns("job", &["expire_in"])],
     sql: include_str!("stand_ins/job_without_expire_in.sql"),
     needs: &[],

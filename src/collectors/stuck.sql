@@ -4,7 +4,7 @@
 -- Index: one that leads with state. Without it every job is read.
 with active as (
     select name::text as queue, started_on, expire_in
-    from job
+    from marie_scheduler.job
     where state = 'active'
 )
 select

@@ -11,7 +11,7 @@ select
 from unnest($1::text[]) as known (queue)
 full join (
     select name::text as queue, completed_on
-    from job
+    from marie_scheduler.job
     where state = 'completed' and completed_on > now() - interval '24 hours' and completed_on <= '3000-01-01'
 ) as c using (queue)
 group by queue

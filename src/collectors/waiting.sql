@@ -11,21 +11,21 @@ with waiting as (
         case
             when (
                 select d.state in ('completed', 'failed', 'cancelled', 'expired')
-                from dag as d
+                from marie_scheduler.dag as d
                 where d.id = w.dag_id
             ) then 'dag_finished'
             when parent.failed > 0 then 'parent_failed'
             when parent.unfinished > 0 then 'dependency'
         end as reason,
         w.start_after > now() as deferred
-    from job as w
+    from marie_scheduler.job as w
     cross join lateral (
         select
             count(*) filter (where p.state in ('expired', 'cancelled', 'failed')) as failed,
             count(*) filter (where p.state in ('created', 'retry', 'active')) as unfinished,
             max(p.completed_on) as last_completed
-        from job_dependencies as d
-        join job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
+        from marie_scheduler.job_dependencies as d
+        join marie_scheduler.job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
         where d.job_name = w.name and d.job_id = w.id
     ) as parent
     where w.state in ('created', 'retry')

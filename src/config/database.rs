@@ -4,8 +4,10 @@
 use std::str::FromStr;
 
 use clap::Args;
-use sqlx::ConnectOptions;
+use once_cell::sync::Lazy;
+use regex::{Captures, Regex};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, SqlSafeStr, SqlStr};
 
 use super::database_url::{Connect, DatabaseUrl, DatabaseUrlError};
 
@@ -83,6 +85,46 @@ impl SchemaName {
     pub fn quoted(&self) -> String {
         quote_identifier(&self.0)
     }
+
+    /// Returns `sql` with its table names qualified by this schema.
+    ///
+    /// Files of SQL name the tables in the default schema (`marie_scheduler.job`), so that they can be pasted into psql.
+    /// The search path never holds the schema: a role that may create objects in it could otherwise replace the
+    /// functions and operators of a statement.
+    pub fn qualify(&self, sql: &str) -> String {
+        self.qualify_except(sql, &[])
+    }
+
+    /// Returns `sql` qualified, except for the tables `replaced`, for which the statement has common table expressions.
+    pub fn qualify_except(&self, sql: &str, replaced: &[&str]) -> String {
+        static TABLE: Lazy<Regex> = Lazy::new(|| {
+            Regex::new(r"(?P<literal>')?\bmarie_scheduler\.(?P<table>\w+)")
+                .expect("a constant pattern, which the tests compile")
+        });
+        let qualified = |found: &Captures<'_>| {
+            let table = &found["table"];
+            if replaced.contains(&table) {
+                return table.to_owned();
+            }
+            match found.name("literal") {
+                Some(quote) => format!("{}{}.{table}", quote.as_str(), self.quoted().replace('\'', "''")),
+                None => format!("{}.{table}", self.quoted()),
+            }
+        };
+        TABLE.replace_all(sql, qualified).into_owned()
+    }
+
+    /// Returns a file of SQL as a statement over this schema.
+    pub fn statement(&self, sql: &'static str) -> SqlStr {
+        // Safe: the text is our own file's, and the name is quoted.
+        AssertSqlSafe(self.qualify(sql)).into_sql_str()
+    }
+}
+
+impl Default for SchemaName {
+    fn default() -> Self {
+        SchemaName("marie_scheduler".to_owned())
+    }
 }
 
 impl FromStr for SchemaName {
@@ -133,6 +175,21 @@ mod tests {
             assert!(name.parse::<SchemaName>().is_err(), "{name}");
         }
         assert!("x".repeat(63).parse::<SchemaName>().is_ok());
+    }
+
+    #[test]
+    fn tables_in_sql_get_the_configured_schema() {
+        let name: SchemaName = r#"it's "x""#.parse().unwrap();
+        let sql = "select from marie_scheduler.job as j join marie_scheduler.job_history using (id) \
+                   where to_regclass('marie_scheduler.job') is null";
+        assert_eq!(
+            name.qualify(sql),
+            "select from \"it's \"\"x\"\"\".job as j join \"it's \"\"x\"\"\".job_history using (id) \
+             where to_regclass('\"it''s \"\"x\"\"\".job') is null"
+        );
+        let replaced =
+            SchemaName::default().qualify_except("from marie_scheduler.job, marie_scheduler.job_x", &["job"]);
+        assert_eq!(replaced, "from job, \"marie_scheduler\".job_x");
     }
 
     #[test]

@@ -7,7 +7,7 @@ with news as (
         coalesce(planner, 'unknown')::text as planner,
         state::text as state,
         round(date_part('epoch', completed_on - created_on) * 1000000)::int8 as run
-    from dag_history
+    from marie_scheduler.dag_history
     where history_id > $1 and history_id <= $2
         and age(xmin) <= age($3::xid8::xid)
         and age(xmin) > age($4::xid8::xid)

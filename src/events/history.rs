@@ -85,7 +85,7 @@ pub(super) async fn ends(
     let mut ends = [End::default(); TABLES];
     for table in 0..TABLES {
         if queries[table].lack(schema).is_none() {
-            let statement = sqlx::query(ENDS[table]).bind(seen[table]).bind(&ceiling);
+            let statement = sqlx::query(schema.name.statement(ENDS[table])).bind(seen[table]).bind(&ceiling);
             let row = run.query(async |connection| statement.fetch_one(connection).await).await?;
             ends[table] = End {
                 last: row.try_get::<Option<i64>, _>("last")?.unwrap_or_default(),
@@ -103,24 +103,26 @@ pub(super) async fn ends(
 pub(super) async fn slice(
     run: &mut Run,
     query: &Query,
+    schema: &Schema,
     next: &Next,
     most_rows: i64,
     bounds: &Bounds,
 ) -> Result<(i64, Vec<Observed>), Failure> {
-    let end = slice_end(run, next, most_rows).await?;
-    Ok((end, events(run, query, next, end, bounds).await?))
+    let end = slice_end(run, schema, next, most_rows).await?;
+    Ok((end, events(run, query, schema, next, end, bounds).await?))
 }
 
 /// Where a slice of at most `rows` rows ends.
-async fn slice_end(run: &mut Run, next: &Next, rows: i64) -> Result<i64, Failure> {
+async fn slice_end(run: &mut Run, schema: &Schema, next: &Next, rows: i64) -> Result<i64, Failure> {
     let Span { after, end } = next.span;
     // So few ids cannot be more rows.
     if end.saturating_sub(after) <= rows {
         return Ok(end);
     }
+    let statement = schema.name.statement(SLICES[next.table]);
     let row = run
         .query(async |connection| {
-            sqlx::query(SLICES[next.table]).bind(after).bind(end).bind(rows).fetch_one(connection).await
+            sqlx::query(statement).bind(after).bind(end).bind(rows).fetch_one(connection).await
         })
         .await?;
     Ok(row.try_get("slice_end")?)
@@ -130,12 +132,14 @@ async fn slice_end(run: &mut Run, next: &Next, rows: i64) -> Result<i64, Failure
 async fn events(
     run: &mut Run,
     query: &Query,
+    schema: &Schema,
     next: &Next,
     end: i64,
     bounds: &Bounds,
 ) -> Result<Vec<Observed>, Failure> {
     let [from, before] = next.transactions.map(|transaction| transaction.to_string());
-    let statement = sqlx::query(query.sql.text).bind(next.span.after).bind(end).bind(from).bind(before);
+    let statement =
+        sqlx::query(query.statement(schema)).bind(next.span.after).bind(end).bind(from).bind(before);
     let statement = if next.table == JOBS {
         statement.bind(negated(&bounds.wait)).bind(negated(&bounds.run)).bind(negated(&bounds.retries))
     } else {

@@ -20,7 +20,7 @@ with news as (
         case when created_on > '1970-01-01' and created_on < '3000-01-01' then created_on end as created_on,
         case when start_after > '1970-01-01' and start_after < '3000-01-01' then start_after end as start_after,
         case when started_on > '1970-01-01' and started_on < '3000-01-01' then started_on end as started_on
-    from job_history
+    from marie_scheduler.job_history
     where history_id > $1 and history_id <= $2
         and age(xmin) <= age($3::xid8::xid)
         and age(xmin) > age($4::xid8::xid)

@@ -4,13 +4,13 @@
 -- is_written: an enabled trigger of job mentions a history; is_disabled: there is one, and none is enabled.
 -- Index: the primary key, of which the last entry and one other are read. Without it the whole history is read.
 select
-    (select max(history_id) from job_history)::int8 as last,
-    coalesce(pg_relation_filenode(to_regclass('job_history')), 0)::int8 as file,
+    (select max(history_id) from marie_scheduler.job_history)::int8 as last,
+    coalesce(pg_relation_filenode(to_regclass('marie_scheduler.job_history')), 0)::int8 as file,
     exists (
-        select from job_history where history_id = $1 and age(xmin) > age($2::xid8::xid)
+        select from marie_scheduler.job_history where history_id = $1 and age(xmin) > age($2::xid8::xid)
     ) as is_kept,
     coalesce(bool_or(tgenabled not in ('D', 'R')), false) as is_written,
     coalesce(bool_and(tgenabled in ('D', 'R')), false) as is_disabled
 from pg_trigger
 join pg_proc on pg_proc.oid = tgfoid
-where tgrelid = to_regclass('job') and not tgisinternal and prosrc ilike '%history%'
+where tgrelid = to_regclass('marie_scheduler.job') and not tgisinternal and prosrc ilike '%history%'

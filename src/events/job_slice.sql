@@ -3,7 +3,7 @@
 -- Index: the primary key. Without it the whole history is read.
 select coalesce(
     (
-        select history_id from job_history
+        select history_id from marie_scheduler.job_history
         where history_id > $1 and history_id <= $2
         order by history_id
         offset $3 - 1 limit 1

@@ -5,5 +5,5 @@ select
     count(*) as jobs,
     to_char(min(completed_on) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as oldest,
     to_char(max(completed_on) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as newest
-from job
+from marie_scheduler.job
 group by 1, 2

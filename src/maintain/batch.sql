@@ -2,6 +2,6 @@
 -- Indexes: on (dag_id), and the one on id that every shape has.
 candidate as not materialized (
     select id, name, dag_id, state, completed_on
-    from job
+    from marie_scheduler.job
     where dag_id = any ($4) or id = any ($5) and ($2 or dag_id is null)
 )

@@ -142,14 +142,17 @@ impl Disposal {
             Disposal::Delete { .. } => include_str!("delete_jobs.sql").to_owned(),
             Disposal::Archive { columns, moved_columns, replace, .. } => {
                 if *replace {
-                    let delete = sqlx::query(include_str!("delete_archived.sql")).bind(&ids).bind(&queues);
+                    let delete =
+                        sqlx::query(writer.schema.name.statement(include_str!("delete_archived.sql")))
+                            .bind(&ids)
+                            .bind(&queues);
                     delete.execute(writer.connection()).await?;
                 }
                 let statement = include_str!("archive_jobs.sql").replace("moved_columns", moved_columns);
                 statement.replace("shared_columns", columns)
             }
         };
-        let query = sqlx::query(AssertSqlSafe(statement)).bind(ids).bind(queues);
+        let query = sqlx::query(AssertSqlSafe(writer.schema.name.qualify(&statement))).bind(ids).bind(queues);
         Ok(query.execute(writer.connection()).await?.rows_affected())
     }
 
@@ -164,13 +167,15 @@ impl Disposal {
                     lost.iter().map(|column| format!("d.{column} is null")).collect();
                 let condition =
                     if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
-                let before: i64 = sqlx::query(include_str!("last_history.sql"))
+                let before: i64 = sqlx::query(writer.schema.name.statement(include_str!("last_history.sql")))
                     .fetch_one(writer.connection())
                     .await?
                     .try_get("last")?;
                 writer.set_savepoint().await?;
                 let gone = delete_dags(writer, &dags, &condition).await?;
-                let recorded = sqlx::query(include_str!("recorded_dags.sql")).bind(before).bind(&gone);
+                let recorded = sqlx::query(writer.schema.name.statement(include_str!("recorded_dags.sql")))
+                    .bind(before)
+                    .bind(&gone);
                 let recorded: i64 = recorded.fetch_one(writer.connection()).await?.try_get("recorded")?;
                 if usize::try_from(recorded) == Ok(gone.len()) {
                     return Ok(gone.len() as u64);
@@ -188,7 +193,8 @@ impl Disposal {
 
 /// Deletes those of the DAGs that have no jobs any more and for which the condition holds.
 async fn delete_dags(writer: &mut Writer, dags: &[Uuid], condition: &str) -> Result<Vec<Uuid>, Failure> {
-    let statement = include_str!("delete_dags.sql").replace("nothing_is_lost", condition);
+    let statement = writer.schema.name.qualify(include_str!("delete_dags.sql"));
+    let statement = statement.replace("nothing_is_lost", condition);
     let rows = sqlx::query(AssertSqlSafe(statement)).bind(dags).fetch_all(writer.connection()).await?;
     Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, sqlx::Error>>()?)
 }
@@ -211,7 +217,10 @@ pub(super) fn has_dags(schema: &Schema) -> bool {
 }
 
 async fn lock_dags(writer: &mut Writer, dags: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
-    let rows = sqlx::query(include_str!("lock_dags.sql")).bind(dags).fetch_all(writer.connection()).await?;
+    let rows = sqlx::query(writer.schema.name.statement(include_str!("lock_dags.sql")))
+        .bind(dags)
+        .fetch_all(writer.connection())
+        .await?;
     Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, sqlx::Error>>()?)
 }
 
@@ -221,7 +230,7 @@ async fn lock_jobs(
     singles: &[Uuid],
     per_job: bool,
 ) -> Result<Vec<Job>, Failure> {
-    let rows = sqlx::query(include_str!("lock_jobs.sql"))
+    let rows = sqlx::query(writer.schema.name.statement(include_str!("lock_jobs.sql")))
         .bind(dags)
         .bind(singles)
         .bind(per_job)

@@ -90,7 +90,10 @@ async fn tables(writer: &mut Writer, schema: &str) -> Result<Vec<String>, Failur
 
 async fn jobs(writer: &mut Writer) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
-    for row in sqlx::query(include_str!("all_jobs.sql")).fetch_all(writer.connection()).await? {
+    for row in sqlx::query(writer.schema.name.statement(include_str!("all_jobs.sql")))
+        .fetch_all(writer.connection())
+        .await?
+    {
         let jobs = u64::try_from(row.try_get::<i64, _>("jobs")?).unwrap_or_default();
         let part = Part { jobs, oldest: row.try_get("oldest")?, newest: row.try_get("newest")? };
         plan.parts.insert((row.try_get("queue")?, row.try_get("state")?), part);

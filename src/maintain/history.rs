@@ -18,7 +18,7 @@ use crate::config::{Config, PurgeHistory};
 use crate::database::{Failure, Reason};
 use crate::operator::listing::{Column, Rows, number, state, text};
 use crate::operator::print::{self, Style};
-use crate::schema::Need;
+use crate::schema::{Need, Schema};
 
 const COLUMNS: &[Column] =
     &[text("queue or planner"), state("state"), number("rows"), text("oldest"), text("newest")];
@@ -35,9 +35,9 @@ const HISTORIES: [History; 2] = [
 ];
 
 impl History {
-    /// A statement that is the same for both.
-    fn statement(&self, sql: &str) -> AssertSqlSafe<String> {
-        AssertSqlSafe(sql.replace("history_table", self.table))
+    /// Returns a statement that is the same for both histories.
+    fn statement(&self, schema: &Schema, sql: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(schema.name.qualify(&sql.replace("history_table", self.table)))
     }
 }
 
@@ -131,13 +131,17 @@ async fn take(
 
 /// Finds and counts them, and says which queues' and states' they are.
 async fn old(writer: &mut Writer, history: History, cutoff: &str, console: &Console) -> Result<Old, Failure> {
-    let end: Option<i64> = sqlx::query(history.statement(include_str!("history_end.sql")))
+    let end: Option<i64> = sqlx::query(history.statement(&writer.schema, include_str!("history_end.sql")))
         .bind(cutoff)
         .fetch_one(writer.connection())
         .await?
         .try_get("history_end")?;
     let end = end.unwrap_or(i64::MIN);
-    let counts = sqlx::query(history.counts).bind(end).bind(cutoff).fetch_all(writer.connection()).await?;
+    let counts = sqlx::query(writer.schema.name.statement(history.counts))
+        .bind(end)
+        .bind(cutoff)
+        .fetch_all(writer.connection())
+        .await?;
     let mut table = Rows::default();
     let mut sum = 0;
     for row in counts {
@@ -163,7 +167,7 @@ async fn delete(
     cutoff: &str,
     batch: u32,
 ) -> Result<Option<(i64, u64)>, Failure> {
-    let statement = old.history.statement(include_str!("history_delete.sql"));
+    let statement = old.history.statement(&writer.schema, include_str!("history_delete.sql"));
     writer.begin_batch().await?;
     let row = sqlx::query(statement)
         .bind(from)

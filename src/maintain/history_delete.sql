@@ -2,13 +2,13 @@
 -- says which was the last. `history_table` stands for the table. Index: the primary key.
 with next as materialized (
     select history_id
-    from history_table
+    from marie_scheduler.history_table
     where history_id > $1 and history_id < $2 and history_created_on < $3::text::timestamptz
     order by history_id
     limit $4
 ),
 gone as (
-    delete from history_table
+    delete from marie_scheduler.history_table
     where history_id = any (array(select history_id from next))
     returning history_id
 )

@@ -2,7 +2,7 @@
 -- primary key, some thirty probes however long the history is. Rows are numbered before they are committed, so a
 -- few of another time lie on either side. `history_table` stands for the table.
 with recursive search (low, high) as (
-    select min(history_id), max(history_id) + 1 from history_table
+    select min(history_id), max(history_id) + 1 from marie_scheduler.history_table
     union all
     select
         case when p.history_created_on < $1::text::timestamptz then p.history_id + 1 else s.low end,
@@ -10,7 +10,7 @@ with recursive search (low, high) as (
     from search as s
     cross join lateral (
         select history_id, history_created_on
-        from history_table
+        from marie_scheduler.history_table
         where history_id >= s.low + (s.high - s.low) / 2
         order by history_id
         limit 1

@@ -6,7 +6,7 @@ select
     count(*) as rows,
     to_char(min(history_created_on) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as oldest,
     to_char(max(history_created_on) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as newest
-from job_history
+from marie_scheduler.job_history
 where history_id < $1 and history_created_on < $2::text::timestamptz
 group by 1, 2
 order by 1, 2

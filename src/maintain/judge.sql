@@ -31,8 +31,8 @@ part as (
                 j.state = 'created'
                 and exists (
                     select
-                    from job_dependencies as d
-                    join job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
+                    from marie_scheduler.job_dependencies as d
+                    join marie_scheduler.job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
                     where d.job_name = j.name
                         and d.job_id = j.id
                         and p.dag_id = j.dag_id
@@ -79,7 +79,7 @@ select
         when j.was_referred_to then 'rows of other tables refer to it'
     end as kept
 from judged as j
-left join dag as d on d.id = j.dag_id
+left join marie_scheduler.dag as d on d.id = j.dag_id
 where j.is_due
     and case
         when $2 then j.is_finished and $3 in ('any', j.state)

@@ -1,2 +1,2 @@
 -- The number of the last row of dag_history. Index: the primary key.
-select coalesce(max(history_id), 0) as last from dag_history
+select coalesce(max(history_id), 0) as last from marie_scheduler.dag_history

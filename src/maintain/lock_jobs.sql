@@ -3,11 +3,11 @@
 -- Indexes: on (dag_id), and the one on id that every shape has.
 with held as materialized (
     select id, name
-    from job
+    from marie_scheduler.job
     where dag_id = any ($1) or id = any ($2) and ($3 or dag_id is null)
     for update skip locked
 )
 select j.id, j.name as queue, j.dag_id, h.id is not null as is_held
-from job as j
+from marie_scheduler.job as j
 left join held as h on h.id = j.id and h.name is not distinct from j.name
 where j.dag_id = any ($1) or j.id = any ($2) and ($3 or j.dag_id is null)

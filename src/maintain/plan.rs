@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::references::References;
 use super::report;
 use super::writer::Writer;
+use crate::collector::StandIn;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::database::Failure;
 use crate::schema::Schema;
@@ -186,15 +187,16 @@ impl Ended {
 impl Criteria {
     /// The judgement behind what it reads here: all jobs, or those of `batch`.
     fn statement(&self, schema: &Schema, batch: Option<&str>) -> String {
-        const ALL: &str =
-            "candidate as not materialized (select id, name, dag_id, state, completed_on from job)";
+        const ALL: &str = "candidate as not materialized \
+             (select id, name, dag_id, state, completed_on from marie_scheduler.job)";
         const NONE: &str = "archived as (select null::uuid as id, null::text as name where false)";
         let mut tables = vec![batch.unwrap_or(ALL)];
-        tables.extend(
-            [NO_DAGS, DEPENDENCIES_FROM_JSON].iter().filter(|it| it.is_used(schema)).map(|it| it.sql),
-        );
+        let stand_ins: Vec<&StandIn> =
+            [&NO_DAGS, &DEPENDENCIES_FROM_JSON].into_iter().filter(|it| it.is_used(schema)).collect();
+        tables.extend(stand_ins.iter().map(|stand_in| stand_in.sql));
+        let replaced: Vec<&str> = stand_ins.iter().map(|stand_in| stand_in.table).collect();
         tables.push(if self.spares_archived {
-            "archived as not materialized (select id, name from archive)"
+            "archived as not materialized (select id, name from marie_scheduler.archive)"
         } else {
             NONE
         });
@@ -202,8 +204,8 @@ impl Criteria {
         tables.extend([jobs.as_str(), dags.as_str()]);
         format!(
             "with {}\nselect judged.* from (\n{}\n) as judged",
-            tables.join(",\n"),
-            include_str!("judge.sql")
+            schema.name.qualify(&tables.join(",\n")),
+            schema.name.qualify_except(include_str!("judge.sql"), &replaced)
         )
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn create(writer: &mut Writer, asked: &Queue, console: &Console
         console.say("Nothing was changed. Do it with --execute.");
         return Ok(());
     }
-    sqlx::query(include_str!("queue_create.sql"))
+    sqlx::query(writer.schema.name.statement(include_str!("queue_create.sql")))
         .bind(&asked.name)
         .bind(options.to_string())
         .execute(writer.connection())
@@ -63,7 +63,7 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
         console.say("Nothing was changed. Do it with --execute.");
         return Ok(());
     }
-    sqlx::query(include_str!("queue_set.sql"))
+    sqlx::query(writer.schema.name.statement(include_str!("queue_set.sql")))
         .bind(&asked.name)
         .bind(asked.retry_limit)
         .bind(asked.retry_delay)
@@ -95,7 +95,7 @@ fn options(asked: &Queue) -> Map<String, Value> {
 
 /// A queue's settings, none where there is no such queue; the row is held.
 async fn settings(writer: &mut Writer, queue: &str) -> Result<Option<Map<String, Value>>, anyhow::Error> {
-    let row = sqlx::query(include_str!("queue_settings.sql"))
+    let row = sqlx::query(writer.schema.name.statement(include_str!("queue_settings.sql")))
         .bind(queue)
         .fetch_optional(writer.connection())
         .await

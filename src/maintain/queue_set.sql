@@ -1,5 +1,5 @@
 -- Changes those settings of the queue $1 that are not NULL. Index: the primary key.
-update queue
+update marie_scheduler.queue
 set
     retry_limit = coalesce($2, retry_limit),
     retry_delay = coalesce($3, retry_delay),

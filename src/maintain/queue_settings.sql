@@ -6,6 +6,6 @@ select json_build_object(
     'expire_seconds', expire_seconds,
     'retention_minutes', retention_minutes
 )::text as settings
-from queue
+from marie_scheduler.queue
 where name = $1
 for update

@@ -28,7 +28,6 @@ pub(super) struct Writer {
     pub(super) schema: Schema,
     /// The role and database, as every run is logged with.
     pub(super) who: String,
-    schema_name: String,
     connection: PgConnection,
     guard: PgConnection,
 }
@@ -49,8 +48,7 @@ impl Writer {
                 format!("another marie-exporter maintain is at work on the schema {}", name.quoted());
             return Err(Failure::new(Reason::Other, message));
         }
-        let schema_name = name.quoted();
-        run(&mut connection, &begin(&schema_name, &READING)).await?;
+        run(&mut connection, &begin(&READING)).await?;
         let schema = Schema::read(&mut connection, name).await?;
         schema.has_jobs(name)?;
         if executes && schema.in_recovery {
@@ -60,7 +58,7 @@ impl Writer {
         }
         let who = sqlx::query(include_str!("who.sql")).fetch_one(&mut connection).await?.try_get("who")?;
         run(&mut connection, "ROLLBACK").await?;
-        Ok(Writer { schema, who, schema_name, connection, guard })
+        Ok(Writer { schema, who, connection, guard })
     }
 
     /// Says goodbye to the server, so that its log shows no broken connections.
@@ -77,7 +75,12 @@ impl Writer {
     /// Any failure of the database.
     pub(super) async fn lacking(&mut self, rights: &[(&str, &str)]) -> Result<Vec<String>, Failure> {
         let (tables, privileges): (Vec<&str>, Vec<&str>) = rights.iter().copied().unzip();
-        let query = sqlx::query(include_str!("rights.sql")).bind(tables).bind(privileges);
+        let name = self.schema.name.quoted();
+        let qualified = |table: &&str| {
+            if table.contains('.') { (*table).to_owned() } else { format!("{name}.{table}") }
+        };
+        let qualified: Vec<String> = tables.iter().map(qualified).collect();
+        let query = sqlx::query(include_str!("rights.sql")).bind(tables).bind(privileges).bind(qualified);
         let rows = query.fetch_all(&mut self.connection).await?;
         Ok(rows.iter().map(|row| row.try_get("lacking")).collect::<Result<_, sqlx::Error>>()?)
     }
@@ -93,7 +96,7 @@ impl Writer {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn begin_reading(&mut self) -> Result<&mut PgConnection, Failure> {
-        let begin = begin(&self.schema_name, &READING);
+        let begin = begin(&READING);
         self.begin(&begin).await
     }
 
@@ -120,7 +123,7 @@ impl Writer {
             ..failure
         })?;
         // Said for a role whose transactions are read-only by default; what it may do is another matter.
-        let begin = begin(&self.schema_name, manner);
+        let begin = begin(manner);
         self.begin(&begin).await
     }
 
@@ -222,11 +225,11 @@ const CHANGE: Manner = Manner {
 
 const BATCH: Manner = Manner { lock_timeout: BATCH_LOCK_TIMEOUT, scans: "off", ..CHANGE };
 
-fn begin(schema: &str, manner: &Manner) -> String {
+fn begin(manner: &Manner) -> String {
     let Manner { mode, statement_timeout, lock_timeout, scans } = manner;
     format!(
         "BEGIN {mode}; \
-         SET LOCAL search_path = pg_catalog, {schema}, pg_temp; \
+         SET LOCAL search_path = pg_catalog, pg_temp; \
          SET LOCAL statement_timeout = {}; \
          SET LOCAL lock_timeout = {}; \
          SET LOCAL enable_seqscan = {scans}; \

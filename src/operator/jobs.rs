@@ -50,17 +50,9 @@ pub(super) static LIST: Listing = Listing {
 static MATCHING: Listing = Listing {
     columns: LIST_COLUMNS,
     query: Query {
-        sql: SqlFile {
-            name: "jobs/matching.sql",
-            text: concat!(
-                "with ",
-                include_str!("jobs/matching.sql"),
-                "select matching.* from (",
-                include_str!("jobs/list.sql"),
-                ") as matching"
-            ),
-        },
+        sql: SqlFile { name: "jobs/matching.sql", text: include_str!("jobs/list.sql") },
         needs: &[Need::Columns("job", LISTED), Need::Columns("job", &["data"])],
+        stand_ins: &[stand_ins::MATCHING],
         ..QUERY
     },
 };

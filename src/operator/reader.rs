@@ -75,7 +75,8 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Any failure of the database.
-    pub(super) async fn query(&mut self, statement: &'static str, argument: &str) -> Result<PgRow, Failure> {
+    pub(super) async fn query(&mut self, sql: &'static str, argument: &str) -> Result<PgRow, Failure> {
+        let statement = self.schema.name.statement(sql);
         self.run
             .query(async |connection| sqlx::query(statement).bind(argument).fetch_one(connection).await)
             .await

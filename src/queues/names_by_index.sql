@@ -2,9 +2,9 @@
 -- Costs one index probe for each queue (and each partition), however many jobs there are. Not with min(): of
 -- a table with hundreds of partitions that takes PostgreSQL half as long again to plan.
 with recursive hop (queue) as (
-    (select name from job order by name limit 1)
+    (select name from marie_scheduler.job order by name limit 1)
     union all
-    select (select j.name from job as j where j.name > h.queue order by j.name limit 1)
+    select (select j.name from marie_scheduler.job as j where j.name > h.queue order by j.name limit 1)
     from hop as h
     where h.queue is not null
 )

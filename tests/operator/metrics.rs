@@ -72,7 +72,7 @@ async fn of_top(
 ) -> BTreeMap<String, usize> {
     let schema = Schema::read(&mut database.admin, &config.database.schema).await.unwrap();
     let query = QUERIES.iter().find(|query| query.sql.name == file).unwrap();
-    let text = query.text(&schema).into_owned();
+    let text = query.text(&schema);
     let mut asked = sqlx::query(AssertSqlSafe(text)).persistent(false);
     if file == "queues.sql" {
         let (queues, thresholds): (Vec<&str>, Vec<f64>) = config

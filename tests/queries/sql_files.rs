@@ -42,6 +42,32 @@ fn statement(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n").to_lowercase()
 }
 
+/// A database in another encoding converts every statement, and refuses one with a character that it lacks.
+#[test]
+fn statements_are_ascii() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = sql_files(&source);
+    assert!(files.len() > 100, "the SQL lies elsewhere");
+    for (path, text) in files {
+        assert!(text.is_ascii(), "{} has a character beyond ASCII", path.display());
+    }
+}
+
+/// The search path holds no schema of the scheduler, so a bare name is an error at best.
+#[test]
+fn tables_are_named_with_their_schema() {
+    let tables =
+        ["job", "job_history", "job_dependencies", "job_attempt", "dag", "dag_history", "queue", "archive"];
+    for (path, text) in of_folders(&["collectors", "events", "operator", "maintain", "queues"]) {
+        let words: Vec<String> = statement(&text).split_whitespace().map(str::to_owned).collect();
+        let is_bare = |pair: &[String]| {
+            ["from", "join", "into", "update", "only"].contains(&pair[0].as_str())
+                && tables.contains(&pair[1].as_str())
+        };
+        assert!(!words.windows(2).any(is_bare), "{} names a table without its schema", path.display());
+    }
+}
+
 #[test]
 fn each_file_says_first_what_it_asks() {
     for (path, text) in readers() {

@@ -4,11 +4,11 @@
 -- was purged; and it must not fail the cast, for that would take everybody's numbers with it.
 job_dependencies (job_name, job_id, depends_on_name, depends_on_id) as not materialized (
     select child.name, child.id, parent.name, parent.id
-    from job as child
+    from marie_scheduler.job as child
     cross join lateral jsonb_array_elements_text(
         case jsonb_typeof(child.dependencies) when 'array' then child.dependencies end
     ) as listed (id)
-    join job as parent on parent.id = case
+    join marie_scheduler.job as parent on parent.id = case
         when listed.id ~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then listed.id::uuid
     end
     where child.state in ('created', 'retry')

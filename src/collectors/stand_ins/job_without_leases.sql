@@ -5,5 +5,5 @@ job as not materialized (
         started_on,
         null::timestamptz as lease_expires_at,
         null::timestamptz as run_lease_expires_at
-    from job
+    from marie_scheduler.job
 )

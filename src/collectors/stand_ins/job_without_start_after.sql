@@ -3,5 +3,5 @@ job as not materialized (
     select
         id, name, state, dag_id, created_on, completed_on, dependencies,
         null::timestamptz as start_after
-    from job
+    from marie_scheduler.job
 )

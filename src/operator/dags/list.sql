@@ -14,7 +14,7 @@ select
     d.completed_on
 from (
     select id, state, planner, created_on, started_on, completed_on
-    from dag
+    from marie_scheduler.dag
     where (cardinality($3::text[]) = 0 or state = any ($3::text[]))
         and ($4::text is null or planner = $4)
     order by id desc
@@ -27,7 +27,7 @@ cross join lateral (
             where m.state::text in ('completed', 'skipped', 'failed', 'expired', 'cancelled')
         ) as finished,
         count(*) filter (where m.state in ('failed', 'expired')) as failed
-    from job as m
+    from marie_scheduler.job as m
     where m.dag_id = d.id
 ) as j
 order by d.id desc

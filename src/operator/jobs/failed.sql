@@ -14,7 +14,7 @@ select
         when started_on between '1970-01-01' and '3000-01-01' and completed_on between '1970-01-01' and '3000-01-01'
         then extract(epoch from completed_on - started_on)
     end as last_attempt
-from job
+from marie_scheduler.job
 where state in ('failed', 'expired')
     and ($3::text is null or name = $3)
     and ($4::float8 is null or completed_on > now() - make_interval(secs => $4))

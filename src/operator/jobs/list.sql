@@ -15,7 +15,7 @@ select
     created_on,
     started_on,
     completed_on
-from job
+from marie_scheduler.job
 where (
         cardinality($3::text[]) = 0
         or state = 'created' and 'created' = any ($3)

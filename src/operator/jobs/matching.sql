@@ -5,7 +5,7 @@ job as not materialized (
     select
         id::text::uuid as id,
         name, state, dag_id, priority, retry_count, retry_limit, created_on, started_on, completed_on
-    from job
+    from marie_scheduler.job
     where data -> 'metadata' ->> ($7::text[])[1] = ($8::text[])[1]
         and (
             cardinality($7::text[]) = 1

@@ -16,20 +16,20 @@ with ready as (
             -- A job without a DAG is alone.
             partition by coalesce(w.dag_id, w.id) order by w.priority desc, w.created_on, w.id
         ) as place
-    from job as w
+    from marie_scheduler.job as w
     where w.state in ('created', 'retry')
         and (w.start_after > now()) is not true
         and ($3::text is null or w.name = $3)
         and ($4::uuid is null or w.dag_id = $4)
         and (
             select d.state in ('completed', 'failed', 'cancelled', 'expired')
-            from dag as d
+            from marie_scheduler.dag as d
             where d.id = w.dag_id
         ) is not true
         and not exists (
             select
-            from job_dependencies as d
-            join job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
+            from marie_scheduler.job_dependencies as d
+            join marie_scheduler.job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
             where d.job_name = w.name
                 and d.job_id = w.id
                 and p.state in ('created', 'retry', 'active', 'expired', 'cancelled', 'failed')

@@ -15,7 +15,7 @@ from (
     select
         id, name, state, dag_id, created_on,
         case $4::text when 'hard' then hard_sla else soft_sla end as deadline
-    from job
+    from marie_scheduler.job
     where state in ('created', 'retry', 'active')
         and ($3::text is null or name = $3)
 ) as promised

@@ -11,7 +11,7 @@ select
     case
         when start_after between '1970-01-01' and '3000-01-01' then extract(epoch from start_after - now())
     end as due_in
-from job
+from marie_scheduler.job
 where state = 'retry'
     and ($3::text is null or name = $3)
 order by start_after, id

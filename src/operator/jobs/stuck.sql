@@ -13,7 +13,7 @@ select
     coalesce(own.seconds, $6::float8) as threshold,
     retry_count,
     run_owner
-from job
+from marie_scheduler.job
 left join unnest($4::text[], $5::float8[]) as own (queue, seconds) on own.queue = name
 where state = 'active'
     and started_on < now() - make_interval(secs => coalesce(own.seconds, $6::float8))

@@ -1,5 +1,5 @@
 -- Queues with their settings and their unfinished jobs: those of the table queue and those that hold an unfinished job.
--- Twins ($…_dlq) only where they hold one. $1 how many; $2 from which on.
+-- Twins ($NAME_dlq) only where they hold one. $1 how many; $2 from which on.
 -- Index: one of job that leads with state. Without it every job is read.
 select
     queue,
@@ -16,7 +16,7 @@ select
 from (
     select
         name as queue, retry_limit, retry_delay, retry_backoff, expire_seconds, retention_minutes, dead_letter, policy
-    from queue
+    from marie_scheduler.queue
 ) as q
 full join (
     select
@@ -24,7 +24,7 @@ full join (
         count(*) filter (where state = 'created') as created,
         count(*) filter (where state = 'retry') as retry,
         count(*) filter (where state = 'active') as active
-    from job
+    from marie_scheduler.job
     where state in ('created', 'retry', 'active')
         and name is not null
     group by name

@@ -5,5 +5,5 @@ job as not materialized (
         id, name, state, dag_id, retry_count, started_on, completed_on,
         null::int as job_level,
         null::timestamptz as start_after
-    from job
+    from marie_scheduler.job
 )

@@ -3,5 +3,5 @@
 job_history as not materialized (
     select
         history_id, id, state, retry_count, started_on, completed_on, null::uuid as run_attempt_id, history_created_on
-    from job_history
+    from marie_scheduler.job_history
 )

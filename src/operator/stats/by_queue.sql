@@ -14,7 +14,7 @@ select
     sum(jobs) as total
 from (
     select name as queue, state::text as state, count(*) as jobs
-    from job
+    from marie_scheduler.job
     where ($3::text is null or name = $3)
     group by name, state
 ) as counted

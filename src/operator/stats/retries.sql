@@ -6,7 +6,7 @@ select
     count(*) as jobs,
     round(avg(retry_count), 2) as average_retries,
     max(retry_count) as most_retries
-from job
+from marie_scheduler.job
 where retry_count > 0
     and ($3::text is null or name = $3)
 group by name

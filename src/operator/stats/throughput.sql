@@ -11,7 +11,7 @@ from generate_series(
 ) as hours (hour)
 left join (
     select date_trunc('hour', completed_on) as hour, completed_on
-    from job
+    from marie_scheduler.job
     where state = 'completed'
         and completed_on > now() - interval '24 hours'
         and completed_on < date_trunc('hour', now()) + interval '1 hour'

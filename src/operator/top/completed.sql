@@ -4,7 +4,7 @@ select
     name as queue,
     floor(extract(epoch from now() - completed_on) / 3600)::int as hours_ago,
     count(*) as jobs
-from job
+from marie_scheduler.job
 where state = 'completed'
     and completed_on > now() - interval '24 hours'
     and completed_on <= now()

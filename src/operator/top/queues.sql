@@ -10,7 +10,7 @@ select
         where state = 'active'
             and started_on < now() - make_interval(secs => coalesce(own.seconds, $3::float8))
     ) as stuck
-from job
+from marie_scheduler.job
 left join unnest($1::text[], $2::float8[]) as own (queue, seconds) on own.queue = name
 where state in ('created', 'retry', 'active')
     and name is not null

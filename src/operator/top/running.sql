@@ -8,7 +8,7 @@ select
     end as active_for,
     retry_count,
     dag_id
-from job
+from marie_scheduler.job
 left join unnest($1::text[], $2::float8[]) as own (queue, seconds) on own.queue = name
 where state = 'active'
     and (started_on < now() - make_interval(secs => coalesce(own.seconds, $3::float8))) is not true

@@ -14,5 +14,5 @@ select
     end as run_time,
     soft_sla,
     hard_sla
-from dag
+from marie_scheduler.dag
 where id = $1

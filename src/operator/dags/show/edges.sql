@@ -1,7 +1,7 @@
 -- Which of a DAG's jobs waits for which other, from the jobs' own lists and from job_dependencies. $1 the DAG's id.
 -- Index: one of job that leads with dag_id, and the primary key of job_dependencies.
 select child.id as job, parent.id as parent
-from job as child
+from marie_scheduler.job as child
 cross join lateral (
     select case when entry ~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then entry::uuid end
     from jsonb_array_elements_text(
@@ -9,7 +9,7 @@ cross join lateral (
     ) as entries (entry)
     union
     select depends_on_id
-    from job_dependencies
+    from marie_scheduler.job_dependencies
     where job_name = child.name
         and job_id = child.id
 ) as parent (id)

@@ -17,7 +17,7 @@ select
     end as run_time,
     state = 'active' and started_on < now() - make_interval(secs => coalesce(own.seconds, $4::float8)) as is_stuck,
     case when state in ('created', 'retry') and start_after > now() then start_after end as deferred_until
-from job
+from marie_scheduler.job
 left join unnest($2::text[], $3::float8[]) as own (queue, seconds) on own.queue = name
 where dag_id = $1
 order by job_level desc nulls last, started_on, id

@@ -4,7 +4,7 @@ select wanted.id, p.queue, p.state
 from unnest($1::uuid[]) as wanted (id)
 left join lateral (
     select name as queue, state
-    from job
+    from marie_scheduler.job
     where id = wanted.id
     limit 1
 ) as p on true

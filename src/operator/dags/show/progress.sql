@@ -10,5 +10,5 @@ select
             / nullif(count(*), 0),
         1
     ) as progress_pct
-from job
+from marie_scheduler.job
 where dag_id = $1

@@ -13,6 +13,6 @@ select
     recovery_at,
     recovery_state,
     recovery_reason
-from job_attempt
+from marie_scheduler.job_attempt
 where job_id = $1
 order by activated_at, run_attempt_id

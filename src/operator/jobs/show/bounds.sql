@@ -18,7 +18,7 @@ from (
         created_on,
         case when started_on between '1970-01-01' and '3000-01-01' then started_on end as started,
         case when completed_on between '1970-01-01' and '3000-01-01' then completed_on end as completed
-    from job
+    from marie_scheduler.job
     where id = $1
     limit 1
 ) as sought

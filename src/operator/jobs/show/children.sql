@@ -1,7 +1,7 @@
 -- What waits for a job or has waited for it. $1 the job's id. Index: one of job_dependencies that leads with depends_on_id,
 -- and job's on id. Where there is no job_dependencies, the jobs' own lists are searched.
 select c.id, c.name as queue, c.state, c.started_on, c.completed_on
-from job_dependencies as d
-join job as c on c.id = d.job_id and c.name = d.job_name
+from marie_scheduler.job_dependencies as d
+join marie_scheduler.job as c on c.id = d.job_id and c.name = d.job_name
 where d.depends_on_id = $1
 order by c.completed_on desc nulls first, c.id

@@ -17,6 +17,6 @@ select
     end as last_attempt,
     soft_sla,
     hard_sla
-from job
+from marie_scheduler.job
 where id = $1
 limit 1

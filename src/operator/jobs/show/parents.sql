@@ -2,22 +2,22 @@
 -- it was purged, has no state. $1 the job's id. Index: job's on id, and the primary key of job_dependencies.
 with listed as (
     select case when entry ~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then entry::uuid end as id
-    from job as child
+    from marie_scheduler.job as child
     cross join lateral jsonb_array_elements_text(
         case jsonb_typeof(child.dependencies) when 'array' then child.dependencies end
     ) as entries (entry)
     where child.id = $1
     union
     select d.depends_on_id
-    from job as child
-    join job_dependencies as d on d.job_name = child.name and d.job_id = child.id
+    from marie_scheduler.job as child
+    join marie_scheduler.job_dependencies as d on d.job_name = child.name and d.job_id = child.id
     where child.id = $1
 )
 select listed.id, p.queue, p.state, p.started_on, p.completed_on
 from listed
 left join lateral (
     select name as queue, state, started_on, completed_on
-    from job
+    from marie_scheduler.job
     where id = listed.id
     limit 1
 ) as p on true

@@ -1,5 +1,5 @@
 -- A job's payload and what came of it, as indented JSON text. $1 its id. Index: the one on id.
 select jsonb_pretty(data) as data, jsonb_pretty(output) as output
-from job
+from marie_scheduler.job
 where id = $1
 limit 1

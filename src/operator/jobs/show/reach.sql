@@ -10,8 +10,8 @@ search (bound, instant, low, high) as (
     select
         bound,
         instant,
-        (select history_id from job_history order by history_id limit 1),
-        (select history_id from job_history order by history_id desc limit 1) + 1
+        (select history_id from marie_scheduler.job_history order by history_id limit 1),
+        (select history_id from marie_scheduler.job_history order by history_id desc limit 1) + 1
     from bounds
     union all
     select
@@ -23,7 +23,7 @@ search (bound, instant, low, high) as (
     cross join lateral (select low + (high - low) / 2) as halves (middle)
     cross join lateral (
         select history_id, history_created_on
-        from job_history
+        from marie_scheduler.job_history
         where history_id >= middle
         order by history_id
         limit 1

@@ -8,6 +8,6 @@ select
     keep_until,
     policy,
     dead_letter
-from job
+from marie_scheduler.job
 where id = $1
 limit 1

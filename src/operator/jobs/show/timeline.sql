@@ -14,7 +14,7 @@ from (
         run_attempt_id,
         row(state, retry_count, started_on, completed_on, run_attempt_id) as image,
         lag(row(state, retry_count, started_on, completed_on, run_attempt_id)) over (order by history_id) as before
-    from job_history
+    from marie_scheduler.job_history
     where id = $1
         and history_id between (select low from reach) and (select high from reach)
 ) as recorded
