@@ -25,7 +25,7 @@ use crate::database::{Failure, Run};
 use crate::events::{self, Feed};
 use crate::queues::Queues;
 use crate::schema::Schema;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Page, Snapshot};
 use crate::standing::Standing;
 use crate::status::Status;
 use crate::telemetry::Telemetry;
@@ -72,18 +72,15 @@ impl Exporter {
         }
     }
 
-    /// What `/metrics` says now: the exporter's own metrics, then those of each collector.
+    /// Returns the content of `/metrics`: the text of the exporter's own metrics, then the texts of the collectors.
     ///
     /// # Errors
     /// When the encoder refuses a family.
-    pub fn text(&self) -> prometheus::Result<Vec<u8>> {
-        // First, for it drops what is stale, and the series are counted after that.
-        let collected = self.snapshot.text();
-        let mut text = self.telemetry.text(&self.snapshot.series(), &self.status.successes())?;
-        for collector in collected {
-            text.extend_from_slice(&collector);
-        }
-        Ok(text)
+    pub fn page(&self) -> prometheus::Result<(Vec<u8>, Page)> {
+        // First, because it drops stale samples, and the series are counted after that.
+        let collected = self.snapshot.page();
+        let own = self.telemetry.text(&self.snapshot.series(), &self.status.successes())?;
+        Ok((own, collected))
     }
 
     /// What the database had when it was last looked at.

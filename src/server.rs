@@ -4,16 +4,19 @@
 //! connection for ever; so connections are accepted here, with a limit on their number and on the head's
 //! size and time. A TLS handshake has as long as a head, and every route asks for the password where there is one.
 
+#[cfg(test)]
+mod tests;
+
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::body::{Bytes, Incoming};
@@ -35,6 +38,7 @@ use crate::auth::{Logins, Verdict};
 use crate::landing;
 use crate::runner::Exporter;
 use crate::shutdown::ends;
+use crate::snapshot::Page;
 
 /// More scrapers than anybody has, and well below the usual limit of open files, which is 1024.
 const CONNECTIONS: usize = 512;
@@ -54,6 +58,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The smallest buffer that hyper takes; Prometheus's requests need a few hundred bytes.
 const HEAD_SIZE: usize = 8 * 1024;
+
+/// The text format of Prometheus, with the character set that browsers otherwise guess.
+const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -144,8 +151,23 @@ impl Front {
         // A scrape every few seconds gains nothing from a connection kept open, and one request each makes
         // the time of a connection easy to bound.
         http.keep_alive(false);
-        let service = service_fn(async |request| self.respond(request, from, access).await);
-        watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await
+        let sent = OnceLock::new();
+        let service = service_fn(async |request| {
+            let mut response = self.respond(request, from, access).await?;
+            if let Some(page) =
+                response.extensions_mut().remove::<Page>().filter(|_| response.status().is_success())
+            {
+                // There is one request on a connection.
+                let _ = sent.set(page);
+            }
+            Ok::<_, Infallible>(response)
+        });
+        watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await?;
+        // Only now the body is written to its end. An aborted scrape does not count.
+        if let Some(page) = sent.get() {
+            page.record_scrape();
+        }
+        Ok(())
     }
 
     async fn respond(
@@ -226,9 +248,19 @@ fn router(exporter: Arc<Exporter>) -> Router {
         .with_state(exporter)
 }
 
-async fn metrics(State(exporter): State<Arc<Exporter>>) -> Response {
-    match exporter.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], Bytes::from(text)).into_response(),
+async fn metrics(method: Method, State(exporter): State<Arc<Exporter>>) -> Response {
+    match exporter.page() {
+        Ok((mut text, page)) => {
+            for collected in &page.0 {
+                text.extend_from_slice(&collected.bytes);
+            }
+            let mut response =
+                ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], Bytes::from(text)).into_response();
+            if method == Method::GET {
+                response.extensions_mut().insert(page);
+            }
+            response
+        }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -1,13 +1,14 @@
-//! The latest samples of each collector, kept as the bytes that a scrape copies. A scrape never sees half a
+//! The latest samples of each collector, kept as the bytes that scrapes share. A scrape never sees half a
 //! family, never waits for a run, and never sees samples that have outlived their time.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+mod page;
 
-use hyper::body::Bytes;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
 use tokio::time::Instant;
 
+pub use self::page::{Page, Text};
 use crate::collector::{Answer, Collector, Lane};
 use crate::family::{Kind, Samples, encode};
 use crate::queues::OTHER;
@@ -39,12 +40,10 @@ struct Held {
 /// What a scrape gets of a collector.
 #[derive(Debug, Default)]
 struct Published {
-    text: Bytes,
+    text: Arc<Text>,
     series: usize,
     /// When the first of the answers in it ceases to be true.
     expires: Option<Instant>,
-    /// Whether a scrape has got it.
-    was_scraped: AtomicBool,
 }
 
 impl Snapshot {
@@ -86,8 +85,9 @@ impl Snapshot {
         let _ = self.change(collector.name, |held| held.retain(|_, held| held.lane != lane));
     }
 
-    /// The text of all collectors as it is true now.
-    pub fn text(&self) -> Vec<Bytes> {
+    /// Returns the texts of all collectors as they are true now. A scrape that has received them is recorded with
+    /// [`Page::record_scrape`].
+    pub fn page(&self) -> Page {
         let now = Instant::now();
         let stale: Vec<&'static str> = {
             let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
@@ -98,17 +98,18 @@ impl Snapshot {
             let _ = self.change(name, |_| {});
         }
         let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
-        let copy = |published: &Published| {
-            published.was_scraped.store(true, Ordering::Relaxed);
-            published.text.clone()
-        };
-        published.values().map(copy).collect()
+        Page(published.values().map(|published| Arc::clone(&published.text)).collect())
     }
 
-    /// Whether a scrape has got what the collector published last.
-    pub fn was_scraped(&self, collector: &Collector) -> bool {
+    /// Returns when a scrape first received the text that the collector published last.
+    pub fn first_scrape(&self, collector: &Collector) -> Option<Instant> {
         let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
-        published.get(collector.name).is_some_and(|published| published.was_scraped.load(Ordering::Relaxed))
+        published.get(collector.name).and_then(|published| published.text.first_scrape())
+    }
+
+    /// Whether a scrape has received the text that the collector published last.
+    pub fn was_scraped(&self, collector: &Collector) -> bool {
+        self.first_scrape(collector).is_some()
     }
 
     /// How many series each collector publishes.
@@ -154,10 +155,9 @@ fn render(collector: &str, held: &Answers) -> prometheus::Result<Published> {
     let origin =
         format!("Collector {collector}, refreshed on an interval (marie_collector_interval_seconds).");
     Ok(Published {
-        text: encode(&families, &origin)?.into(),
+        text: Arc::new(Text::new(encode(&families, &origin)?.into())),
         series: families.iter().map(Samples::series).sum(),
         expires: held.values().map(|held| held.expires).min(),
-        was_scraped: AtomicBool::new(false),
     })
 }
 
@@ -177,7 +177,8 @@ mod tests {
     }
 
     fn text(snapshot: &Snapshot) -> String {
-        String::from_utf8(snapshot.text().concat()).unwrap()
+        let page = snapshot.page();
+        String::from_utf8(page.0.iter().flat_map(|text| text.bytes.to_vec()).collect()).unwrap()
     }
 
     fn states(snapshot: &Snapshot) -> Vec<String> {
@@ -203,6 +204,24 @@ mod tests {
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(text(&snapshot), "");
         assert_eq!(snapshot.series(), [("statistics", 0)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_scrape_is_kept_until_text_is_replaced() {
+        let snapshot = Snapshot::default();
+        let end = Instant::now() + Duration::from_mins(1);
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end).unwrap();
+        let page = snapshot.page();
+        assert!(!snapshot.was_scraped(&COLLECTOR), "a page that was not sent is no scrape");
+        page.record_scrape();
+        let first = snapshot.first_scrape(&COLLECTOR);
+        assert_eq!(first, Some(Instant::now()));
+        tokio::time::advance(Duration::from_secs(15)).await;
+        snapshot.page().record_scrape();
+        assert_eq!(snapshot.first_scrape(&COLLECTOR), first, "the second scrape does not move it");
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), end).unwrap();
+        page.record_scrape();
+        assert!(!snapshot.was_scraped(&COLLECTOR), "a late end of an earlier text's scrape does not count");
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ async fn metrics_are_text_compressed_only_for_those_who_ask() {
 
     let plain = get(&url);
     assert_eq!(plain.status, 200);
-    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4"));
+    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(plain.header("content-encoding"), None);
     let metrics = Metrics::parse(&plain.text());
     assert_eq!(metrics.value("marie_jobs", &[("queue", "extract"), ("state", "active")]), Some(1.0));
@@ -39,7 +39,7 @@ async fn metrics_are_text_compressed_only_for_those_who_ask() {
 
     let head = head(&url);
     assert_eq!((head.status, head.body.len()), (200, 0));
-    assert_eq!(head.header("content-type"), Some("text/plain; version=0.0.4"));
+    assert_eq!(head.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
 }
 
 #[tokio::test]

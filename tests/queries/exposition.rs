@@ -24,7 +24,7 @@ pub(crate) async fn text(scheduler: &mut Scheduler, collectors: &[&Collector]) -
             snapshot.replace(collector, lane, answers, expires).unwrap();
         }
     }
-    let bytes: Vec<u8> = snapshot.text().iter().flat_map(|text| text.to_vec()).collect();
+    let bytes = snapshot.page().0.iter().flat_map(|text| text.bytes.to_vec()).collect();
     String::from_utf8(bytes).unwrap()
 }
 

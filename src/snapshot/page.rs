@@ -1,0 +1,38 @@
+//! What a scrape sends of the collectors: texts that the snapshot and all responses share.
+
+use std::sync::{Arc, OnceLock};
+
+use hyper::body::Bytes;
+use tokio::time::Instant;
+
+/// Text that a collector publishes, until its next run replaces it.
+#[derive(Debug, Default)]
+pub struct Text {
+    pub bytes: Bytes,
+    /// When a scrape first received it in full.
+    first_scrape: OnceLock<Instant>,
+}
+
+/// The texts of all collectors at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Page(pub Vec<Arc<Text>>);
+
+impl Text {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self { bytes, first_scrape: OnceLock::new() }
+    }
+
+    pub(super) fn first_scrape(&self) -> Option<Instant> {
+        self.first_scrape.get().copied()
+    }
+}
+
+impl Page {
+    /// Records that a scrape has received these texts.
+    pub fn record_scrape(&self) {
+        let now = Instant::now();
+        for text in &self.0 {
+            text.first_scrape.get_or_init(|| now);
+        }
+    }
+}
