@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use crate::config::{DatabaseConfig, Target};
+use crate::display_text::{MESSAGE_LIMIT, escaped};
 
 /// Lock queues are first come, first served: while we wait behind a TRUNCATE or a migration, that
 /// statement's own followers wait as well, so we give up early and come back with the next run.
@@ -23,6 +24,9 @@ const STATEMENTS: usize = 100;
 
 /// A connection's plans and its cache of relations grow with the partitions that it has seen.
 const MAXIMUM_AGE: Duration = Duration::from_hours(1);
+
+/// The length of an error code, which a server that is none could exceed.
+const SQLSTATE_LENGTH: usize = 5;
 
 /// What follows when a prepared statement is not there, or is there before us.
 const POOLER: &str = ": a pooler is between us and PostgreSQL that knows no prepared statements; add \
@@ -116,13 +120,14 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 let advice = if ["26000", "42P05"].contains(&&*code) { POOLER } else { "" };
-                let message = format!("{} (SQLSTATE {code}){advice}", database.message());
+                let message = escaped(database.message(), MESSAGE_LIMIT);
+                let message = format!("{message} (SQLSTATE {}){advice}", escaped(&code, SQLSTATE_LENGTH));
                 Failure::new(Reason::of_sqlstate(&code), message)
             }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
-                Failure::new(Reason::Unavailable, error.to_string())
+                Failure::new(Reason::Unavailable, escaped(&error.to_string(), MESSAGE_LIMIT))
             }
-            _ => Failure::new(Reason::Other, error.to_string()),
+            _ => Failure::new(Reason::Other, escaped(&error.to_string(), MESSAGE_LIMIT)),
         }
     }
 }

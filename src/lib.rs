@@ -8,6 +8,7 @@
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that
 //! to whom [`access`], [`tls`] and [`auth`] let in.
 //! The [`operator`]'s commands list the jobs behind the numbers, and [`maintain`], the only part that writes, cleans up.
+//! Text from outside passes through [`display_text`] before people see it.
 //! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`], [`listing`] and [`manual`] are the
 //! commands beside it.
 
@@ -22,6 +23,7 @@ pub mod dashboards;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod display_text;
 pub mod events;
 pub mod family;
 pub mod landing;

@@ -1,6 +1,7 @@
 //! The command line of marie-exporter: reads what is asked for, sets up logging, and hands over to the
 //! library.
 
+use std::fmt::Debug;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -8,10 +9,14 @@ use anyhow::Context;
 use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
+use marie_exporter::display_text::{escaped, escaped_json, escaped_lines};
 use marie_exporter::maintain::console::Console;
 use marie_exporter::operator::print::Style;
 use marie_exporter::{check, dashboards, listing, maintain, manual, operator, rights, serve, shutdown};
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -40,12 +45,13 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             let report = block_on(check::check(&config))?;
             print(&match format {
                 Format::Text => report.to_string(),
-                Format::Json => serde_json::to_string_pretty(&report)?,
+                Format::Json => escaped_json(&serde_json::to_string_pretty(&report)?),
             })?;
             Ok(ExitCode::from(report.exit_code()))
         }
         Command::Grants(config, role) => {
-            print(&block_on(rights::grants(&config, &role))??)?;
+            let sql = block_on(rights::grants(&config, &role))??;
+            print(&if std::io::stdout().is_terminal() { escaped_lines(&sql) } else { sql })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Read(config, reading) => {
@@ -119,20 +125,41 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 fn log(log: &LogConfig) {
     let levels = Targets::new()
         .with_default(LevelFilter::WARN)
+        // Notices come from the server, as many and as long as it likes.
+        .with_target("sqlx::postgres::notice", LevelFilter::OFF)
         .with_target("marie_exporter", LevelFilter::from_level(log.level));
     let registry = tracing_subscriber::registry().with(levels);
     // Whoever reads the log may go away. To complain of that on standard error would panic.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {
-        Format::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
+        Format::Text => {
+            let lines = lines.fmt_fields(debug_fn(field).delimited(" "));
+            registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init();
+        }
         Format::Json => registry.with(lines.json()).init(),
+    }
+}
+
+/// Writes a field of a log line. Because a field may hold text of a client or the server, it is escaped and shortened:
+/// a line break in it would look like another log line.
+fn field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    const LIMIT: usize = 2000;
+    let value = escaped(&format!("{value:?}"), LIMIT);
+    match (field.name(), to.has_ansi_escapes()) {
+        ("message", _) => write!(to, "{value}"),
+        (name, false) => write!(to, "{name}={value}"),
+        (name, true) => write!(to, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}"),
     }
 }
 
 /// Colours for a terminal, unless it is asked to have none.
 fn style() -> Style {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if std::io::stdout().is_terminal() && !unwanted { Style::Coloured } else { Style::Plain }
+    match (std::io::stdout().is_terminal(), unwanted) {
+        (false, _) => Style::Redirected,
+        (true, true) => Style::Plain,
+        (true, false) => Style::Coloured,
+    }
 }
 
 /// What a command was asked to print. A closed pipe is no reason to fail; a full disk is, or half of a list would pass
@@ -150,5 +177,5 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// What a person is told besides, who may have stopped to listen.
 fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", escaped_lines(text));
 }

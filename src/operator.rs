@@ -171,7 +171,8 @@ fn text(listing: &Listing, rows: &Rows, format: OutputFormat, style: Style) -> a
     Ok(match format {
         OutputFormat::Table => print::table(listing.columns, rows, style),
         OutputFormat::Json => print::json(listing, rows)?,
-        OutputFormat::Csv => print::csv(listing, rows)?,
+        OutputFormat::Csv => print::csv(listing, rows, style, false)?,
+        OutputFormat::CsvSpreadsheet => print::csv(listing, rows, style, true)?,
     })
 }
 

@@ -12,12 +12,16 @@ use sqlx::{PgConnection, Row};
 
 use crate::config::SchemaName;
 use crate::database::{Failure, Reason};
+use crate::display_text::escaped;
 
 /// The states in which a job can still move; every shape has them. All others are finished.
 pub const UNFINISHED_STATES: [&str; 3] = ["created", "retry", "active"];
 
 /// The finished states that Marie documents, for databases that keep the state as text.
 const FINISHED_STATES: [&str; 5] = ["completed", "expired", "cancelled", "failed", "skipped"];
+
+/// Longer than a version with the name of its package.
+const VERSION_LENGTH: usize = 100;
 
 /// Something that a query cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +148,7 @@ impl Schema {
             tables,
             indexes,
             states: server.try_get("states")?,
-            server_version: server.try_get("server_version")?,
+            server_version: escaped(server.try_get("server_version")?, VERSION_LENGTH),
             in_recovery: server.try_get("in_recovery")?,
             clock_offset: clock - ours,
         })

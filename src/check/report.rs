@@ -2,7 +2,12 @@
 
 use std::fmt;
 
+use crate::display_text::{escaped, escaped_lines};
+
 use super::{Advice, CollectorReport, Database, Outcome, Report};
+
+/// PostgreSQL's names are shorter, those of a column with its table included.
+const NAME_LIMIT: usize = 200;
 
 impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,16 +38,17 @@ impl fmt::Display for Report {
 impl fmt::Display for Database {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let recovery = if self.in_recovery { ", a standby" } else { "" };
-        writeln!(to, "database  {}, PostgreSQL {}{recovery}", self.name, self.server_version)?;
-        writeln!(to, "schema    {} (shape: {})", self.schema, self.shape)?;
+        let version = name(&self.server_version);
+        writeln!(to, "database  {}, PostgreSQL {version}{recovery}", name(&self.name))?;
+        writeln!(to, "schema    {} (shape: {})", name(&self.schema), self.shape)?;
         if self.shape == "none" {
             writeln!(to, "          There is no job table; is --database.schema right?")?;
         }
-        write!(to, "role      {}", self.role)?;
+        write!(to, "role      {}", name(&self.role))?;
         if self.superuser {
             writeln!(to, ", a superuser")?;
         } else if !self.writable.is_empty() {
-            writeln!(to, ", could write to {}", self.writable.join(", "))?;
+            writeln!(to, ", could write to {}", names(&self.writable))?;
         } else if !self.readable_besides.is_empty() {
             writeln!(to, ", can only read, but also {}", in_short(&self.readable_besides))?;
         } else {
@@ -102,8 +108,17 @@ impl fmt::Display for CollectorReport {
 fn in_short(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let rest = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len() - rest].join(", ");
+    let shown = self::names(&names[..names.len() - rest]);
     if rest == 0 { shown } else { format!("{shown} and {rest} more columns") }
+}
+
+/// A name in the database, as a terminal may show it.
+fn name(name: &str) -> String {
+    escaped(name, NAME_LIMIT)
+}
+
+fn names(names: &[String]) -> String {
+    names.iter().map(|text| name(text)).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(seconds: f64) -> String {
@@ -111,6 +126,7 @@ fn milliseconds(seconds: f64) -> String {
 }
 
 fn indented(text: &str) -> String {
+    let text = escaped_lines(text);
     let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
     lines.join("\n")
 }

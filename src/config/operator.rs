@@ -57,6 +57,8 @@ pub enum OutputFormat {
     Table,
     Json,
     Csv,
+    /// CSV with an apostrophe before each text that a spreadsheet would take for a formula
+    CsvSpreadsheet,
 }
 
 /// How one thing is printed with all that belongs to it.

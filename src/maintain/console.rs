@@ -5,6 +5,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::display_text::escaped_lines;
+
 /// The terminal, or what stands in for it.
 #[derive(Debug, Default)]
 pub struct Console {}
@@ -12,7 +14,7 @@ pub struct Console {}
 impl Console {
     /// Prints a line, or several. A closed pipe is no reason to stop half-way.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(io::stdout(), "{text}");
+        let _ = writeln!(io::stdout(), "{}", escaped_lines(text));
     }
 
     /// Asks, and waits for a line; none where the input is at its end. Whoever stops waiting leaves a thread behind that
@@ -22,7 +24,7 @@ impl Console {
     /// When standard input cannot be read.
     pub async fn ask(&self, question: &str) -> io::Result<Option<String>> {
         let mut out = io::stdout();
-        let _ = write!(out, "{question} ");
+        let _ = write!(out, "{} ", escaped_lines(question));
         let _ = out.flush();
         let answer = tokio::task::spawn_blocking(|| {
             let mut line = String::new();

@@ -17,6 +17,7 @@ use super::report;
 use super::writer::Writer;
 use crate::config::{Config, Destruction, quote_identifier};
 use crate::database::{Failure, Reason};
+use crate::display_text::escaped;
 use crate::shutdown::ends;
 
 /// TRUNCATE waits for every reader of a table, and everybody behind it: it gives up soon, and comes back.
@@ -40,7 +41,7 @@ pub(super) async fn purge(
         let statement = AssertSqlSafe(format!("select count(*) from {table}"));
         let rows: i64 =
             sqlx::query(statement).fetch_one(writer.connection()).await.map_err(Failure::from)?.try_get(0)?;
-        lines.push(format!("  {rows:>12}  {table}"));
+        lines.push(format!("  {rows:>12}  {}", escaped(table, 200)));
     }
     let jobs = jobs(writer).await?;
     let rights: Vec<(&str, &str)> = tables.iter().map(|table| (table.as_str(), "TRUNCATE")).collect();

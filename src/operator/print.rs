@@ -6,14 +6,19 @@ use serde::Serializer;
 use serde::ser::SerializeMap;
 use serde_json::Value;
 
+use crate::display_text::{escaped, escaped_json};
+
 use super::listing::{Column, Kind, Listing, Rows};
 
-/// Whom a table is for.
+/// Where rows are printed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// A terminal that shows colours.
     Coloured,
+    /// A terminal without colours.
     Plain,
+    /// A file or another program.
+    Redirected,
 }
 
 /// So many characters of a text stand in a table; one name of ten thousand would make every row as wide.
@@ -87,22 +92,37 @@ pub(super) fn heading(text: &str, style: Style) -> String {
 /// Never, but for memory.
 pub fn json(listing: &Listing, rows: &Rows) -> serde_json::Result<String> {
     let objects: Vec<Object<'_>> = rows.rows.iter().map(|row| Object(listing.columns, row)).collect();
-    serde_json::to_string_pretty(&objects)
+    Ok(escaped_json(&serde_json::to_string_pretty(&objects)?))
 }
 
-/// Names in the first line, then a line for each row; NULL is empty.
+/// Names in the first line, then a line for each row; NULL is empty. A terminal gets harmful characters escaped, a file
+/// gets them as they are. With `for_spreadsheet`, no text is taken for a formula.
 ///
 /// # Errors
 /// Never, but for memory.
-pub fn csv(listing: &Listing, rows: &Rows) -> anyhow::Result<String> {
+pub fn csv(listing: &Listing, rows: &Rows, style: Style, for_spreadsheet: bool) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let is_data = |column: &&Column| column.kind != Kind::Bar;
     writer.write_record(listing.columns.iter().filter(is_data).map(|column| column.name))?;
     for row in &rows.rows {
         let values = listing.columns.iter().zip(row).filter(|(column, _)| is_data(column));
-        writer.write_record(values.map(|(_, value)| plain(value)))?;
+        writer.write_record(values.map(|(_, value)| {
+            let text = plain(value);
+            let text = if for_spreadsheet && value.is_string() { without_formula(text) } else { text };
+            if style == Style::Redirected { text } else { escaped(&text, usize::MAX) }
+        }))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// Puts an apostrophe before a text that a spreadsheet would calculate.
+fn without_formula(text: String) -> String {
+    let starts_formula = |c: char| "=+-@＝＋－＠\t\r".contains(c);
+    if text.starts_with(starts_formula) || text.trim_start().starts_with(starts_formula) {
+        format!("'{text}")
+    } else {
+        text
+    }
 }
 
 /// A row with its columns' names, in their order.
@@ -144,23 +164,9 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// Returns a client's text as a table shows it.
 pub(super) fn harmless_text(text: &str) -> String {
-    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
-    let cut = if end < text.len() { "…" } else { "" };
-    text[..end].chars().flat_map(harmless).chain(cut.chars()).collect()
-}
-
-/// Control characters would move the cursor, change colours or worse, a line's end would break the table, marks of
-/// direction would turn the text around, and what has no width would make two names look like one.
-fn harmless(c: char) -> impl Iterator<Item = char> {
-    let unseen = matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-    );
-    let escaped = (c.is_control() || unseen).then(|| c.escape_default());
-    let itself = escaped.is_none().then_some(c);
-    escaped.into_iter().flatten().chain(itself)
+    escaped(text, LONGEST)
 }
 
 /// `2026-11-24T22:15:03.123456+00:00` as `2026-11-24 22:15:03Z`. Others, such as infinity, as they are.
@@ -225,11 +231,5 @@ mod tests {
         ] {
             assert_eq!(shown(&value, kind, 10.0), text, "{value}");
         }
-    }
-
-    #[test]
-    fn nothing_that_a_client_wrote_steers_a_terminal() {
-        let name = Value::from("\u{1b}[31mred\nline\u{9b}0m \u{202e}ä🦀");
-        assert_eq!(shown(&name, Kind::Text, 0.0), "\\u{1b}[31mred\\nline\\u{9b}0m \\u{202e}ä🦀");
     }
 }

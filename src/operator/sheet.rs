@@ -7,6 +7,8 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::display_text::{escaped_json, escaped_lines};
+
 use super::listing::{Column, Listing, Rows};
 use super::print::{self, Object, Style};
 use super::reader::Part;
@@ -54,7 +56,7 @@ impl Sheet {
     /// # Errors
     /// Never, but for memory.
     pub(super) fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
+        Ok(escaped_json(&serde_json::to_string_pretty(self)?))
     }
 
     pub(super) fn table(&self, style: Style) -> String {
@@ -127,7 +129,7 @@ impl Section {
             Body::Failed(why) => format!("could not be read: {}", print::harmless_text(why)),
         };
         let mut lines = vec![print::heading(&heading, style), body];
-        lines.extend(self.notes.iter().chain(&self.caveat).cloned());
+        lines.extend(self.notes.iter().chain(&self.caveat).map(|note| escaped_lines(note)));
         lines.join("\n")
     }
 }

@@ -23,5 +23,6 @@ mod redaction;
 mod refusals;
 mod role;
 mod secrets;
+mod texts;
 mod tls;
 mod variables;
