@@ -54,9 +54,11 @@ impl Lanes {
         Lanes { exporter, shutdown, tasks }
     }
 
-    /// What a scrape would get now.
+    /// Does what a scrape does, and returns what it received.
     pub(crate) fn metrics(&self) -> Metrics {
-        let text = self.exporter.text().expect("it encodes");
+        let (mut text, page) = self.exporter.page().expect("it encodes");
+        page.0.iter().for_each(|collected| text.extend_from_slice(&collected.bytes));
+        page.record_scrape();
         Metrics::parse(&String::from_utf8(text).expect("an exposition is UTF-8"))
     }
 
