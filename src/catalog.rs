@@ -46,7 +46,7 @@ impl Catalog {
             return Ok((schema, false));
         }
         let name = &config.database.schema;
-        let read = run.queries(3, async |connection| Schema::read(connection, name).await).await;
+        let read = Schema::read(run, name).await;
         let mut known = self.lock();
         let schema = match read {
             Ok(schema) => Arc::new(schema),
@@ -83,7 +83,7 @@ impl Catalog {
             return Ok(());
         }
         let before = run.busy();
-        let census = run.queries(2, async |connection| QueueCensus::read(connection, schema).await).await;
+        let census = QueueCensus::read(run, schema).await;
         let pause = maximum_age(config).max(config.collectors.pause_after(run.busy().saturating_sub(before)));
         let mut known = self.lock();
         // A lost connection says nothing of the census, and whoever finds it again takes it at once.

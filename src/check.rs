@@ -133,13 +133,8 @@ pub async fn check(config: &Config) -> Report {
 async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Result<(), Failure> {
     let schema_name = config.database.schema.as_str();
     let mut run = session.begin().await?;
-    let schema =
-        run.queries(3, async |connection| Schema::read(connection, &config.database.schema).await).await?;
-    let role = run
-        .query(async |connection| {
-            sqlx::query(include_str!("check/role.sql")).bind(schema_name).fetch_one(connection).await
-        })
-        .await?;
+    let schema = Schema::read(&mut run, &config.database.schema).await?;
+    let role = run.fetch_one(sqlx::query(include_str!("check/role.sql")).bind(schema_name)).await?;
     let role_name: String = role.try_get("role")?;
     let rights = Rights::needed(&schema);
     report.database = Some(Database {
@@ -182,17 +177,10 @@ struct Partition {
 }
 
 async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partition>, Failure> {
-    run.query(async |connection| {
-        let rows = sqlx::query(include_str!("check/partitions.sql"))
-            .bind(schema)
-            .bind("job")
-            .fetch_all(connection)
-            .await?;
-        let partition =
-            |row: &PgRow| Ok(Partition { name: row.try_get("partition")?, oid: row.try_get("oid")? });
-        rows.iter().map(partition).collect::<Result<_, sqlx::Error>>()
-    })
-    .await
+    let statement = sqlx::query(include_str!("check/partitions.sql")).bind(schema).bind("job");
+    let rows = run.fetch_all(statement).await?;
+    let partition = |row: &PgRow| Ok(Partition { name: row.try_get("partition")?, oid: row.try_get("oid")? });
+    Ok(rows.iter().map(partition).collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// Runs each query of a collector in a transaction of its own, so that one failure does not hide the others.
@@ -256,11 +244,7 @@ async fn timed(
     schema: &Schema,
     query: &'static Query,
 ) -> Result<Duration, Failure> {
-    let queues = run
-        .query(async |connection| {
-            Queues::read(connection, schema, &QueueCensus::default(), &config.queues).await
-        })
-        .await?;
+    let queues = Queues::read(run, schema, &QueueCensus::default(), &config.queues).await?;
     let context = Context { config, schema, queues: &queues };
     let started = Instant::now();
     query.fetch(run, &context).await?;

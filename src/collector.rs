@@ -173,12 +173,10 @@ impl Query {
         let arguments = (self.arguments)(context)
             .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", self.sql.name)))?;
         let statement = self.statement(context.schema);
-        run.query(async |connection| sqlx::query_with(statement, arguments).fetch_all(connection).await)
-            .await
-            .map_err(|failure| Failure {
-                message: format!("{}: {}", self.sql.name, failure.message),
-                ..failure
-            })
+        run.fetch_all(sqlx::query_with(statement, arguments)).await.map_err(|failure| Failure {
+            message: format!("{}: {}", self.sql.name, failure.message),
+            ..failure
+        })
     }
 
     fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {

@@ -2,22 +2,21 @@
 //! in doubt, on which every run is one short read-only transaction. Also the one place that says what an
 //! error of the database means to us ([`Reason`]).
 
+mod connection;
+mod transaction;
+
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use sqlx::ConnectOptions;
 
+pub use self::connection::Connection;
+pub use self::transaction::{Mode, Plans, Transaction};
 use crate::config::{DatabaseConfig, Target};
 use crate::display_text::{MESSAGE_LIMIT, escaped};
 
-/// Lock queues are first come, first served: while we wait behind a TRUNCATE or a migration, that
-/// statement's own followers wait as well, so we give up early and come back with the next run.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// How long opening a connection may take, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The server's own time-outs bound a statement; this much later we believe that nobody is there.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// More than there are queries, whatever the URL says: whether they stay prepared is [`Open::keeps_statements`].
 const STATEMENTS: usize = 100;
@@ -135,14 +134,13 @@ impl From<sqlx::Error> for Failure {
 /// One connection at most, and the settings of every transaction on it.
 pub struct Session {
     database: DatabaseConfig,
-    begin: String,
-    patience: Duration,
+    transaction: Transaction,
     connection: Option<Open>,
 }
 
 /// A connection and what is known of it.
 struct Open {
-    connection: PgConnection,
+    connection: Connection,
     since: Instant,
     /// Whether statements stay prepared on it from run to run.
     keeps_statements: bool,
@@ -152,17 +150,17 @@ struct Open {
 }
 
 impl Session {
-    /// `statement_timeout` bounds each single statement.
+    /// A session whose transactions read. `statement_timeout` bounds each single statement.
     pub fn new(database: DatabaseConfig, statement_timeout: Duration) -> Self {
-        Session {
-            begin: begin_statement(statement_timeout),
-            database,
-            patience: statement_timeout + GRACE,
-            connection: None,
-        }
+        Session::with(database, Transaction::reading(statement_timeout))
     }
 
-    /// Opens a read-only transaction that sees one instant of the database, connecting first where needed.
+    /// A session whose transactions have these settings.
+    pub fn with(database: DatabaseConfig, transaction: Transaction) -> Self {
+        Session { database, transaction, connection: None }
+    }
+
+    /// Opens a transaction with the session's settings, connecting first where needed.
     ///
     /// The connection is the session's only one: it comes back with [`Session::finish`], and a run that
     /// does not bring it back leaves the next one to open another.
@@ -170,31 +168,26 @@ impl Session {
     /// # Errors
     /// [`Reason::Unavailable`] where the database cannot be reached or does not answer.
     pub async fn begin(&mut self) -> Result<Run, Failure> {
+        let transaction = self.transaction.clone();
+        self.begin_with(&transaction).await
+    }
+
+    /// Opens a transaction with other settings than the session's.
+    ///
+    /// # Errors
+    /// As of [`Session::begin`].
+    pub async fn begin_with(&mut self, transaction: &Transaction) -> Result<Run, Failure> {
         if let Some(open) = self.connection.take()
             && open.since.elapsed() < MAXIMUM_AGE
-            && let Ok(run) = self.begin_on(open).await
+            && let Ok(run) = begin_on(open, transaction).await
         {
             return Ok(run);
         }
         // A pooler, a firewall or a restart may have ended the idle connection, which says nothing of the
         // database now; a new one does.
-        let open = self.connect().await?;
-        self.begin_on(open).await
-    }
-
-    async fn begin_on(&self, mut open: Open) -> Result<Run, Failure> {
-        // Through sqlx's own transaction guard the connection would be borrowed for the whole run; a
-        // failed run throws it away instead, so plain statements do.
-        let mut begin = self.begin.clone();
-        if !open.keeps_statements {
-            begin += include_str!("database/forget_statements.sql");
-        }
-        let begin = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(&mut open.connection);
-        let backend = answered(self.patience, begin).await?.try_get("backend")?;
-        if open.backend.replace(backend).is_some_and(|before| before != backend) {
-            answered(self.patience, open.connection.clear_cached_statements()).await?;
-        }
-        Ok(Run { open, patience: self.patience, busy: Duration::ZERO })
+        let (connection, keeps_statements) = connect(&self.database).await?;
+        let open = Open { connection, since: Instant::now(), keeps_statements, backend: None };
+        begin_on(open, transaction).await
     }
 
     /// Ends the transaction of `run` and keeps its connection for the next, unless `failure` left it in doubt.
@@ -202,31 +195,55 @@ impl Session {
         if failure.is_some_and(|failure| !failure.leaves_connection_usable()) {
             return;
         }
-        if self.end(&mut run.open).await.is_ok() {
-            self.connection = Some(run.open);
+        if run.end().await.is_ok() {
+            self.connection = Some(run.0);
         }
     }
 
-    async fn end(&self, open: &mut Open) -> Result<(), Failure> {
-        if !open.keeps_statements {
-            // Before the transaction's end, after which the session is somebody else's.
-            answered(self.patience, open.connection.clear_cached_statements()).await?;
-        }
-        answered(self.patience, sqlx::raw_sql("ROLLBACK").execute(&mut open.connection)).await?;
-        Ok(())
-    }
-
-    /// Says goodbye to the server, so that its log shows no broken connection.
+    /// Ends the connection in an orderly way, so that the server's log shows no broken one.
     pub async fn close(&mut self) {
         if let Some(Open { connection, .. }) = self.connection.take() {
-            // The process is about to end: an unheard goodbye changes nothing.
-            let _ = tokio::time::timeout(Duration::from_millis(500), connection.close()).await;
+            connection.close().await;
         }
     }
+}
 
-    async fn connect(&self) -> Result<Open, Failure> {
-        let (connection, keeps_statements) = connect(&self.database).await?;
-        Ok(Open { connection, since: Instant::now(), keeps_statements, backend: None })
+// Through sqlx's own transaction guard the connection would be borrowed for the whole run; a
+// failed run throws it away instead, so plain statements do.
+async fn begin_on(mut open: Open, transaction: &Transaction) -> Result<Run, Failure> {
+    let forget = if open.keeps_statements { "" } else { include_str!("database/forget_statements.sql") };
+    let backend = open.connection.begin(transaction, forget).await?;
+    if open.backend.replace(backend).is_some_and(|before| before != backend) {
+        open.connection.clear_cached_statements().await?;
+    }
+    Ok(Run(open))
+}
+
+/// An open transaction. Its statements are run by the methods of [`Connection`].
+pub struct Run(Open);
+
+impl Run {
+    async fn end(&mut self) -> Result<(), Failure> {
+        if !self.0.keeps_statements {
+            // Before the transaction's end, after which the session is somebody else's.
+            self.clear_cached_statements().await?;
+        }
+        self.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        Ok(())
+    }
+}
+
+impl Deref for Run {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0.connection
+    }
+}
+
+impl DerefMut for Run {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0.connection
     }
 }
 
@@ -234,7 +251,7 @@ impl Session {
 ///
 /// # Errors
 /// [`Reason::Unavailable`], with the place that does not answer and why.
-pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(PgConnection, bool), Failure> {
+pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(Connection, bool), Failure> {
     let unavailable = |message| Failure::new(Reason::Unavailable, message);
     // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
     let database = database.clone();
@@ -252,85 +269,8 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(PgConnection, 
     let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
     let options = options.statement_cache_capacity(STATEMENTS);
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(Ok(connection)) => Ok((connection, keeps_statements)),
+        Ok(Ok(connection)) => Ok((Connection::new(connection), keeps_statements)),
         Ok(Err(error)) => Err(explain(Failure::from(error).message)),
         Err(_) => Err(explain(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     }
-}
-
-/// An open transaction, and how long its statements took.
-pub struct Run {
-    open: Open,
-    patience: Duration,
-    busy: Duration,
-}
-
-impl Run {
-    /// Runs `work`, which is one statement, on the transaction's connection, adding its time to
-    /// [`Run::busy`].
-    ///
-    /// # Errors
-    /// What `work` returned, or [`Reason::Unavailable`] when the server is long past its own time-out.
-    pub async fn query<T, E: Into<Failure>>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
-    ) -> Result<T, Failure> {
-        self.queries(1, work).await
-    }
-
-    /// The same for several statements, each of which may take as long as the server allows it.
-    ///
-    /// # Errors
-    /// As of [`Run::query`].
-    pub async fn queries<T, E: Into<Failure>>(
-        &mut self,
-        statements: u32,
-        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
-    ) -> Result<T, Failure> {
-        let started = Instant::now();
-        let outcome =
-            answered(self.patience.saturating_mul(statements), work(&mut self.open.connection)).await;
-        self.busy += started.elapsed();
-        outcome
-    }
-
-    /// The time that the database spent on our statements, network included.
-    pub fn busy(&self) -> Duration {
-        self.busy
-    }
-}
-
-/// Waits for an answer that the server's own time-outs should have made come long ago. Giving up means that
-/// the network or the server is gone; the caller then drops the connection, for the statement may still run.
-async fn answered<T, E: Into<Failure>>(
-    patience: Duration,
-    answer: impl Future<Output = Result<T, E>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(patience, answer).await {
-        Ok(outcome) => outcome.map_err(Into::into),
-        Err(_) => Err(Failure::new(
-            Reason::Unavailable,
-            format!("the database has not answered for {} s", patience.as_secs()),
-        )),
-    }
-}
-
-/// Everything that a run sets, and which process of the server it talks to, in one round trip. SET LOCAL, because PgBouncer drops start-up options. The search
-/// path holds no schema in which another role may create functions, operators or tables: statements name Marie's schema.
-/// It is the same text for each run: another path would plan every statement again.
-fn begin_statement(statement_timeout: Duration) -> String {
-    format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-         SET LOCAL search_path = pg_catalog, pg_temp; \
-         SET LOCAL statement_timeout = {}; \
-         SET LOCAL lock_timeout = {}; \
-         SET LOCAL idle_in_transaction_session_timeout = {}; \
-         SET LOCAL max_parallel_workers_per_gather = 0; \
-         SET LOCAL jit = off; \
-         SET LOCAL plan_cache_mode = force_generic_plan; \
-         SELECT pg_backend_pid() AS backend;\n",
-        statement_timeout.as_millis(),
-        LOCK_TIMEOUT.min(statement_timeout / 2).as_millis(),
-        (statement_timeout + GRACE).as_millis(),
-    )
 }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 use crate::config::QueuesConfig;
+use crate::database::{Connection, Failure};
 use crate::schema::{Need, Schema};
 
 /// The label that holds `job.name`.
@@ -36,7 +37,7 @@ pub struct QueueCensus {
 impl QueueCensus {
     /// # Errors
     /// Any error of the database, a statement time-out on a large table without a useful index among them.
-    pub async fn read(connection: &mut PgConnection, schema: &Schema) -> Result<Self, sqlx::Error> {
+    pub async fn read(connection: &mut Connection, schema: &Schema) -> Result<Self, Failure> {
         let names = if schema.has_index(&crate::schema::Index {
             table: "job",
             columns: &["name"],
@@ -67,11 +68,11 @@ impl Queues {
     /// # Errors
     /// Any error of the database.
     pub async fn read(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         schema: &Schema,
         census: &QueueCensus,
         selection: &QueuesConfig,
-    ) -> Result<Self, sqlx::Error> {
+    ) -> Result<Self, Failure> {
         let mut names = census.names.clone();
         if schema.lacks(&KNOWN).is_none() {
             names.extend(strings(connection, schema, include_str!("queues/queues.sql")).await?);
@@ -124,14 +125,10 @@ fn can_be_a_label(name: &str) -> bool {
 }
 
 async fn strings(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     schema: &Schema,
     sql: &'static str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query(schema.name.statement(sql))
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(|row| row.try_get("queue"))
-        .collect()
+) -> Result<Vec<String>, Failure> {
+    let rows = connection.fetch_all(sqlx::query(schema.name.statement(sql))).await?;
+    Ok(rows.iter().map(|row| row.try_get("queue")).collect::<Result<_, sqlx::Error>>()?)
 }

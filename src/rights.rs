@@ -88,11 +88,7 @@ pub async fn role_sql(
     name: &SchemaName,
     role: &str,
 ) -> Result<String, Failure> {
-    let row = run
-        .query(async |connection| {
-            sqlx::query(include_str!("rights/role.sql")).bind(role).fetch_one(connection).await
-        })
-        .await?;
+    let row = run.fetch_one(sqlx::query(include_str!("rights/role.sql")).bind(role)).await?;
     let grants = Rights::needed(schema).grants(name, role);
     let database = quote_identifier(&row.try_get::<String, _>("database")?);
     let (schema, role) = (name.quoted(), quote_identifier(role));
@@ -131,7 +127,7 @@ pub async fn grants(config: &Config, role: &str) -> Result<String, Failure> {
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
     let name = &config.database.schema;
-    let schema = run.queries(3, async |connection| Schema::read(connection, name).await).await?;
+    let schema = Schema::read(&mut run, name).await?;
     schema.has_jobs(name)?;
     let sql = role_sql(&mut run, &schema, name, role).await?;
     session.finish(run, None).await;

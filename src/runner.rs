@@ -122,8 +122,7 @@ impl Exporter {
     ) -> Result<(), Failure> {
         let queues = if collector.is_by_queue() {
             let census = self.catalog.census();
-            run.query(async |connection| Queues::read(connection, schema, &census, &self.config.queues).await)
-                .await?
+            Queues::read(run, schema, &census, &self.config.queues).await?
         } else {
             Queues::default()
         };

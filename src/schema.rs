@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::sync::Lazy;
 use regex::Regex;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 use crate::config::SchemaName;
-use crate::database::{Failure, Reason};
+use crate::database::{Connection, Failure, Reason};
 use crate::display_text::escaped;
 
 /// The states in which a job can still move; every shape has them. All others are finished.
@@ -107,22 +107,17 @@ impl Schema {
     ///
     /// # Errors
     /// Any error of the database.
-    pub async fn read(connection: &mut PgConnection, name: &SchemaName) -> Result<Self, sqlx::Error> {
+    pub async fn read(connection: &mut Connection, name: &SchemaName) -> Result<Self, Failure> {
         let asked = unix_time();
-        let server = sqlx::query(include_str!("schema/server.sql"))
-            .bind(name.as_str())
-            .fetch_one(&mut *connection)
-            .await?;
+        let server =
+            connection.fetch_one(sqlx::query(include_str!("schema/server.sql")).bind(name.as_str())).await?;
         // The server read its clock somewhere between question and answer.
         let ours = f64::midpoint(asked, unix_time());
         let clock: f64 = server.try_get("clock")?;
 
         let mut tables: BTreeMap<String, Table> = BTreeMap::new();
-        for row in sqlx::query(include_str!("schema/tables.sql"))
-            .bind(name.as_str())
-            .fetch_all(&mut *connection)
-            .await?
-        {
+        let columns = sqlx::query(include_str!("schema/tables.sql")).bind(name.as_str());
+        for row in connection.fetch_all(columns).await? {
             let partitioned = row.try_get("partitioned")?;
             tables
                 .entry(row.try_get("table_name")?)
@@ -130,9 +125,8 @@ impl Schema {
                 .columns
                 .insert(row.try_get("column_name")?, row.try_get("readable")?);
         }
-        let indexes = sqlx::query(include_str!("schema/indexes.sql"))
-            .bind(name.as_str())
-            .fetch_all(&mut *connection)
+        let indexes = connection
+            .fetch_all(sqlx::query(include_str!("schema/indexes.sql")).bind(name.as_str()))
             .await?
             .into_iter()
             .map(|row| {

@@ -25,7 +25,7 @@ use anyhow::Context;
 use marie_exporter::config::SchemaName;
 use marie_exporter::demo::server::Server;
 use marie_exporter::schema::Schema;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::process::{Process, command};
 use crate::track::Track;
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     let queues = ["extract", "classify", "transform", "load", "gen5_extract"].map(str::to_owned);
     let mut connection = runtime.block_on(database::create(&server, "history", &queues))?;
     runtime.block_on(database::grow(&mut connection, 0, jobs))?;
-    let schema = runtime.block_on(prepare(&mut connection))?;
+    let schema = runtime.block_on(prepare(&mut connection, &server.url("history")))?;
 
     let mut tracks = track::all(&schema);
     let began = Instant::now();
@@ -84,7 +84,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Makes the exporter's role and forgets what the statements before have cost.
-async fn prepare(connection: &mut PgConnection) -> anyhow::Result<Schema> {
+async fn prepare(connection: &mut PgConnection, url: &str) -> anyhow::Result<Schema> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         "create extension pg_stat_statements with schema public;
          create role {ROLE} login;
@@ -96,7 +96,8 @@ async fn prepare(connection: &mut PgConnection) -> anyhow::Result<Schema> {
     .execute(&mut *connection)
     .await?;
     let name: SchemaName = "marie_scheduler".parse().map_err(anyhow::Error::msg)?;
-    Ok(Schema::read(connection, &name).await?)
+    let mut session = marie_exporter::database::Connection::new(PgConnection::connect(url).await?);
+    Ok(Schema::read(&mut session, &name).await?)
 }
 
 fn serve(server: &Server) -> std::process::Command {

@@ -113,7 +113,7 @@ async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
 async fn poll(config: &Config, session: &mut Session, feed: &mut Feed) -> anyhow::Result<f64> {
     let mut run = session.begin().await?;
     let name = config.database.schema.clone();
-    let schema = run.query(async |connection| Schema::read(connection, &name).await).await?;
+    let schema = Schema::read(&mut run, &name).await?;
     let queues = Queues::new(QueueCensus::default().names, &[], &config.queues);
     let context = Context { config, schema: &schema, queues: &queues };
     let looked = run.busy();

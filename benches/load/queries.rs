@@ -119,9 +119,8 @@ async fn measure(
 pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> {
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
-    let schema =
-        run.query(async |connection| Schema::read(connection, &config.database.schema).await).await?;
-    let census = run.query(async |connection| QueueCensus::read(connection, &schema).await).await?;
+    let schema = Schema::read(&mut run, &config.database.schema).await?;
+    let census = QueueCensus::read(&mut run, &schema).await?;
     session.finish(run, None).await;
     let mut times: Vec<(&str, Vec<f64>)> = COLLECTORS
         .iter()
@@ -135,9 +134,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
             };
             let started = Instant::now();
             let mut run = session.begin().await?;
-            let queues = run
-                .query(async |connection| Queues::read(connection, &schema, &census, &config.queues).await)
-                .await?;
+            let queues = Queues::read(&mut run, &schema, &census, &config.queues).await?;
             let context = Context { config, schema: &schema, queues: &queues };
             collector.collect(lane, &mut run, &context, &mut Vec::new()).await?;
             session.finish(run, None).await;

@@ -56,7 +56,7 @@ pub(super) struct Observed {
 
 pub(super) async fn instant(run: &mut Run) -> Result<Instant, Failure> {
     let statement = sqlx::query(include_str!("instant.sql"));
-    let row = run.query(async |connection| statement.fetch_one(connection).await).await?;
+    let row = run.fetch_one(statement).await?;
     let transaction = |column| -> Result<u64, Failure> {
         let text: String = row.try_get(column)?;
         text.parse().map_err(|error| Failure::new(Reason::Other, format!("instant.sql: {column}: {error}")))
@@ -86,7 +86,7 @@ pub(super) async fn ends(
     for table in 0..TABLES {
         if queries[table].lack(schema).is_none() {
             let statement = sqlx::query(schema.name.statement(ENDS[table])).bind(seen[table]).bind(&ceiling);
-            let row = run.query(async |connection| statement.fetch_one(connection).await).await?;
+            let row = run.fetch_one(statement).await?;
             ends[table] = End {
                 last: row.try_get::<Option<i64>, _>("last")?.unwrap_or_default(),
                 file: row.try_get("file")?,
@@ -120,11 +120,7 @@ async fn slice_end(run: &mut Run, schema: &Schema, next: &Next, rows: i64) -> Re
         return Ok(end);
     }
     let statement = schema.name.statement(SLICES[next.table]);
-    let row = run
-        .query(async |connection| {
-            sqlx::query(statement).bind(after).bind(end).bind(rows).fetch_one(connection).await
-        })
-        .await?;
+    let row = run.fetch_one(sqlx::query(statement).bind(after).bind(end).bind(rows)).await?;
     Ok(row.try_get("slice_end")?)
 }
 
@@ -145,10 +141,10 @@ async fn events(
     } else {
         statement.bind(negated(&bounds.dag))
     };
-    let rows =
-        run.query(async |connection| statement.fetch_all(connection).await).await.map_err(|failure| {
-            Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure }
-        })?;
+    let rows = run.fetch_all(statement).await.map_err(|failure| Failure {
+        message: format!("{}: {}", query.sql.name, failure.message),
+        ..failure
+    })?;
     rows.iter().map(|row| Ok(Observed::read(row)?)).collect()
 }
 

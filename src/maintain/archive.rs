@@ -76,9 +76,8 @@ async fn disposal(
 
 /// A DAG's own row may go where its last state is kept in the history.
 async fn dags(writer: &mut Writer, schema: &SchemaName, console: &Console) -> Result<Dags, Failure> {
-    let recorded: bool = sqlx::query(include_str!("dag_deletions_are_recorded.sql"))
-        .bind(schema.as_str())
-        .fetch_one(writer.connection())
+    let recorded: bool = writer
+        .fetch_one(sqlx::query(include_str!("dag_deletions_are_recorded.sql")).bind(schema.as_str()))
         .await?
         .try_get("recorded")?;
     if !recorded || writer.schema.is_missing(&Need::Table("dag_history")) {

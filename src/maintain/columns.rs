@@ -28,10 +28,8 @@ impl Columns {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn of(writer: &mut Writer, schema: &SchemaName, table: &str) -> Result<Self, Failure> {
-        let rows = sqlx::query(include_str!("columns.sql"))
-            .bind(schema.as_str())
-            .bind(table)
-            .fetch_all(writer.connection())
+        let rows = writer
+            .fetch_all(sqlx::query(include_str!("columns.sql")).bind(schema.as_str()).bind(table))
             .await?;
         let column = |row: &sqlx::postgres::PgRow| {
             Ok(Column {

@@ -146,14 +146,14 @@ impl Disposal {
                         sqlx::query(writer.schema.name.statement(include_str!("delete_archived.sql")))
                             .bind(&ids)
                             .bind(&queues);
-                    delete.execute(writer.connection()).await?;
+                    writer.execute(delete).await?;
                 }
                 let statement = include_str!("archive_jobs.sql").replace("moved_columns", moved_columns);
                 statement.replace("shared_columns", columns)
             }
         };
         let query = sqlx::query(AssertSqlSafe(writer.schema.name.qualify(&statement))).bind(ids).bind(queues);
-        Ok(query.execute(writer.connection()).await?.rows_affected())
+        Ok(writer.execute(query).await?.rows_affected())
     }
 
     /// The DAGs' own rows; returns how many have gone.
@@ -167,8 +167,8 @@ impl Disposal {
                     lost.iter().map(|column| format!("d.{column} is null")).collect();
                 let condition =
                     if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
-                let before: i64 = sqlx::query(writer.schema.name.statement(include_str!("last_history.sql")))
-                    .fetch_one(writer.connection())
+                let before: i64 = writer
+                    .fetch_one(sqlx::query(writer.schema.name.statement(include_str!("last_history.sql"))))
                     .await?
                     .try_get("last")?;
                 writer.set_savepoint().await?;
@@ -176,7 +176,7 @@ impl Disposal {
                 let recorded = sqlx::query(writer.schema.name.statement(include_str!("recorded_dags.sql")))
                     .bind(before)
                     .bind(&gone);
-                let recorded: i64 = recorded.fetch_one(writer.connection()).await?.try_get("recorded")?;
+                let recorded: i64 = writer.fetch_one(recorded).await?.try_get("recorded")?;
                 if usize::try_from(recorded) == Ok(gone.len()) {
                     return Ok(gone.len() as u64);
                 }
@@ -195,7 +195,7 @@ impl Disposal {
 async fn delete_dags(writer: &mut Writer, dags: &[Uuid], condition: &str) -> Result<Vec<Uuid>, Failure> {
     let statement = writer.schema.name.qualify(include_str!("delete_dags.sql"));
     let statement = statement.replace("nothing_is_lost", condition);
-    let rows = sqlx::query(AssertSqlSafe(statement)).bind(dags).fetch_all(writer.connection()).await?;
+    let rows = writer.fetch_all(sqlx::query(AssertSqlSafe(statement)).bind(dags)).await?;
     Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, sqlx::Error>>()?)
 }
 
@@ -217,9 +217,8 @@ pub(super) fn has_dags(schema: &Schema) -> bool {
 }
 
 async fn lock_dags(writer: &mut Writer, dags: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
-    let rows = sqlx::query(writer.schema.name.statement(include_str!("lock_dags.sql")))
-        .bind(dags)
-        .fetch_all(writer.connection())
+    let rows = writer
+        .fetch_all(sqlx::query(writer.schema.name.statement(include_str!("lock_dags.sql"))).bind(dags))
         .await?;
     Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, sqlx::Error>>()?)
 }
@@ -230,11 +229,13 @@ async fn lock_jobs(
     singles: &[Uuid],
     per_job: bool,
 ) -> Result<Vec<Job>, Failure> {
-    let rows = sqlx::query(writer.schema.name.statement(include_str!("lock_jobs.sql")))
-        .bind(dags)
-        .bind(singles)
-        .bind(per_job)
-        .fetch_all(writer.connection())
+    let rows = writer
+        .fetch_all(
+            sqlx::query(writer.schema.name.statement(include_str!("lock_jobs.sql")))
+                .bind(dags)
+                .bind(singles)
+                .bind(per_job),
+        )
         .await?;
     let job = |row: &sqlx::postgres::PgRow| {
         Ok(Job {

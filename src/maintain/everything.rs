@@ -39,8 +39,7 @@ pub(super) async fn purge(
     let mut lines = Vec::new();
     for table in &tables {
         let statement = AssertSqlSafe(format!("select count(*) from {table}"));
-        let rows: i64 =
-            sqlx::query(statement).fetch_one(writer.connection()).await.map_err(Failure::from)?.try_get(0)?;
+        let rows: i64 = writer.fetch_one(sqlx::query(statement)).await?.try_get(0)?;
         lines.push(format!("  {rows:>12}  {}", escaped(table, 200)));
     }
     let jobs = jobs(writer).await?;
@@ -80,8 +79,7 @@ pub(super) async fn purge(
 
 /// Quoted, with their schema.
 async fn tables(writer: &mut Writer, schema: &str) -> Result<Vec<String>, Failure> {
-    let rows =
-        sqlx::query(include_str!("tables_of_jobs.sql")).bind(schema).fetch_all(writer.connection()).await?;
+    let rows = writer.fetch_all(sqlx::query(include_str!("tables_of_jobs.sql")).bind(schema)).await?;
     let table = |row: &sqlx::postgres::PgRow| {
         let name = |column| row.try_get::<String, _>(column).map(|name| quote_identifier(&name));
         Ok(format!("{}.{}", name("schema_name")?, name("table_name")?))
@@ -91,9 +89,8 @@ async fn tables(writer: &mut Writer, schema: &str) -> Result<Vec<String>, Failur
 
 async fn jobs(writer: &mut Writer) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
-    for row in sqlx::query(writer.schema.name.statement(include_str!("all_jobs.sql")))
-        .fetch_all(writer.connection())
-        .await?
+    for row in
+        writer.fetch_all(sqlx::query(writer.schema.name.statement(include_str!("all_jobs.sql")))).await?
     {
         let jobs = u64::try_from(row.try_get::<i64, _>("jobs")?).unwrap_or_default();
         let part = Part { jobs, oldest: row.try_get("oldest")?, newest: row.try_get("newest")? };
@@ -111,8 +108,8 @@ async fn truncate(
     for attempt in 1.. {
         ensure!(!*shutdown.borrow(), "interrupted");
         writer.begin_change().await?;
-        let outcome = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(writer.connection()).await;
-        let Err(failure) = outcome.map_err(Failure::from) else { break };
+        let outcome = writer.execute(sqlx::raw_sql(AssertSqlSafe(statement.clone()))).await;
+        let Err(failure) = outcome else { break };
         writer.roll_back().await?;
         if !matches!(failure.reason, Reason::Lock | Reason::Conflict) || attempt == ATTEMPTS {
             return Err(failure.into());

@@ -131,16 +131,15 @@ async fn take(
 
 /// Finds and counts them, and says which queues' and states' they are.
 async fn old(writer: &mut Writer, history: History, cutoff: &str, console: &Console) -> Result<Old, Failure> {
-    let end: Option<i64> = sqlx::query(history.statement(&writer.schema, include_str!("history_end.sql")))
-        .bind(cutoff)
-        .fetch_one(writer.connection())
+    let end: Option<i64> = writer
+        .fetch_one(
+            sqlx::query(history.statement(&writer.schema, include_str!("history_end.sql"))).bind(cutoff),
+        )
         .await?
         .try_get("history_end")?;
     let end = end.unwrap_or(i64::MIN);
-    let counts = sqlx::query(writer.schema.name.statement(history.counts))
-        .bind(end)
-        .bind(cutoff)
-        .fetch_all(writer.connection())
+    let counts = writer
+        .fetch_all(sqlx::query(writer.schema.name.statement(history.counts)).bind(end).bind(cutoff))
         .await?;
     let mut table = Rows::default();
     let mut sum = 0;
@@ -169,18 +168,14 @@ async fn delete(
 ) -> Result<Option<(i64, u64)>, Failure> {
     let statement = old.history.statement(&writer.schema, include_str!("history_delete.sql"));
     writer.begin_batch().await?;
-    let row = sqlx::query(statement)
-        .bind(from)
-        .bind(old.end)
-        .bind(cutoff)
-        .bind(i64::from(batch))
-        .fetch_one(writer.connection())
+    let row = writer
+        .fetch_one(sqlx::query(statement).bind(from).bind(old.end).bind(cutoff).bind(i64::from(batch)))
         .await;
     let row = match row {
         Ok(row) => row,
         Err(error) => {
             writer.roll_back().await?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let Some(last) = row.try_get::<Option<i64>, _>("last")? else {

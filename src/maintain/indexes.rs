@@ -60,10 +60,10 @@ pub(super) async fn make(
 /// Our own indexes that were never finished, quoted, with their schema.
 async fn leftovers(writer: &mut Writer, config: &Config) -> Result<Vec<String>, Failure> {
     let schema = &config.database.schema;
-    let rows = sqlx::query(include_str!("unfinished_indexes.sql"))
-        .bind(schema.as_str())
-        .bind(INDEX_PREFIX)
-        .fetch_all(writer.connection())
+    let rows = writer
+        .fetch_all(
+            sqlx::query(include_str!("unfinished_indexes.sql")).bind(schema.as_str()).bind(INDEX_PREFIX),
+        )
         .await?;
     let name = |row: &sqlx::postgres::PgRow| {
         let name: String = row.try_get("name")?;

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Row};
@@ -73,12 +72,9 @@ impl Plan {
             .bind(&criteria.cutoff)
             .bind(criteria.per_job)
             .bind(criteria.ended.label());
-        let mut rows = query.fetch(writer.connection());
         let mut plan = Plan::default();
         // Row by row: a large history has hundreds of thousands of DAGs.
-        while let Some(row) = rows.try_next().await? {
-            plan.add(&row)?;
-        }
+        writer.fetch_each(query, |row| Ok(plan.add(row)?)).await?;
         Ok(plan)
     }
 
@@ -100,7 +96,7 @@ impl Plan {
             .bind(dags)
             .bind(singles);
         let mut plan = Plan::default();
-        for row in query.fetch_all(writer.connection()).await? {
+        for row in writer.fetch_all(query).await? {
             plan.add(&row)?;
         }
         Ok(plan)

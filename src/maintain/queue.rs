@@ -9,7 +9,6 @@ use tracing::info;
 use super::console::Console;
 use super::writer::Writer;
 use crate::config::Queue;
-use crate::database::Failure;
 
 /// What the gateway makes of it.
 const JOBS_HAVE_THEIR_OWN: &str =
@@ -27,12 +26,13 @@ pub(super) async fn create(writer: &mut Writer, asked: &Queue, console: &Console
         console.say("Nothing was changed. Do it with --execute.");
         return Ok(());
     }
-    sqlx::query(writer.schema.name.statement(include_str!("queue_create.sql")))
-        .bind(&asked.name)
-        .bind(options.to_string())
-        .execute(writer.connection())
+    writer
+        .execute(
+            sqlx::query(writer.schema.name.statement(include_str!("queue_create.sql")))
+                .bind(&asked.name)
+                .bind(options.to_string()),
+        )
         .await
-        .map_err(Failure::from)
         .context("cannot make the queue")?;
     let made = settings(writer, &asked.name).await?;
     writer.commit().await?;
@@ -63,16 +63,17 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
         console.say("Nothing was changed. Do it with --execute.");
         return Ok(());
     }
-    sqlx::query(writer.schema.name.statement(include_str!("queue_set.sql")))
-        .bind(&asked.name)
-        .bind(asked.retry_limit)
-        .bind(asked.retry_delay)
-        .bind(asked.retry_backoff)
-        .bind(asked.expire_seconds)
-        .bind(asked.retention_minutes)
-        .execute(writer.connection())
+    writer
+        .execute(
+            sqlx::query(writer.schema.name.statement(include_str!("queue_set.sql")))
+                .bind(&asked.name)
+                .bind(asked.retry_limit)
+                .bind(asked.retry_delay)
+                .bind(asked.retry_backoff)
+                .bind(asked.expire_seconds)
+                .bind(asked.retention_minutes),
+        )
         .await
-        .map_err(Failure::from)
         .context("cannot change the queue")?;
     writer.commit().await?;
     let options = Value::Object(options);
@@ -95,11 +96,11 @@ fn options(asked: &Queue) -> Map<String, Value> {
 
 /// A queue's settings, none where there is no such queue; the row is held.
 async fn settings(writer: &mut Writer, queue: &str) -> Result<Option<Map<String, Value>>, anyhow::Error> {
-    let row = sqlx::query(writer.schema.name.statement(include_str!("queue_settings.sql")))
-        .bind(queue)
-        .fetch_optional(writer.connection())
+    let row = writer
+        .fetch_optional(
+            sqlx::query(writer.schema.name.statement(include_str!("queue_settings.sql"))).bind(queue),
+        )
         .await
-        .map_err(Failure::from)
         .context("cannot read the table queue")?;
     row.map(|row| Ok(serde_json::from_str(&row.try_get::<String, _>("settings")?)?)).transpose()
 }

@@ -31,10 +31,8 @@ impl References {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn read(writer: &mut Writer, schema: &SchemaName) -> Result<Self, Failure> {
-        let rows = sqlx::query(include_str!("references.sql"))
-            .bind(schema.as_str())
-            .fetch_all(writer.connection())
-            .await?;
+        let rows =
+            writer.fetch_all(sqlx::query(include_str!("references.sql")).bind(schema.as_str())).await?;
         let mut references = References::default();
         for row in rows {
             let name = |column| row.try_get::<String, _>(column).map(|name| quote_identifier(&name));

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::postgres::{PgQueryResult, PgRow};
+use sqlx::{AssertSqlSafe, Execute, Postgres, Row};
 
 use crate::config::Config;
-use crate::database::{Failure, Reason, connect};
+use crate::database::{Connection, Failure, Mode, Plans, Reason, Transaction, connect};
 use crate::schema::Schema;
 
 /// Long enough to read every job of a large history once.
@@ -24,12 +24,15 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// looks for one, which it does after a second.
 const BATCH_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// An index of a large table takes hours to build.
+const ALONE_LIMIT: Duration = Duration::from_hours(24);
+
 pub(super) struct Writer {
     pub(super) schema: Schema,
     /// The role and database, as every run is logged with.
     pub(super) who: String,
-    connection: PgConnection,
-    guard: PgConnection,
+    connection: Connection,
+    guard: Connection,
 }
 
 impl Writer {
@@ -42,13 +45,13 @@ impl Writer {
         let mut connection = connected(config).await?;
         let mut guard = connected(config).await?;
         run(&mut guard, "BEGIN").await?;
-        let lock = sqlx::query(include_str!("lock.sql")).bind(name.as_str()).fetch_one(&mut guard);
-        if !lock.await?.try_get::<bool, _>("locked")? {
+        let lock = guard.fetch_one(sqlx::query(include_str!("lock.sql")).bind(name.as_str())).await?;
+        if !lock.try_get::<bool, _>("locked")? {
             let message =
                 format!("another marie-exporter maintain is at work on the schema {}", name.quoted());
             return Err(Failure::new(Reason::Other, message));
         }
-        run(&mut connection, &begin(&READING)).await?;
+        connection.begin(&reading(), "").await?;
         let schema = Schema::read(&mut connection, name).await?;
         schema.has_jobs(name)?;
         if executes && schema.in_recovery {
@@ -56,16 +59,15 @@ impl Writer {
                 "this server is a standby, which can only be read; connect to the primary".to_owned();
             return Err(Failure::new(Reason::Other, message));
         }
-        let who = sqlx::query(include_str!("who.sql")).fetch_one(&mut connection).await?.try_get("who")?;
+        let who = connection.fetch_one(sqlx::query(include_str!("who.sql"))).await?.try_get("who")?;
         run(&mut connection, "ROLLBACK").await?;
         Ok(Writer { schema, who, connection, guard })
     }
 
-    /// Says goodbye to the server, so that its log shows no broken connections.
+    /// Ends both connections in an orderly way, so that the server's log shows no broken ones.
     pub(super) async fn close(self) {
         for connection in [self.connection, self.guard] {
-            // The process is about to end: an unheard goodbye changes nothing.
-            let _ = tokio::time::timeout(Duration::from_millis(500), connection.close()).await;
+            connection.close().await;
         }
     }
 
@@ -81,7 +83,7 @@ impl Writer {
         };
         let qualified: Vec<String> = tables.iter().map(qualified).collect();
         let query = sqlx::query(include_str!("rights.sql")).bind(tables).bind(privileges).bind(qualified);
-        let rows = query.fetch_all(&mut self.connection).await?;
+        let rows = self.fetch_all(query).await?;
         Ok(rows.iter().map(|row| row.try_get("lacking")).collect::<Result<_, sqlx::Error>>()?)
     }
 
@@ -95,41 +97,43 @@ impl Writer {
     ///
     /// # Errors
     /// Any failure of the database.
-    pub(super) async fn begin_reading(&mut self) -> Result<&mut PgConnection, Failure> {
-        let begin = begin(&READING);
-        self.begin(&begin).await
+    pub(super) async fn begin_reading(&mut self) -> Result<(), Failure> {
+        self.begin(reading()).await
     }
 
     /// Opens a transaction for one batch.
     ///
     /// # Errors
     /// Any failure of the database.
-    pub(super) async fn begin_batch(&mut self) -> Result<&mut PgConnection, Failure> {
-        self.begin_writing(&BATCH).await
+    pub(super) async fn begin_batch(&mut self) -> Result<(), Failure> {
+        let transaction = Transaction {
+            lock_timeout: BATCH_LOCK_TIMEOUT,
+            // A batch goes by indexes, whatever the statistics say of a table that was empty a minute ago.
+            may_scan: false,
+            ..writing()
+        };
+        self.begin_writing(transaction).await
     }
 
     /// Opens a transaction for a change that is no batch, and may wait for a lock a little longer.
     ///
     /// # Errors
     /// Any failure of the database.
-    pub(super) async fn begin_change(&mut self) -> Result<&mut PgConnection, Failure> {
-        self.begin_writing(&CHANGE).await
+    pub(super) async fn begin_change(&mut self) -> Result<(), Failure> {
+        self.begin_writing(writing()).await
     }
 
     /// Once it is sure that the lock against a second run is still ours.
-    async fn begin_writing(&mut self, manner: &Manner) -> Result<&mut PgConnection, Failure> {
+    async fn begin_writing(&mut self, transaction: Transaction) -> Result<(), Failure> {
         run(&mut self.guard, "SELECT 1").await.map_err(|failure| Failure {
             message: format!("the lock against a second run is lost: {}", failure.message),
             ..failure
         })?;
-        // Said for a role whose transactions are read-only by default; what it may do is another matter.
-        let begin = begin(manner);
-        self.begin(&begin).await
+        self.begin(transaction).await
     }
 
-    async fn begin(&mut self, begin: &str) -> Result<&mut PgConnection, Failure> {
-        run(&mut self.connection, begin).await?;
-        Ok(&mut self.connection)
+    async fn begin(&mut self, transaction: Transaction) -> Result<(), Failure> {
+        self.connection.begin(&transaction, "").await.map(drop)
     }
 
     /// The instant so long ago, by the database's clock.
@@ -137,16 +141,64 @@ impl Writer {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn cutoff(&mut self, age: Duration) -> Result<String, Failure> {
-        let row = sqlx::query(include_str!("cutoff.sql"))
-            .bind(age.as_secs_f64())
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(row.try_get("cutoff")?)
+        let statement = sqlx::query(include_str!("cutoff.sql")).bind(age.as_secs_f64());
+        Ok(self.fetch_one(statement).await?.try_get("cutoff")?)
     }
 
-    /// The connection, inside a transaction that was opened.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
+    /// The rows of one statement in the open transaction.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn fetch_all<'q>(
+        &mut self,
+        statement: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<Vec<PgRow>, Failure> {
+        self.connection.fetch_all(statement).await
+    }
+
+    /// The only row of one statement in the open transaction.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn fetch_one<'q>(
+        &mut self,
+        statement: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<PgRow, Failure> {
+        self.connection.fetch_one(statement).await
+    }
+
+    /// The row of one statement in the open transaction, if there is one.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn fetch_optional<'q>(
+        &mut self,
+        statement: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<Option<PgRow>, Failure> {
+        self.connection.fetch_optional(statement).await
+    }
+
+    /// Passes each row of one statement in the open transaction to `take`.
+    ///
+    /// # Errors
+    /// Any failure of the database, and the first error of `take`.
+    pub(super) async fn fetch_each<'q>(
+        &mut self,
+        statement: impl Execute<'q, Postgres> + 'q,
+        take: impl FnMut(&PgRow) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.connection.fetch_each(statement, take).await
+    }
+
+    /// Runs one statement in the open transaction.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn execute<'q>(
+        &mut self,
+        statement: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<PgQueryResult, Failure> {
+        self.connection.execute(statement).await
     }
 
     /// # Errors
@@ -183,58 +235,34 @@ impl Writer {
         let settings =
             "SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_read_only = off";
         run(&mut self.connection, settings).await?;
-        Ok(sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(&mut self.connection).await?)
+        self.connection.set_limit(ALONE_LIMIT);
+        self.connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(statement))).await
     }
 }
 
 /// A connection that waits for us as long as it takes, and that sees every row or none.
-async fn connected(config: &Config) -> Result<PgConnection, Failure> {
+async fn connected(config: &Config) -> Result<Connection, Failure> {
     let (mut connection, _) = connect(&config.database).await?;
-    sqlx::query(include_str!("session.sql")).fetch_all(&mut connection).await?;
+    connection.execute(sqlx::query(include_str!("session.sql"))).await?;
     Ok(connection)
 }
 
-async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), Failure> {
-    // Safe: constants, and the schema's name through the one function that quotes.
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
-    Ok(())
+async fn run(connection: &mut Connection, statement: &'static str) -> Result<(), Failure> {
+    connection.execute(sqlx::raw_sql(statement)).await.map(drop)
 }
 
-/// How a transaction behaves.
-struct Manner {
-    mode: &'static str,
-    statement_timeout: Duration,
-    lock_timeout: Duration,
-    /// A batch goes by indexes, whatever the statistics of a table say that was empty a minute ago.
-    scans: &'static str,
+fn reading() -> Transaction {
+    Transaction {
+        statement_timeout: PLAN_TIMEOUT,
+        lock_timeout: LOCK_TIMEOUT,
+        // A dump or a pause may take longer than a server lets a transaction be idle.
+        idle_timeout: Duration::ZERO,
+        plans: Plans::Auto,
+        ..Transaction::reading(PLAN_TIMEOUT)
+    }
 }
 
-const READING: Manner = Manner {
-    mode: "ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    statement_timeout: PLAN_TIMEOUT,
-    lock_timeout: LOCK_TIMEOUT,
-    scans: "on",
-};
-
-const CHANGE: Manner = Manner {
-    mode: "ISOLATION LEVEL READ COMMITTED READ WRITE",
-    statement_timeout: BATCH_TIMEOUT,
-    lock_timeout: LOCK_TIMEOUT,
-    scans: "on",
-};
-
-const BATCH: Manner = Manner { lock_timeout: BATCH_LOCK_TIMEOUT, scans: "off", ..CHANGE };
-
-fn begin(manner: &Manner) -> String {
-    let Manner { mode, statement_timeout, lock_timeout, scans } = manner;
-    format!(
-        "BEGIN {mode}; \
-         SET LOCAL search_path = pg_catalog, pg_temp; \
-         SET LOCAL statement_timeout = {}; \
-         SET LOCAL lock_timeout = {}; \
-         SET LOCAL enable_seqscan = {scans}; \
-         SET LOCAL jit = off",
-        statement_timeout.as_millis(),
-        lock_timeout.as_millis(),
-    )
+/// For a role whose transactions are read-only by default as well; what it may do is another matter.
+fn writing() -> Transaction {
+    Transaction { mode: Mode::Write, statement_timeout: BATCH_TIMEOUT, ..reading() }
 }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::listing::{Listing, Rows};
 use crate::collector::Query;
 use crate::config::{Config, Output, QueuesConfig};
-use crate::database::{Failure, Reason, Run, Session};
+use crate::database::{Failure, Plans, Reason, Run, Session, Transaction};
 use crate::queues::{self, QueueCensus, Queues};
 use crate::schema::{Lack, Schema};
 
@@ -36,7 +36,9 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Any failure of the database, a time zone that it does not know, and a schema without jobs.
     pub async fn open(config: &'a Config, timezone: &str) -> Result<Self, Failure> {
-        let session = Session::new(config.database.clone(), config.collectors.timeout);
+        let reading = Transaction::reading(config.collectors.timeout);
+        // A filter that is not used then costs nothing.
+        let session = Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading });
         let mut reader = Self::begin(config, session, None).await?;
         reader
             .query(include_str!("reader/session.sql"), timezone)
@@ -58,14 +60,12 @@ impl<'a> Reader<'a> {
         let name = &config.database.schema;
         let schema = match known {
             Some(schema) => schema,
-            None => run.queries(3, async |connection| Schema::read(connection, name).await).await.map_err(
-                |failure| {
-                    advised(Failure {
-                        message: format!("cannot look at the schema {}: {}", name.quoted(), failure.message),
-                        ..failure
-                    })
-                },
-            )?,
+            None => Schema::read(&mut run, name).await.map_err(|failure| {
+                advised(Failure {
+                    message: format!("cannot look at the schema {}: {}", name.quoted(), failure.message),
+                    ..failure
+                })
+            })?,
         };
         schema.has_jobs(name)?;
         Ok(Reader { config, schema, session, run })
@@ -77,9 +77,7 @@ impl<'a> Reader<'a> {
     /// Any failure of the database.
     pub(super) async fn query(&mut self, sql: &'static str, argument: &str) -> Result<PgRow, Failure> {
         let statement = self.schema.name.statement(sql);
-        self.run
-            .query(async |connection| sqlx::query(statement).bind(argument).fetch_one(connection).await)
-            .await
+        self.run.fetch_one(sqlx::query(statement).bind(argument)).await
     }
 
     /// Whether there is a queue of this name, or a job in one.
@@ -90,10 +88,8 @@ impl<'a> Reader<'a> {
         if self.schema.lacks(&queues::KNOWN).is_none() {
             let schema = &self.schema;
             let all = QueuesConfig { limit: usize::MAX, ..QueuesConfig::default() };
-            let known = self.run.query(async |connection| {
-                Queues::read(connection, schema, &QueueCensus::default(), &all).await
-            });
-            if known.await?.known().iter().any(|known| known == name) {
+            let known = Queues::read(&mut self.run, schema, &QueueCensus::default(), &all).await?;
+            if known.known().iter().any(|known| known == name) {
                 return Ok(true);
             }
         }
@@ -134,14 +130,10 @@ impl<'a> Reader<'a> {
             "select to_json(listed)::text as listed from (\n{}\n) as listed",
             query.text(&self.schema)
         ));
-        let found = self
-            .run
-            .query(async |connection| sqlx::query_with(statement, arguments).fetch_all(connection).await)
-            .await
-            .map_err(|failure| {
-                let failure = advised(failure);
-                Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure }
-            })?;
+        let found = self.run.fetch_all(sqlx::query_with(statement, arguments)).await.map_err(|failure| {
+            let failure = advised(failure);
+            Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure }
+        })?;
         let mut rows = Vec::with_capacity(found.len());
         for row in found {
             let text: String = row.try_get("listed")?;
@@ -176,7 +168,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
-        self.run.query(async |connection| sqlx::raw_sql(statement).execute(connection).await).await.map(drop)
+        self.run.execute(sqlx::raw_sql(statement)).await.map(drop)
     }
 
     /// # Errors

@@ -64,12 +64,10 @@ impl Counting {
     pub(crate) async fn poll(&mut self) -> Result<Series, Failure> {
         let mut run = self.session.begin().await?;
         let name = self.config.database.schema.clone();
-        let schema = run.query(async |connection| Schema::read(connection, &name).await).await?;
+        let schema = Schema::read(&mut run, &name).await?;
         let selection = self.config.queues.clone();
         let census = QueueCensus::default();
-        let queues = run
-            .query(async |connection| Queues::read(connection, &schema, &census, &selection).await)
-            .await?;
+        let queues = Queues::read(&mut run, &schema, &census, &selection).await?;
         let context = Context { config: &self.config, schema: &schema, queues: &queues };
         let answer = self.feed.poll(&mut run, &context, self.is_scraped).await;
         self.session.finish(run, answer.as_ref().err()).await;

@@ -1,8 +1,11 @@
 //! The database is there and does not answer: stopped, locked, slow.
 
+use std::time::{Duration, Instant};
+
+use marie_exporter::database::{Connection, Reason};
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
-use sqlx::Connection;
+use sqlx::Connection as _;
 
 use crate::databases::{Database, furnished, run};
 use crate::signals::{processes, send};
@@ -39,6 +42,33 @@ async fn a_server_that_is_stopped_and_continued_is_unavailable_meanwhile() {
     drop(stopped);
     watch.recovers();
     watch.end();
+}
+
+#[tokio::test]
+async fn unanswered_statement_makes_connection_unusable() {
+    let database = Database::new(Shape::New).await;
+    let mut connection = Connection::new(database.session().await);
+    connection.set_limit(Duration::from_millis(300));
+    // Each statement has the limit for itself: four of them take longer.
+    for _ in 0..4 {
+        connection.execute(sqlx::query("select pg_sleep(0.1)")).await.unwrap();
+    }
+    let began = Instant::now();
+    let failure = connection.execute(sqlx::query("select pg_sleep(20)")).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Unavailable, "{failure}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let next = connection.fetch_one(sqlx::query("select 1")).await.unwrap_err();
+    assert!(next.message.contains("has not been answered"), "{next}");
+}
+
+#[tokio::test]
+async fn dropped_statement_makes_connection_unusable() {
+    let database = Database::new(Shape::New).await;
+    let mut connection = Connection::new(database.session().await);
+    let statement = connection.execute(sqlx::query("select pg_sleep(20)"));
+    tokio::time::timeout(Duration::from_millis(100), statement).await.unwrap_err();
+    let next = connection.fetch_one(sqlx::query("select 1")).await.unwrap_err();
+    assert!(next.message.contains("has not been answered"), "{next}");
 }
 
 #[tokio::test]

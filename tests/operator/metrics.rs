@@ -35,15 +35,9 @@ async fn metric(
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
-    let (schema, queues) = run
-        .queries(5, async |connection| {
-            let schema = Schema::read(connection, name).await?;
-            let census = QueueCensus::read(connection, &schema).await?;
-            let queues = Queues::read(connection, &schema, &census, &config.queues).await?;
-            Ok::<_, sqlx::Error>((schema, queues))
-        })
-        .await
-        .unwrap();
+    let schema = Schema::read(&mut run, name).await.unwrap();
+    let census = QueueCensus::read(&mut run, &schema).await.unwrap();
+    let queues = Queues::read(&mut run, &schema, &census, &config.queues).await.unwrap();
     let context = Context { config, schema: &schema, queues: &queues };
     let mut answers = Vec::new();
     collector.collect(Lane::Fast, &mut run, &context, &mut answers).await.unwrap();
@@ -70,7 +64,10 @@ async fn of_top(
     file: &str,
     column: &str,
 ) -> BTreeMap<String, usize> {
-    let schema = Schema::read(&mut database.admin, &config.database.schema).await.unwrap();
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    let mut run = session.begin().await.unwrap();
+    let schema = Schema::read(&mut run, &config.database.schema).await.unwrap();
+    session.finish(run, None).await;
     let query = QUERIES.iter().find(|query| query.sql.name == file).unwrap();
     let text = query.text(&schema);
     let mut asked = sqlx::query(AssertSqlSafe(text)).persistent(false);

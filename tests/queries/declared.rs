@@ -7,7 +7,7 @@ use marie_exporter::collector::{Collector, Query};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::events;
-use sqlx::{Column, Executor, Statement, TypeInfo};
+use sqlx::{Column, Statement, TypeInfo};
 
 use crate::scheduler::Scheduler;
 
@@ -20,7 +20,7 @@ fn read_off() -> impl Iterator<Item = &'static Collector> {
 async fn columns(scheduler: &mut Scheduler, query: &Query) -> Vec<(String, String)> {
     let schema = scheduler.schema().await;
     let statement = query.statement(&schema);
-    let prepared = scheduler.with_connection(async |connection| connection.prepare(statement).await).await;
+    let prepared = scheduler.run.prepare(statement).await.unwrap();
     prepared
         .columns()
         .iter()

@@ -34,7 +34,7 @@ async fn no_query_keeps_a_partition_locked_without_its_table() {
             let context = Context { config: &scheduler.config, schema: &seen.schema, queues: &seen.queues };
             let arguments = (query.arguments)(&context).unwrap();
             let asked = sqlx::query_with(query.statement(&seen.schema), arguments);
-            scheduler.with_connection(async |connection| asked.fetch_all(connection).await).await;
+            scheduler.run.fetch_all(asked).await.unwrap();
             let locked = scheduler.texts(WITHOUT_ITS_TABLE).await;
             assert_eq!(locked, [""; 0], "{} on {}", query.sql.name, shape.name());
             scheduler.roll_back().await;

@@ -15,8 +15,8 @@ use marie_exporter::family::Samples;
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 use once_cell::sync::Lazy;
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::OnceCell;
 
 pub(crate) static SERVER: Lazy<Server> = Lazy::new(|| Server::start().unwrap());
@@ -27,7 +27,7 @@ pub(crate) struct Scheduler {
     pub(crate) config: Config,
     /// Microseconds since 1970 at which this transaction began.
     pub(crate) now: i64,
-    run: Run,
+    pub(crate) run: Run,
 }
 
 /// Values by series: the family's name and its label values.
@@ -55,7 +55,11 @@ impl Scheduler {
         let url = DATABASE.get_or_init(async || SERVER.create_database("queries").await.unwrap()).await;
         let mut scheduler = Self::on(url, shape, schema).await;
         let search_path = search_path(&scheduler.config);
-        scheduler.with_connection(async |connection| shape.install(connection, schema).await).await;
+        let quoted = scheduler.config.database.schema.quoted();
+        scheduler.execute(&format!("create schema {quoted}; set search_path = {quoted}, pg_catalog")).await;
+        for script in shape.ddl() {
+            scheduler.execute(script).await;
+        }
         scheduler.execute(&search_path).await;
         scheduler
     }
@@ -71,43 +75,29 @@ impl Scheduler {
              set local plan_cache_mode = force_generic_plan",
             search_path(&config)
         );
-        let now = run.query(async |connection| {
-            sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection).await?;
-            let now = sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::int8");
-            now.fetch_one(connection).await
-        });
-        let now = now.await.unwrap();
+        run.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.unwrap();
+        let now = sqlx::query("select (extract(epoch from now()) * 1000000)::int8");
+        let now = run.fetch_one(now).await.unwrap().get(0);
         Scheduler { shape, config, now, run }
     }
 
     /// Runs a script of statements.
     pub(crate) async fn execute(&mut self, script: &str) {
         let statement = AssertSqlSafe(script.to_owned());
-        let done =
-            self.run.query(async |connection| sqlx::raw_sql(statement).execute(connection).await).await;
+        let done = self.run.execute(sqlx::raw_sql(statement)).await;
         done.unwrap_or_else(|failure| panic!("{failure}\n{script}"));
     }
 
     /// Runs one query without parameters.
     pub(crate) async fn fetch(&mut self, query: &str) -> Vec<PgRow> {
         let statement = AssertSqlSafe(query.to_owned());
-        let rows = self
-            .run
-            .query(async |connection| sqlx::query(statement).persistent(false).fetch_all(connection).await)
-            .await;
+        let rows = self.run.fetch_all(sqlx::query(statement).persistent(false)).await;
         rows.unwrap_or_else(|failure| panic!("{failure}\n{query}"))
     }
 
     /// The texts in the first column of a query's rows.
     pub(crate) async fn texts(&mut self, query: &str) -> Vec<String> {
         self.fetch(query).await.iter().map(|row| row.get(0)).collect()
-    }
-
-    pub(crate) async fn with_connection<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> T {
-        self.run.query(work).await.unwrap()
     }
 
     pub(crate) async fn savepoint(&mut self) {
@@ -117,21 +107,18 @@ impl Scheduler {
     /// Undoes everything since [`Scheduler::savepoint`], and forgets statements planned on it.
     pub(crate) async fn roll_back(&mut self) {
         self.execute("rollback to savepoint here").await;
-        self.with_connection(async |connection| connection.clear_cached_statements().await).await;
+        self.run.clear_cached_statements().await.unwrap();
     }
 
     pub(crate) async fn schema(&mut self) -> Schema {
         let name = self.config.database.schema.clone();
-        self.with_connection(async |connection| Schema::read(connection, &name).await).await
+        Schema::read(&mut self.run, &name).await.unwrap()
     }
 
     pub(crate) async fn queues(&mut self, schema: &Schema) -> Queues {
         let selection = self.config.queues.clone();
-        self.with_connection(async |connection| {
-            let census = QueueCensus::read(connection, schema).await?;
-            Queues::read(connection, schema, &census, &selection).await
-        })
-        .await
+        let census = QueueCensus::read(&mut self.run, schema).await.unwrap();
+        Queues::read(&mut self.run, schema, &census, &selection).await.unwrap()
     }
 
     /// As before the first census, where there is no table of queues.

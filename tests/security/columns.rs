@@ -46,7 +46,8 @@ impl Reader {
             .run(&format!("create role {role} login; grant usage on schema marie_scheduler to {role}"))
             .await;
         let name = config(&database.url).database.schema;
-        let schema = Schema::read(&mut database.admin, &name).await.unwrap();
+        let mut admin = marie_exporter::database::Connection::new(database.session().await);
+        let schema = Schema::read(&mut admin, &name).await.unwrap();
         let config = config(&database.url.replace("postgres@", &format!("{role}@")));
         let session = Session::new(config.database.clone(), config.collectors.timeout);
         let queues = Queues::new(["extract".to_owned()].into(), &[], &config.queues);
@@ -76,14 +77,15 @@ impl Reader {
             "select cardinality(parameter_types) from pg_prepared_statements where name = '{name}'"
         ));
         let mut run = self.session.begin().await?;
-        let outcome = run.queries(3, async |connection| {
-            sqlx::raw_sql(prepare).execute(&mut *connection).await?;
-            let count: i32 = sqlx::raw_sql(parameters).fetch_one(&mut *connection).await?.try_get(0)?;
+        let outcome = async {
+            run.execute(sqlx::raw_sql(prepare)).await?;
+            let count: i32 = run.fetch_one(sqlx::raw_sql(parameters)).await?.try_get(0)?;
             let nulls = vec!["null"; usize::try_from(count).unwrap()].join(", ");
             let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
-            sqlx::raw_sql(AssertSqlSafe(format!("execute {name} {arguments}"))).execute(connection).await
-        });
-        let outcome = outcome.await;
+            let execute = AssertSqlSafe(format!("execute {name} {arguments}"));
+            run.execute(sqlx::raw_sql(execute)).await
+        };
+        let outcome: Result<_, Failure> = outcome.await;
         self.session.finish(run, outcome.as_ref().err()).await;
         outcome.map(drop)
     }
@@ -156,11 +158,8 @@ async fn the_queues_are_read_by_the_columns_that_are_said() {
         }
         let mut run = reader.session.begin().await.unwrap();
         let (schema, selection) = (&reader.schema, &reader.config.queues);
-        let read = run.queries(3, async |connection| {
-            let census = QueueCensus::read(connection, schema).await?;
-            Queues::read(connection, schema, &census, selection).await
-        });
-        let read = read.await.unwrap();
+        let census = QueueCensus::read(&mut run, schema).await.unwrap();
+        let read = Queues::read(&mut run, schema, &census, selection).await.unwrap();
         let known = if shape == Shape::Page { 0 } else { 2 };
         assert_eq!(read.known().len(), known, "{}", shape.name());
     }
@@ -187,7 +186,7 @@ async fn the_rights_are_the_columns_of_all_queries_and_follow_no_right_that_we_h
         // A role that may read nothing is told the same.
         let name = reader.config.database.schema.clone();
         let mut run = reader.session.begin().await.unwrap();
-        let seen = run.queries(3, async |connection| Schema::read(connection, &name).await).await.unwrap();
+        let seen = Schema::read(&mut run, &name).await.unwrap();
         assert_eq!(seen.readable().count(), 0);
         assert_eq!(Rights::needed(&seen), needed);
     }

@@ -9,7 +9,7 @@ use marie_exporter::database::Session;
 use marie_exporter::demo::server::Server;
 use once_cell::sync::Lazy;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 use tempfile::TempDir;
 
 use crate::databases::{SERVER, run};
@@ -123,10 +123,8 @@ async fn encrypted(url: &str) -> Result<bool, String> {
     let mut session = Session::new(config.database, config.collectors.timeout);
     let mut run = session.begin().await.map_err(|failure| failure.message)?;
     let encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
-    let encrypted = run
-        .query(async |connection| sqlx::query_scalar(encrypted).fetch_one(connection).await)
-        .await
-        .map_err(|failure| failure.message);
+    let row = run.fetch_one(sqlx::query(encrypted)).await.map_err(|failure| failure.message)?;
+    let encrypted = row.try_get(0).map_err(|error| error.to_string());
     session.close().await;
     encrypted
 }
