@@ -31,6 +31,8 @@ pub struct Report {
     pub grants: Option<String>,
     /// SQL that makes missing indexes.
     pub advice: Vec<Advice>,
+    /// What should be changed about the connection although it works.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,13 +122,20 @@ impl Report {
 
 /// Looks at the database once, on one connection.
 pub async fn check(config: &Config) -> Report {
-    let mut report =
-        Report { error: None, database: None, collectors: Vec::new(), grants: None, advice: Vec::new() };
+    let mut report = Report {
+        error: None,
+        database: None,
+        collectors: Vec::new(),
+        grants: None,
+        advice: Vec::new(),
+        warnings: Vec::new(),
+    };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     if let Err(failure) = look(config, &mut session, &mut report).await {
         report.error = Some(failure.message);
     }
     session.close().await;
+    report.warnings = crate::database::warnings();
     report
 }
 

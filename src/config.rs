@@ -9,14 +9,20 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
 mod arguments;
+mod connection;
+mod connection_uri;
 mod database;
 mod database_url;
 mod error;
 mod file;
+mod hosts;
+mod keywords;
 mod maintain;
 mod operator;
+mod password_file;
 mod resolve;
 mod sources;
+mod tls_files;
 mod values;
 mod web_file;
 
@@ -34,7 +40,8 @@ use clap::{Args, ValueEnum};
 use regex::Regex;
 
 pub use self::arguments::command_line;
-pub use self::database::{DatabaseConfig, ROLE, SchemaName, Target, quote_identifier};
+pub use self::connection::{Server, ServerRole, Target};
+pub use self::database::{DatabaseConfig, ROLE, SchemaName, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
 pub use self::maintain::{

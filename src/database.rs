@@ -2,24 +2,19 @@
 //! in doubt, on which every run is one short read-only transaction. Also the one place that says what an
 //! error of the database means to us ([`Reason`]).
 
+mod certificate;
+mod connect;
 mod connection;
 mod transaction;
 
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use sqlx::ConnectOptions;
-
+pub(crate) use self::connect::{LONGEST as LONGEST_CONNECT, connect, warnings};
 pub use self::connection::Connection;
 pub use self::transaction::{Mode, Plans, Transaction};
-use crate::config::{DatabaseConfig, Target};
+use crate::config::DatabaseConfig;
 use crate::display_text::{MESSAGE_LIMIT, escaped};
-
-/// How long opening a connection may take, name resolution and TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// More than there are queries, whatever the URL says: whether they stay prepared is [`Open::keeps_statements`].
-const STATEMENTS: usize = 100;
 
 /// A connection's plans and its cache of relations grow with the partitions that it has seen.
 const MAXIMUM_AGE: Duration = Duration::from_hours(1);
@@ -244,33 +239,5 @@ impl Deref for Run {
 impl DerefMut for Run {
     fn deref_mut(&mut self) -> &mut Connection {
         &mut self.0.connection
-    }
-}
-
-/// Opens a connection, and says whether statements stay prepared on it.
-///
-/// # Errors
-/// [`Reason::Unavailable`], with the place that does not answer and why.
-pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(Connection, bool), Failure> {
-    let unavailable = |message| Failure::new(Reason::Unavailable, message);
-    // The URL's file may be a pipe or lie on a disk that hangs, and must not hold the HTTP side's thread.
-    let database = database.clone();
-    let target = tokio::task::spawn_blocking(move || database.connect_options());
-    let Target { options, keeps_statements } = match tokio::time::timeout(CONNECT_TIMEOUT, target).await {
-        Ok(Ok(target)) => target.map_err(|error| unavailable(error.to_string()))?,
-        Ok(Err(error)) => return Err(Failure::new(Reason::Other, error.to_string())),
-        Err(_) => {
-            return Err(unavailable("the file of the database URL cannot be read to its end".to_owned()));
-        }
-    };
-    let socket = options.get_socket().map(|folder| folder.display().to_string());
-    let host = socket.unwrap_or_else(|| options.get_host().to_owned());
-    let place = format!("{host}:{}", options.get_port());
-    let explain = |why: String| unavailable(format!("cannot connect to PostgreSQL at {place}: {why}"));
-    let options = options.statement_cache_capacity(STATEMENTS);
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(Ok(connection)) => Ok((Connection::new(connection), keeps_statements)),
-        Ok(Err(error)) => Err(explain(Failure::from(error).message)),
-        Err(_) => Err(explain(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod debt;
 mod lane;
+mod outage;
 #[cfg(test)]
 mod tests;
 mod turn;

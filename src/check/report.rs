@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::display_text::{escaped, escaped_lines};
+use crate::display_text::{MESSAGE_LIMIT, escaped, escaped_lines};
 
 use super::{Advice, CollectorReport, Database, Outcome, Report};
 
@@ -13,6 +13,9 @@ impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(database) = &self.database {
             database.fmt(to)?;
+        }
+        for warning in &self.warnings {
+            writeln!(to, "warning   {}", escaped(warning, MESSAGE_LIMIT))?;
         }
         for collector in &self.collectors {
             collector.fmt(to)?;

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use clap::Args;
 use once_cell::sync::Lazy;
 use regex::{Captures, Regex};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, SqlSafeStr, SqlStr};
 
-use super::database_url::{Connect, DatabaseUrl, DatabaseUrlError};
+use super::connection::{Connect, Target};
+use super::database_url::{DatabaseUrl, DatabaseUrlError};
+use super::tls_files;
 
 /// The scheduler's database.
 #[derive(Debug, Clone, Args)]
@@ -27,23 +28,25 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// How to connect now, the URL's file read anew.
     pub fn connect_options(&self) -> Result<Target, DatabaseUrlError> {
-        let connect = self.connect()?;
-        let keeps_statements = connect.keeps_statements;
-        let options = connect.with_files()?;
-        let options = match options.get_application_name() {
-            Some(_) => options,
-            None => options.application_name("marie-exporter"),
-        };
-        // PgBouncer refuses extra_float_digits as a start-up option. How long our own statements
-        // take is a metric, not a log line.
-        let options = options.extra_float_digits(None).disable_statement_logging();
-        Ok(Target { options, keeps_statements })
+        let mut target = self.connect()?.with_files()?;
+        if let Some(DatabaseUrl::File(path)) = &self.url {
+            target.warnings.extend(tls_files::open_to_all(path));
+        }
+        for server in &mut target.servers {
+            if server.options.get_application_name().is_none() {
+                server.options = server.options.clone().application_name("marie-exporter");
+            }
+            // PgBouncer refuses extra_float_digits as a start-up option. How long our own statements
+            // take is a metric, not a log line.
+            server.options = server.options.clone().extra_float_digits(None).disable_statement_logging();
+        }
+        Ok(target)
     }
 
     /// The same for a program of PostgreSQL's own, as libpq's variables; what is not among them it has from our own
     /// environment. One of them is the password.
     pub fn libpq_environment(&self) -> Result<Vec<(&'static str, String)>, DatabaseUrlError> {
-        Ok(self.connect()?.environment)
+        Ok(self.connect()?.environment())
     }
 
     fn connect(&self) -> Result<Connect, DatabaseUrlError> {
@@ -61,14 +64,6 @@ impl DatabaseConfig {
             }
         }
     }
-}
-
-/// Where to connect, and what to do there with prepared statements.
-pub struct Target {
-    pub options: PgConnectOptions,
-    /// Whether statements may stay prepared from one transaction to the next. sqlx's own cache is no matter: at
-    /// capacity 0 sqlx prepares under a name and never gives that up.
-    pub keeps_statements: bool,
 }
 
 /// The name of a schema, of 1 to 63 bytes and without NUL, as PostgreSQL can have them.
@@ -198,9 +193,8 @@ mod tests {
             ("postgresql://u:p%40ss@h/d", "marie-exporter"),
             ("postgres:///d?host=/run/postgresql&application_name=me", "me"),
         ] {
-            let options =
-                at(DatabaseUrl::Given(Secret::from(url.to_owned()))).connect_options().unwrap().options;
-            assert_eq!(options.get_application_name(), Some(name));
+            let target = at(DatabaseUrl::Given(Secret::from(url.to_owned()))).connect_options().unwrap();
+            assert_eq!(target.servers[0].options.get_application_name(), Some(name));
         }
     }
 
@@ -211,13 +205,13 @@ mod tests {
         let missing = config.connect_options().err().unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("url"), "postgres://u:hunter2@first/d\n").unwrap();
-        let first = config.connect_options().unwrap().options;
+        let first = config.connect_options().unwrap();
         std::fs::write(folder.join("url"), "nothing: hunter2\n").unwrap();
         let wrong = config.connect_options().err().unwrap().to_string();
         std::fs::remove_dir_all(&folder).unwrap();
 
         assert!(missing.to_string().starts_with("cannot read the database URL from "));
-        assert_eq!(first.get_host(), "first");
+        assert_eq!(first.servers[0].options.get_host(), "first");
         assert!(wrong.ends_with("url must begin with postgres:// or postgresql://"), "{wrong}");
     }
 }

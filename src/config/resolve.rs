@@ -18,7 +18,7 @@ use super::error::{ConfigError, Origin};
 use super::maintain::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
 use super::operator::{DagsAction, JobsAction, QueuesAction, Reading, Times};
 use super::sources::{self, Given, Level};
-use super::{Config, DatabaseUrl, Format, MetricsFormat, database_url::Connect, file};
+use super::{Config, DatabaseUrl, Format, MetricsFormat, connection::Connect, file};
 
 /// What to do.
 #[derive(Debug)]

@@ -69,8 +69,7 @@ pub(super) fn from_environment(
 }
 
 /// libpq's variables that we would not heed, of those that say whom to connect to or keep the connection safe.
-const UNSUPPORTED_VARIABLES: [&str; 9] = [
-    "PGCHANNELBINDING",
+const UNSUPPORTED_VARIABLES: [&str; 7] = [
     "PGREQUIREAUTH",
     "PGREQUIREPEER",
     "PGREQUIRESSL",
@@ -78,7 +77,6 @@ const UNSUPPORTED_VARIABLES: [&str; 9] = [
     "PGSSLCRL",
     "PGSSLCRLDIR",
     "PGSSLMINPROTOCOLVERSION",
-    "PGTARGETSESSIONATTRS",
 ];
 
 /// Refuses what the driver would ignore: a variable that it does not know, or a value, in whose place it would
@@ -93,13 +91,14 @@ pub(super) fn check_libpq_variables(
         reason: reason.to_owned(),
     };
     let given = |variable: &str| environment(variable).filter(|value| !value.is_empty());
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
     for variable in UNSUPPORTED_VARIABLES {
         if let Some(value) = given(variable) {
             return Err(refuse(variable, &value, "this variable is not supported, unset it"));
         }
     }
     if let Some(value) = given("PGPORT")
-        && value.to_str().is_none_or(|port| port.parse::<u16>().is_err())
+        && value.to_str().is_none_or(|ports| !ports.split(',').all(is_port))
     {
         return Err(refuse("PGPORT", &value, "must be a port's number"));
     }
@@ -108,6 +107,13 @@ pub(super) fn check_libpq_variables(
     {
         let modes = "must be disable, allow, prefer, require, verify-ca or verify-full";
         return Err(refuse("PGSSLMODE", &value, modes));
+    }
+    if let Some(value) = given("PGCHANNELBINDING")
+        && !value.to_str().is_some_and(|wanted| ["disable", "prefer"].contains(&wanted))
+    {
+        let reason = "the driver cannot bind a password to the TLS session; set it to prefer, and \
+                      PGSSLMODE=verify-full";
+        return Err(refuse("PGCHANNELBINDING", &value, reason));
     }
     Ok(())
 }

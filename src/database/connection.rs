@@ -4,9 +4,10 @@
 //! answer, so the client waits only a little longer than they allow. Everything that talks to the database does so
 //! through this type; [`Session`](super::Session) and the maintaining commands open it.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Execute, Executor, PgConnection, Postgres, SqlStr};
 
@@ -63,7 +64,7 @@ impl Connection {
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Vec<PgRow>, Failure> {
         let started = self.start()?;
-        let answer = tokio::time::timeout(self.limit, self.inner.fetch_all(statement)).await;
+        let answer = answer(self.limit, self.inner.fetch_all(statement)).await;
         self.finish(started, answer)
     }
 
@@ -76,7 +77,7 @@ impl Connection {
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgRow, Failure> {
         let started = self.start()?;
-        let answer = tokio::time::timeout(self.limit, self.inner.fetch_one(statement)).await;
+        let answer = answer(self.limit, self.inner.fetch_one(statement)).await;
         self.finish(started, answer)
     }
 
@@ -89,7 +90,7 @@ impl Connection {
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Option<PgRow>, Failure> {
         let started = self.start()?;
-        let answer = tokio::time::timeout(self.limit, self.inner.fetch_optional(statement)).await;
+        let answer = answer(self.limit, self.inner.fetch_optional(statement)).await;
         self.finish(started, answer)
     }
 
@@ -114,7 +115,7 @@ impl Connection {
             }
             Ok(())
         };
-        let answer = tokio::time::timeout(self.limit, rows).await;
+        let answer = answer(self.limit, rows).await;
         self.finish(started, answer).and(outcome)
     }
 
@@ -127,7 +128,7 @@ impl Connection {
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgQueryResult, Failure> {
         let started = self.start()?;
-        let answer = tokio::time::timeout(self.limit, self.inner.execute(statement)).await;
+        let answer = answer(self.limit, self.inner.execute(statement)).await;
         self.finish(started, answer)
     }
 
@@ -137,7 +138,7 @@ impl Connection {
     /// As of [`Connection::fetch_all`].
     pub async fn prepare(&mut self, statement: SqlStr) -> Result<PgStatement, Failure> {
         let started = self.start()?;
-        let answer = tokio::time::timeout(self.limit, self.inner.prepare(statement)).await;
+        let answer = answer(self.limit, self.inner.prepare(statement)).await;
         self.finish(started, answer)
     }
 
@@ -147,7 +148,7 @@ impl Connection {
     /// As of [`Connection::fetch_all`].
     pub async fn clear_cached_statements(&mut self) -> Result<(), Failure> {
         let started = self.start()?;
-        let answer = tokio::time::timeout(self.limit, self.inner.clear_cached_statements()).await;
+        let answer = answer(self.limit, self.inner.clear_cached_statements()).await;
         self.finish(started, answer)
     }
 
@@ -184,7 +185,20 @@ impl Connection {
             let message = format!("the database has not answered for {} s", self.limit.as_secs());
             return Err(Failure::new(Reason::Unavailable, message));
         };
-        self.is_waiting = false;
+        // After such an error nobody knows where the next answer begins.
+        self.is_waiting = matches!(answer, Err(sqlx::Error::Protocol(_) | sqlx::Error::Io(_)));
         Ok(answer?)
     }
+}
+
+/// Waits for the driver's answer. A panic of the driver is an error: it fails that way at messages that no PostgreSQL
+/// sends, and one server must not end the program.
+pub(super) async fn answer<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed> {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    Ok(tokio::time::timeout(limit, answer).await?.unwrap_or_else(|_| {
+        Err(sqlx::Error::Protocol("the driver does not understand the server's answer".to_owned()))
+    }))
 }

@@ -24,7 +24,7 @@ pub async fn backup(config: &Config, to: &Path, console: &Console) -> anyhow::Re
         bail!("{} exists already; name a file that does not", to.display());
     }
     let database = config.database.clone();
-    let who = database.connect_options()?.options.get_username().to_owned();
+    let who = user(&database)?;
     let file = to.to_owned();
     console.say(&format!("Backing up the schema {} into {} ...", database.schema.quoted(), to.display()));
     let tables = tokio::task::spawn_blocking(move || dump(&database, &file)).await??;
@@ -75,6 +75,13 @@ fn dump_into(database: &DatabaseConfig, file: &Path) -> anyhow::Result<usize> {
         );
     }
     Ok(tables)
+}
+
+/// The role that the URL names.
+fn user(database: &DatabaseConfig) -> anyhow::Result<String> {
+    let target = database.connect_options()?;
+    let server = target.servers.first().context("the database URL names no server")?;
+    Ok(server.options.get_username().to_owned())
 }
 
 fn finished(command: &mut Command) -> anyhow::Result<Output> {

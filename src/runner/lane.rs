@@ -1,19 +1,22 @@
 //! A lane's task. It stretches a collector's interval where the load budget demands it, backs off while the
 //! database is away, and lets no failure of one collector touch another.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rand::RngExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::Exporter;
+use super::outage::Outage;
 use super::turn::{Turn, share};
 use crate::collector::{Answer, Collector, Lane};
 use crate::collectors::COLLECTORS;
-use crate::database::{Failure, Reason, Run, Session};
+use crate::database::{Failure, LONGEST_CONNECT, Reason, Run, Session};
 use crate::shutdown::ends;
 
 /// The first pause after the database was not reached; it doubles up to the fast interval.
@@ -28,6 +31,8 @@ pub(super) struct LaneTask {
     pub(super) turns: Vec<Turn>,
     /// Attempts to reach the database that failed in a row.
     pub(super) misses: u32,
+    /// Since when the database is not reached, if so.
+    outage: Option<Outage>,
     pub(super) started: Instant,
 }
 
@@ -70,7 +75,7 @@ impl LaneTask {
             })
         };
         let takes_census = lane == Lane::Slow || is_alone();
-        LaneTask { lane, session, takes_census, turns, misses: 0, started, exporter }
+        LaneTask { lane, session, takes_census, turns, misses: 0, outage: None, started, exporter }
     }
 
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
@@ -99,17 +104,21 @@ impl LaneTask {
         self.session.close().await;
     }
 
-    /// More than a turn can take: each query up to its time-out, and reading the catalog before.
+    /// More than a turn can take: connecting, each query up to its time-out, and reading the catalog before.
     fn longest_turn(&self, index: usize) -> Duration {
         let statements =
             u32::try_from(self.turns[index].collector.queries.len()).unwrap_or(u32::MAX).saturating_add(8);
-        self.exporter.config.collectors.timeout.saturating_mul(statements)
+        self.exporter.config.collectors.timeout.saturating_mul(statements).saturating_add(LONGEST_CONNECT)
     }
 
     async fn turn(&mut self, index: usize) {
         let began = Instant::now();
         let collector = self.turns[index].collector;
-        let outcome = self.attempt(collector).await;
+        // A fault in one collector's code must not end the lane.
+        let outcome = AssertUnwindSafe(self.attempt(collector)).catch_unwind().await.unwrap_or_else(|_| {
+            let failure = Failure::new(Reason::Unavailable, "internal fault, see the log line before");
+            Outcome::Failed(Vec::new(), failure, Cost { busy: Duration::ZERO, own: Duration::ZERO })
+        });
         let took = began.elapsed();
         self.turns[index].is_here = !matches!(outcome, Outcome::NotHere);
         match outcome {
@@ -205,6 +214,10 @@ impl LaneTask {
         self.exporter.telemetry.reached(begun.is_ok());
         if begun.is_ok() {
             self.misses = 0;
+            if let Some(outage) = self.outage.take() {
+                let lasted = humantime::format_duration(outage.lasted());
+                info!(lane = self.lane.label(), "connected again after {lasted}");
+            }
         }
         begun
     }
@@ -243,32 +256,35 @@ impl LaneTask {
         // Jitter, or all exporters of a restarted database come back in the same moment.
         let again = Instant::now() + pause.mul_f64(rand::rng().random_range(0.5..=1.0));
         self.misses = self.misses.saturating_add(1);
+        let lane = self.lane.label();
+        if self.outage.get_or_insert_with(Outage::begin).note_error(&failure.message) {
+            warn!(lane, error = %failure, "the database is not reached; all collectors of this lane wait");
+        } else {
+            debug!(lane, error = %failure, "the database is still not reached");
+        }
         let now = Instant::now();
         for index in 0..self.turns.len() {
             if self.turns[index].due <= now && self.turns[index].is_here {
-                self.note(index, took, Duration::ZERO, Some(failure));
+                self.record(index, took, Duration::ZERO, Some(failure));
             }
             self.turns[index].due = self.turns[index].due.max(again);
         }
     }
 
+    /// Publishes what came of a run, and logs it if it is news.
     fn note(&mut self, index: usize, took: Duration, busy: Duration, failure: Option<&Failure>) {
+        self.record(index, took, busy, failure);
+        self.turns[index].log(self.lane, failure);
+    }
+
+    /// Publishes what came of a run.
+    fn record(&mut self, index: usize, took: Duration, busy: Duration, failure: Option<&Failure>) {
         let lane = self.lane;
-        let Turn { collector, interval, last_failure, .. } = &mut self.turns[index];
+        let Turn { collector, interval, .. } = &self.turns[index];
         let exporter = &self.exporter;
-        let reason = failure.map(|failure| failure.reason);
-        exporter.telemetry.ran(collector, lane, took, busy, reason);
+        exporter.telemetry.ran(collector, lane, took, busy, failure.map(|failure| failure.reason));
         exporter.telemetry.interval(collector, lane, *interval);
         exporter.status.ran(collector.name, lane, took, *interval, failure.map(ToString::to_string));
-        if let Some(failure) = failure {
-            let (collector, lane, reason) = (collector.name, lane.label(), failure.reason.label());
-            if *last_failure == Some(failure.reason) {
-                debug!(collector, lane, reason, error = %failure, "a run failed again");
-            } else {
-                warn!(collector, lane, reason, error = %failure, "a run failed");
-            }
-        }
-        *last_failure = reason;
     }
 }
 

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::{debug, info, warn};
 
 use super::debt::Debt;
-use crate::collector::Collector;
-use crate::database::Reason;
+use super::outage::in_seconds;
+use crate::collector::{Collector, Lane};
+use crate::database::{Failure, Reason};
 
 pub(super) struct Turn {
     pub(super) collector: &'static Collector,
@@ -20,6 +22,8 @@ pub(super) struct Turn {
     /// Whether it has a query in this lane here, as far as known.
     pub(super) is_here: bool,
     pub(super) last_failure: Option<Reason>,
+    /// Since when its runs fail, apart from those for which the database was not reached.
+    pub(super) failing_since: Option<Instant>,
 }
 
 impl Turn {
@@ -33,6 +37,7 @@ impl Turn {
             interval,
             is_here: true,
             last_failure: None,
+            failing_since: None,
         }
     }
 
@@ -53,6 +58,24 @@ impl Turn {
         self.due =
             if self.demanded > configured { earliest } else { next_on_grid(origin, configured, earliest) };
         self.interval
+    }
+
+    /// Logs what came of a run: the first failure of its kind, and the first success after failures.
+    pub(super) fn log(&mut self, lane: Lane, failure: Option<&Failure>) {
+        let (collector, lane) = (self.collector.name, lane.label());
+        if let Some(failure) = failure {
+            let reason = failure.reason.label();
+            if self.failing_since.is_some() && self.last_failure == Some(failure.reason) {
+                debug!(collector, lane, reason, error = %failure, "a run failed again");
+            } else {
+                warn!(collector, lane, reason, error = %failure, "a run failed");
+            }
+            self.failing_since.get_or_insert_with(Instant::now);
+        } else if let Some(since) = self.failing_since.take() {
+            let lasted = humantime::format_duration(in_seconds(since.elapsed()));
+            info!(collector, lane, "a run succeeded again after {lasted}");
+        }
+        self.last_failure = failure.map(|failure| failure.reason);
     }
 }
 

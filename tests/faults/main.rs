@@ -29,3 +29,4 @@ mod migrated;
 mod pooler;
 mod signals;
 mod standby;
+mod told;

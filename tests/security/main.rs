@@ -16,6 +16,7 @@ mod process;
 #[path = "../support/scrape.rs"]
 mod scrape;
 
+mod addresses;
 mod columns;
 mod files;
 mod names;

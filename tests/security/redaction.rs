@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use marie_exporter::config::{self, Command, Config, Target};
+use marie_exporter::config::{self, Command, Config, Server, Target};
 use marie_exporter::database::Session;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -197,12 +197,13 @@ async fn no_part_of_a_password_is_said_however_it_is_written() {
                 given.is_not_in("the refusal", &format!("{error} {error:?}"));
             }
             // What the driver and the server repeat.
-            Ok(Target { options, .. }) => {
+            Ok(Target { servers, .. }) => {
                 taken += 1;
-                let name = options.get_database().unwrap_or_default();
-                let repeated =
-                    format!("{}:{} {}", options.get_host(), options.get_port(), options.get_username());
-                given.is_not_in("host, user or database", &format!("{repeated} {name}"));
+                for Server { options, place, .. } in servers {
+                    let name = options.get_database().unwrap_or_default();
+                    let repeated = format!("{place} {} {name}", options.get_username());
+                    given.is_not_in("host, user or database", &repeated);
+                }
             }
         }
         if (taken + refused) % 50 == 0 {

@@ -18,7 +18,7 @@ use crate::process::{command, text};
 /// A certificate authority, which a server or a client believes or does not.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: String,
+    pub(crate) certificate: String,
 }
 
 impl Authority {
@@ -32,7 +32,13 @@ impl Authority {
     }
 
     /// Writes a certificate for `common_name`, also good for the host `name`, and its key.
-    fn certify(&self, folder: &Path, file: &str, common_name: &str, names: &[&str]) -> [PathBuf; 2] {
+    pub(crate) fn certify(
+        &self,
+        folder: &Path,
+        file: &str,
+        common_name: &str,
+        names: &[&str],
+    ) -> [PathBuf; 2] {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut parameters = CertificateParams::new(names).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, common_name);
@@ -113,7 +119,7 @@ impl Secured {
 }
 
 /// Connects as the exporter does: whether the session is encrypted, or why there is none.
-async fn encrypted(url: &str) -> Result<bool, String> {
+pub(crate) async fn encrypted(url: &str) -> Result<bool, String> {
     let arguments = ["marie-exporter", "serve", "--database-url", url];
     let config = match config::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,

@@ -89,14 +89,69 @@ async fn the_password_file_is_heeded_if_nobody_else_can_read_it() {
     let told = check(&variables);
     assert!(told.contains("role      of_file"), "{told}");
     write_password_file(&file, &line, 0o644);
-    assert!(check(&variables).contains("password authentication failed"));
-    // `serve` says why.
-    let mut serve = command(&["serve", "--web.listen-address=127.0.0.1:0"]);
+    let why = format!("the password file {path} was not used: other users may read or write it (mode 0644)");
+    for words in
+        [&["check"][..], &["jobs", "list"], &["grants"], &["maintain", "purge", "failed", "--older-than=7d"]]
+    {
+        let output = command(words).envs(variables).output().unwrap();
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("password authentication failed") && told.contains(&why), "{words:?}: {told}");
+        assert_eq!(told.matches(&why).count(), 1, "{words:?}: {told}");
+    }
+    let mut serve = command(&["serve", "--web.listen-address=127.0.0.1:0", "--collector.interval=200ms"]);
     serve.envs(variables);
-    let process = Process::start(serve, 1);
+    let mut process = Process::start(serve, 1);
+    process.until_logged(&why);
+    let attempts = |address: &str| crate::scrape::metrics(address).value("marie_up", &[]);
+    assert_eq!(attempts(process.address()), Some(0.0));
     until_ready(process.address());
     let (_, _, log) = process.end("TERM");
-    assert!(log.contains("Permissions are not strict enough") && log.contains("pgpass"), "{log}");
+    assert!(log.matches(&why).count() <= 2, "once for each lane: {log}");
+}
+
+#[tokio::test]
+async fn unused_password_file_is_named_with_the_reason() {
+    let mut database = Database::new(Shape::New).await;
+    guarded(&mut database, "of_no_file", "secret").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pgpass");
+    write_password_file(&file, "127.0.0.1:*:*:other:secret", 0o600);
+    let url = database.url.replace("postgres@", "of_no_file@");
+    let missing = folder.path().join("missing").display().to_string();
+    let place = format!("127.0.0.1:{}", SERVER.port());
+    for (parameter, variable, why) in [
+        (String::new(), file.display().to_string(), format!("no line of it fits {place}")),
+        (String::new(), missing.clone(), "missing was not used: No such file".to_owned()),
+        (format!("?passfile={missing}"), String::new(), "missing was not used: No such file".to_owned()),
+        (
+            format!("?passfile={}", folder.path().display()),
+            String::new(),
+            "it is not a plain file".to_owned(),
+        ),
+        (String::new(), String::new(), "no password is set".to_owned()),
+    ] {
+        let url = format!("{url}{parameter}");
+        let told = check(&[("DATABASE_URL", &url), ("PGPASSFILE", &variable)]);
+        assert!(told.contains("password authentication failed") && told.contains(&why), "{why}: {told}");
+    }
+    // Without a line that fits, but with no need of a password, the connection works and the file is warned of.
+    let told = check(&[("DATABASE_URL", &database.url), ("PGPASSFILE", &missing)]);
+    assert!(told.contains("role      postgres") && told.contains("warning   the password file"), "{told}");
+}
+
+#[tokio::test]
+async fn secret_that_every_user_can_read_is_warned_of() {
+    let database = Database::new(Shape::New).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    fs::write(&file, &database.url).unwrap();
+    for (mode, warns) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let output = command(&["check", "--database-url-file"]).arg(&file).output().unwrap();
+        let told = text(&output.stdout);
+        let warning = format!("warning   {} can be read by every user (mode {mode:04o})", file.display());
+        assert_eq!(told.contains(&warning), warns, "{mode:o}: {told}");
+    }
 }
 
 #[tokio::test]

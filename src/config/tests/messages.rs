@@ -61,7 +61,12 @@ fn a_variable_of_libpq_that_would_not_be_heeded_is_refused() {
         ),
         (
             ("PGCHANNELBINDING", "require"),
-            "invalid value \"require\" for the database (environment variable PGCHANNELBINDING): this variable \
+            "invalid value \"require\" for the database (environment variable PGCHANNELBINDING): the driver \
+             cannot bind a password to the TLS session; set it to prefer, and PGSSLMODE=verify-full",
+        ),
+        (
+            ("PGREQUIREAUTH", "scram-sha-256"),
+            "invalid value \"scram-sha-256\" for the database (environment variable PGREQUIREAUTH): this variable \
              is not supported, unset it",
         ),
     ] {

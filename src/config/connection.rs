@@ -1,0 +1,360 @@
+//! What a URL says, completed by libpq's variables, as options of the driver.
+//!
+//! Input: a URL and, once a connection is made, the files that it names. Output: a [`Target`]: the servers to try, in
+//! their order, and what is worth a warning. Because the driver ignores some of libpq's keywords and reads others in its
+//! own way, it is given nothing that is not checked here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use url::Url;
+
+use super::database_url::DatabaseUrlError;
+use super::hosts::{self, Host};
+use super::keywords::{CACHE, Keywords};
+use super::password_file::{self, Wanted};
+use super::tls_files;
+
+/// How long opening a connection may take, name resolution and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest time that `connect_timeout` can give.
+const LONGEST_CONNECT_TIMEOUT: u64 = 60;
+
+/// Where to connect, and what to do there with prepared statements.
+#[derive(Debug)]
+pub struct Target {
+    /// The servers to try, at least one.
+    pub servers: Vec<Server>,
+    pub role: ServerRole,
+    /// How long connecting to one of them may take.
+    pub timeout: Duration,
+    /// Whether statements may stay prepared from one transaction to the next. sqlx's own cache is no matter: at
+    /// capacity 0 sqlx prepares under a name and never gives that up.
+    pub keeps_statements: bool,
+    /// What the operator should know of a connection that works: a secret that others can read, for example.
+    pub warnings: Vec<String>,
+}
+
+/// A server to try.
+#[derive(Debug)]
+pub struct Server {
+    pub options: PgConnectOptions,
+    /// As an error names it.
+    pub place: String,
+    /// Why there is no password, if there is none.
+    pub lacks_password: Option<String>,
+}
+
+/// Which of several servers to take, libpq's `target_session_attrs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerRole {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+/// A URL that has been read; its files have not.
+#[derive(Debug)]
+pub(super) struct Connect {
+    keywords: Keywords,
+    hosts: Vec<Host>,
+    mode: PgSslMode,
+    role: ServerRole,
+    timeout: Duration,
+    keeps_statements: bool,
+}
+
+impl Connect {
+    /// Parses a URL; the error is a reason that follows "the database URL".
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let keywords = Keywords::parse(text)?;
+        let cache = keywords.get(CACHE).map(|value| value.parse::<usize>());
+        let cache = cache.transpose().map_err(|error| format!("is not valid: {error}"))?;
+        let hosts = hosts::hosts(&keywords)?;
+        let mode = ssl_mode(&keywords)?;
+        for host in &hosts {
+            host.ssl_mode(mode)?;
+        }
+        check_channel_binding(&keywords)?;
+        Ok(Connect {
+            role: server_role(&keywords)?,
+            timeout: timeout(&keywords)?,
+            keeps_statements: cache != Some(0),
+            keywords,
+            hosts,
+            mode,
+        })
+    }
+
+    /// The values of the URL, as libpq's variables.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        self.keywords.environment()
+    }
+
+    /// The options, once the files that they name have been read: the driver's own error names no file.
+    pub(super) fn with_files(self) -> Result<Target, DatabaseUrlError> {
+        let mut warnings = tls_files::check(&self.keywords)?;
+        let mut servers = Vec::new();
+        for host in &self.hosts {
+            let mode = host.ssl_mode(self.mode).map_err(DatabaseUrlError::Invalid)?;
+            let options = self.options(host, mode)?;
+            let (options, lacks_password) = self.with_password(host, options);
+            if lacks_password.is_none() && !host.is_socket() && is_unverified(mode) {
+                warnings.push(format!(
+                    "the password goes to {}:{} over TCP without a check who answers there; add \
+                     sslmode=verify-full to the database URL",
+                    host.name, host.port
+                ));
+            }
+            let ignored = lacks_password.iter().filter(|why| why.starts_with("the password file"));
+            warnings.extend(ignored.cloned());
+            let place = if host.target() == host.name {
+                format!("{}:{}", host.name, host.port)
+            } else {
+                format!("{} ({}):{}", host.name, host.target(), host.port)
+            };
+            servers.push(Server { options, place, lacks_password });
+        }
+        let Connect { role, timeout, keeps_statements, .. } = self;
+        Ok(Target { servers, role, timeout, keeps_statements, warnings })
+    }
+
+    /// The driver's options for one host, all but the password.
+    fn options(&self, host: &Host, mode: PgSslMode) -> Result<PgConnectOptions, DatabaseUrlError> {
+        let invalid =
+            |error: &dyn std::fmt::Display| DatabaseUrlError::Invalid(format!("is not valid: {error}"));
+        // Only a URL can give the driver `options`. An empty password keeps it from looking for a password file.
+        let mut url = Url::parse("postgres:///?password=").map_err(|error| invalid(&error))?;
+        url.query_pairs_mut().append_pair("host", host.target()).append_pair("port", &host.port.to_string());
+        for name in ["user", "dbname", "application_name", "options"] {
+            if let Some(value) = self.keywords.get(name) {
+                url.query_pairs_mut().append_pair(name, &value);
+            }
+        }
+        for (setting, value) in &self.keywords.settings {
+            url.query_pairs_mut().append_pair(&format!("options[{setting}]"), value);
+        }
+        let options = PgConnectOptions::from_url(&url).map_err(|error| invalid(&error))?.ssl_mode(mode);
+        Ok(tls_files::add(&self.keywords, options))
+    }
+
+    /// Adds the password of the URL, a variable or the password file; says why there is none.
+    fn with_password(&self, host: &Host, options: PgConnectOptions) -> (PgConnectOptions, Option<String>) {
+        if let Some(password) = self.keywords.get("password") {
+            return (options.password(&password), None);
+        }
+        let named = self.keywords.get("passfile").map(PathBuf::from);
+        let file = named.clone().or_else(|| std::env::home_dir().map(|home| home.join(".pgpass")));
+        let Some(file) = file.filter(|file| named.is_some() || Path::exists(file)) else {
+            return (options, Some("no password is set".to_owned()));
+        };
+        let found = password_file::password(
+            &file,
+            &Wanted {
+                host: &host.name,
+                port: host.port,
+                database: options.get_database().unwrap_or(options.get_username()),
+                user: options.get_username(),
+            },
+        );
+        match found {
+            Ok(password) => (options.password(&password), None),
+            Err(why) => (options, Some(why)),
+        }
+    }
+}
+
+fn is_unverified(mode: PgSslMode) -> bool {
+    !matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull)
+}
+
+fn ssl_mode(keywords: &Keywords) -> Result<PgSslMode, String> {
+    let mode = keywords.get("sslmode").map(|value| value.parse::<PgSslMode>()).transpose().map_err(|_| {
+        // The driver's own text repeats the value.
+        "has an sslmode other than disable, allow, prefer, require, verify-ca and verify-full".to_owned()
+    })?;
+    let authority = keywords.get("sslrootcert");
+    match (mode, authority.as_deref()) {
+        (None, Some(tls_files::SYSTEM)) => Ok(PgSslMode::VerifyFull),
+        (Some(mode), Some(tls_files::SYSTEM)) if !matches!(mode, PgSslMode::VerifyFull) => {
+            Err("has sslrootcert=system, which needs sslmode=verify-full".to_owned())
+        }
+        // As libpq has it: who names an authority wants the certificate checked.
+        (Some(PgSslMode::Require), Some(_)) => Ok(PgSslMode::VerifyCa),
+        (mode, _) => Ok(mode.unwrap_or_default()),
+    }
+}
+
+fn check_channel_binding(keywords: &Keywords) -> Result<(), String> {
+    match keywords.get("channel_binding").as_deref() {
+        None | Some("disable" | "prefer") => Ok(()),
+        Some("require") => {
+            Err("has channel_binding=require: the driver cannot bind a password to the TLS session; use \
+                                sslmode=verify-full and leave channel_binding out"
+                .to_owned())
+        }
+        Some(_) => Err("has a channel_binding other than disable, prefer and require".to_owned()),
+    }
+}
+
+fn timeout(keywords: &Keywords) -> Result<Duration, String> {
+    let Some(text) = keywords.get("connect_timeout") else { return Ok(CONNECT_TIMEOUT) };
+    let seconds =
+        text.trim().parse::<i64>().map_err(|_| "has a connect_timeout that is no number of seconds")?;
+    // Zero and less is without limit in libpq. A lane has to go on, so the default applies.
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+    Ok(seconds.map_or(CONNECT_TIMEOUT, |seconds| Duration::from_secs(seconds.min(LONGEST_CONNECT_TIMEOUT))))
+}
+
+fn server_role(keywords: &Keywords) -> Result<ServerRole, String> {
+    Ok(match keywords.get("target_session_attrs").as_deref() {
+        None | Some("any") => ServerRole::Any,
+        Some("read-write") => ServerRole::ReadWrite,
+        Some("read-only") => ServerRole::ReadOnly,
+        Some("primary") => ServerRole::Primary,
+        Some("standby") => ServerRole::Standby,
+        Some("prefer-standby") => ServerRole::PreferStandby,
+        Some(_) => {
+            return Err(
+                "has target_session_attrs other than any, read-write, read-only, primary, standby and \
+                        prefer-standby"
+                    .to_owned(),
+            );
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keywords::KEYWORDS;
+
+    #[test]
+    fn no_error_about_a_url_contains_its_password() {
+        for (url, reason) in [
+            ("mysql://u:hunter2@h/d", "must begin with postgres:// or postgresql://"),
+            ("host=h password=hunter2", "must begin with postgres:// or postgresql://"),
+            ("", "must begin with postgres:// or postgresql://"),
+            ("postgres://u:hunter2@h:port/d", "is not valid: invalid port number"),
+            ("postgres://u:hunter2@h:99999/d", "is not valid: invalid port number"),
+            ("postgres://u:hunter2@h:0/d", "is not valid: invalid port number"),
+            ("postgres://u:hunter2%ff@h/d", "is not valid: invalid utf-8 sequence of 1 bytes"),
+            ("postgres://u:hunter2%00@h/d", "is not valid: %00"),
+            ("postgres://u:hunter2/x@h/d", "has a reserved character: in user, password"),
+            ("postgres://u:1#hunter2@h/d", "has a reserved character: in user, password"),
+            ("postgres://u:1?hunter2@h/d", "has a reserved character: in user, password"),
+            ("postgres://u@h/d?sslmode=hunter2", "has an sslmode other than disable, allow"),
+            ("postgres://u@h/d?port=hunter2", "is not valid: invalid port number"),
+            ("postgres://u@h/d?hostaddr=hunter2", "is not valid: invalid IP address syntax"),
+            ("postgres://u@h/d?connect_timeout=hunter2", "has a connect_timeout that is no number"),
+            ("postgres://u@h/d?channel_binding=hunter2", "has a channel_binding other than disable"),
+            ("postgres://u:hunter2@h/d?channel_binding=require", "has channel_binding=require: the driver"),
+            ("postgres://u@h/d?target_session_attrs=hunter2", "has target_session_attrs other than any"),
+            ("postgres://u@h/d?sslmode=require&sslrootcert=system", "has sslrootcert=system, which needs"),
+            ("postgres://u@h/d?hostaddr=::1&sslmode=verify-full", "has hostaddr and sslmode=verify-full"),
+            ("postgres://u@[::1%251]/d?sslmode=require", "has an IPv6 address with a zone"),
+            ("postgres://u:p@[hunter2]/d", "is not valid: invalid IPv6 address"),
+            ("postgres://u:p@[::1]hunter2/d", "is not valid: invalid IPv6 address"),
+            ("postgres://u:x@hunter2/z@h/d", "has a reserved character: in user, password"),
+            ("postgres://u:x@hunter2?z@h/d", "is not valid: a parameter has no value"),
+            ("postgres://u:x@hunter2?z=@h/d", "has a parameter that is not supported; there are appl"),
+            (
+                "postgres://u@h/d?password=x&hunter2=y",
+                "has a parameter that is not supported; there are appl",
+            ),
+            (
+                "postgres://u:hunter2@h/d?sslcrl=x",
+                "has the parameter sslcrl that is not supported; there are",
+            ),
+            ("postgres://u:hunter2@h1,h2:1,h3:2/d?port=5,6", "has another number of ports than of hosts"),
+            ("postgres://u:hunter2@h/d?hostaddr=::1,::2", "has another number of hosts in hostaddr"),
+            ("postgres://u:hunter2@1,2,3,4,5,6,7,8,9/d", "names more than 8 hosts"),
+        ] {
+            let error = Connect::parse(url).unwrap_err();
+            assert!(error.starts_with(reason), "{url}: {error}");
+            assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn supported_parameters_have_an_effect() {
+        let target = |url: &str| format!("{:?}", Connect::parse(url).unwrap().with_files());
+        for parameter in KEYWORDS.map(|(name, _)| name).into_iter().chain([CACHE, "options[work_mem]"]) {
+            let value = match parameter {
+                // The driver has no channel binding, so these two are the same.
+                "channel_binding" => continue,
+                "sslmode" => "disable",
+                "hostaddr" => "192.0.2.1",
+                "target_session_attrs" => "primary",
+                "port" | "connect_timeout" => "7",
+                CACHE => "0",
+                _ => "/nowhere/x",
+            };
+            let set = target(&format!("postgres://u@h/d?{parameter}={value}"));
+            assert_ne!(set, target("postgres://u@h/d"), "{parameter}");
+        }
+    }
+
+    #[test]
+    fn connect_timeout_is_bounded() {
+        for (given, seconds) in [
+            ("", 5),
+            ("connect_timeout=0", 5),
+            ("connect_timeout=-1", 5),
+            ("connect_timeout=9", 9),
+            ("connect_timeout=86400", 60),
+        ] {
+            let connect = Connect::parse(&format!("postgres://h/d?{given}")).unwrap();
+            assert_eq!(connect.timeout.as_secs(), seconds, "{given}");
+        }
+    }
+
+    #[test]
+    fn unreadable_file_is_named_but_a_key_in_its_place_is_not() {
+        let told = |parameters: &str| {
+            let connect = Connect::parse(&format!("postgres://u@h/d?{parameters}")).unwrap();
+            connect.with_files().err().map(|error| error.to_string())
+        };
+        let missing = told("sslcert=/nowhere/a.crt&sslkey=/nowhere/a.key").unwrap();
+        assert!(missing.starts_with("cannot read /nowhere/a.crt (sslcert): "), "{missing}");
+        assert_eq!(told("sslkey=-----BEGIN PRIVATE KEY-----hunter2"), None);
+        let empty = told("sslrootcert=/dev/null").unwrap();
+        assert!(empty.contains("/dev/null (sslrootcert): it holds no certificate"), "{empty}");
+    }
+
+    #[test]
+    fn named_authority_is_asked_unless_encryption_is_not_wanted() {
+        for (parameters, mode) in [
+            ("sslmode=require", "Require"),
+            ("ssl=true", "Require"),
+            ("sslmode=require&sslrootcert=ca.pem", "VerifyCa"),
+            ("sslrootcert=ca.pem&sslmode=verify-full", "VerifyFull"),
+            ("sslrootcert=ca.pem", "Prefer"),
+            ("sslrootcert=system", "VerifyFull"),
+        ] {
+            let connect = Connect::parse(&format!("postgres://u@h/d?{parameters}")).unwrap();
+            assert_eq!(format!("{:?}", connect.mode), mode, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn password_over_tcp_without_verification_is_warned_of() {
+        for (url, warned) in [
+            ("postgres://u:p@h/d", true),
+            ("postgres://u:p@h/d?sslmode=require", true),
+            ("postgres://u:p@h/d?sslmode=verify-full", false),
+            ("postgres://u:p@/d?host=/socket", false),
+            ("postgres://u@h/d?passfile=/nowhere", true),
+            ("postgres://u@h/d", false),
+        ] {
+            let target = Connect::parse(url).unwrap().with_files().unwrap();
+            assert_eq!(!target.warnings.is_empty(), warned, "{url}: {:?}", target.warnings);
+        }
+    }
+}

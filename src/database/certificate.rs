@@ -1,0 +1,114 @@
+//! What went wrong with TLS, in words that help.
+//!
+//! Input: an error of the driver. Output: a sentence. Because the driver's TLS library is stricter than libpq with
+//! certificates of servers, its terse words would lead people to `sslmode=require`, which believes any certificate.
+
+use tokio_rustls::rustls::{self, CertificateError};
+
+/// How to make a certificate for a server that is its own authority.
+const MAKE_NEW: &str = "make a new one with `openssl req -x509 -new -nodes -days 365 -subj /CN=HOST -addext \
+                        basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:HOST -keyout server.key -out \
+                        server.crt`, with IP:ADDRESS for an address";
+
+/// How to have an authority sign a certificate that is good for a name.
+const SIGN_AGAIN: &str = "sign it again with `openssl x509 -req -in server.csr -CA root.crt -CAkey root.key \
+                          -CAcreateserial -days 365 -extfile FILE -out server.crt`, where FILE says \
+                          subjectAltName=DNS:HOST, or IP:ADDRESS for an address";
+
+/// Explains an error of TLS; `None` for any other.
+pub(super) fn explain(error: &sqlx::Error) -> Option<String> {
+    match error {
+        sqlx::Error::Io(error) => of_library(error.get_ref()?.downcast_ref()?),
+        sqlx::Error::Tls(error) => match error.downcast_ref::<rustls::Error>() {
+            Some(error) => of_library(error),
+            None if error.is::<rustls::pki_types::InvalidDnsNameError>() => {
+                Some("its name is neither an address nor a host name, so TLS cannot check it".to_owned())
+            }
+            None => None,
+        },
+        _ => None,
+    }
+}
+
+fn of_library(error: &rustls::Error) -> Option<String> {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+            Some(of_other(&format!("{other:?}"), &other.to_string()))
+        }
+        rustls::Error::InvalidCertificate(fault) => Some(format!("{} ({error})", of_certificate(fault))),
+        rustls::Error::PeerIncompatible(_) => Some(format!(
+            "the server and the exporter, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common \
+             ({error})"
+        )),
+        rustls::Error::AlertReceived(alert) => {
+            Some(format!("the server ended the TLS handshake with the alert {alert:?}; its log says why"))
+        }
+        rustls::Error::InconsistentKeys(_) => {
+            Some("the certificate of sslcert and the key of sslkey do not belong together".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn of_certificate(fault: &CertificateError) -> String {
+    match fault {
+        CertificateError::UnknownIssuer => {
+            "no authority that is trusted here has signed the server's certificate; name the authority's file as \
+             sslrootcert, or the certificate's own file if it signs itself"
+                .to_owned()
+        }
+        CertificateError::BadSignature => {
+            "the authority in sslrootcert has the name of the one that signed the server's certificate, but another key"
+                .to_owned()
+        }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            format!("the server's certificate names no host in subjectAltName, and its CN does not count; {SIGN_AGAIN}")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the server's certificate is for other hosts; connect by a name that it has, or use sslmode=verify-ca".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired, or this machine's clock is wrong".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet, or this machine's clock is wrong".to_owned()
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "the server's certificate is not for servers: its extendedKeyUsage lacks serverAuth".to_owned()
+        }
+        CertificateError::UnhandledCriticalExtension => {
+            "the server's certificate has a critical extension that the driver does not know; sign it without".to_owned()
+        }
+        CertificateError::BadEncoding => {
+            format!("the server's certificate is not encoded as the standard says; {MAKE_NEW}")
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the server's certificate has a key or signature that the driver does not support: it takes RSA of 2048 to \
+             8192 bits with SHA-2, ECDSA with P-256 or P-384, and Ed25519"
+                .to_owned()
+        }
+        _ => "the server's certificate is not accepted".to_owned(),
+    }
+}
+
+/// Explains what the library has no name of its own for. `debug` is the fault's name, `shown` its text.
+fn of_other(debug: &str, shown: &str) -> String {
+    let is = |name: &str| debug.contains(name);
+    if is("CaUsedAsEndEntity") {
+        format!(
+            "the server's certificate is that of an authority (CA:TRUE), as `openssl req -x509` makes it, and the driver \
+             believes those as a signer only, also if they are in sslrootcert; {MAKE_NEW}"
+        )
+    } else if is("UnsupportedCertVersion") {
+        format!(
+            "the server's certificate is of X.509 version 1, and the driver wants version 3; {SIGN_AGAIN}"
+        )
+    } else if is("EndEntityUsedAsCa") {
+        "the certificate that signed the server's is not that of an authority (CA:FALSE)".to_owned()
+    } else if is("PathLenConstraintViolated") || is("NameConstraintViolation") {
+        format!("an authority above the server's certificate may not sign it: {shown}")
+    } else {
+        format!("the server's certificate is not accepted: {shown}; {MAKE_NEW}")
+    }
+}
