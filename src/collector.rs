@@ -118,7 +118,12 @@ impl Query {
 
     /// What this query lacks here, if anything; what is not there before what may not be read.
     pub fn lack(&self, schema: &Schema) -> Option<Lack> {
-        self.needs_here(schema).filter_map(|need| schema.lacks(need)).min_by_key(Lack::is_permission)
+        let mut lacks = self.needs_here(schema).filter_map(|need| schema.lacks(need));
+        let first = lacks.next()?;
+        if !first.is_permission() {
+            return Some(first);
+        }
+        Some(lacks.find(|lack| !lack.is_permission()).unwrap_or(first))
     }
 
     /// The lane that it runs in here.
@@ -222,8 +227,9 @@ impl Collector {
     /// Why not one of its queries can run here, if so.
     pub fn lack(&self, config: &Config, schema: &Schema) -> Option<Lack> {
         let lacks: Option<Vec<Lack>> = self.wanted_queries(config).map(|query| query.lack(schema)).collect();
-        // A missing grant is what the operator can mend, so it is named first.
-        lacks.and_then(|lacks| lacks.into_iter().max())
+        let lacks = lacks?;
+        // The operator can give a right, so a right that is lacking is named first.
+        lacks.iter().find(|lack| lack.is_permission()).or(lacks.first()).cloned()
     }
 
     /// Runs its queries of one lane inside the transaction of `run`. The answers up to a failure are good:

@@ -1,9 +1,11 @@
 //! Deployments differ: a table that was never made, a column from a later migration, states as text, a view
 //! in the table's place, a schema of any name. Whatever is not lacking still runs.
 
-use marie_exporter::collector::Lane;
+use marie_exporter::collector::{Collector, Lane, Pace, Query, SqlFile};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::schema::Need;
+use sqlx::postgres::PgArguments;
 
 use crate::scheduler::Scheduler;
 
@@ -159,5 +161,40 @@ async fn each_column_of_the_lesser_tables_can_be_missing() {
             let changes: Vec<String> = optional.map(drop).collect();
             survives(&mut scheduler, changes).await;
         }
+    }
+}
+
+const fn needing(needs: &'static [Need]) -> Query {
+    Query {
+        sql: SqlFile { name: "none.sql", text: "" },
+        pace: Pace::Fast,
+        wanted: |_| true,
+        needs,
+        stand_ins: &[],
+        index: None,
+        arguments: |_| Ok(PgArguments::default()),
+    }
+}
+
+const DENIED: Need = Need::Columns("job", &["name"]);
+const MISSING: Need = Need::Columns("job", &["nothing"]);
+
+/// Both orders, since neither may decide.
+static BOTH: [Query; 2] = [needing(&[DENIED, MISSING]), needing(&[MISSING, DENIED])];
+static DENIED_FIRST: [Query; 2] = [needing(&[DENIED]), needing(&[MISSING])];
+static MISSING_FIRST: [Query; 2] = [needing(&[MISSING]), needing(&[DENIED])];
+
+#[tokio::test]
+async fn query_names_what_is_missing_and_collector_what_is_denied() {
+    let mut scheduler = Scheduler::new(Shape::New).await;
+    scheduler.execute("create role without_rights; set local role without_rights").await;
+    let schema = scheduler.schema().await;
+    for query in &BOTH {
+        assert_eq!(query.lack(&schema).unwrap().to_string(), "no column job.nothing");
+    }
+    for queries in [&DENIED_FIRST, &MISSING_FIRST] {
+        let collector = Collector { name: "none", about: "", families: &[], queries };
+        let lack = collector.lack(&scheduler.config, &schema).unwrap();
+        assert_eq!(lack.to_string(), "table job may not be read");
     }
 }
