@@ -58,7 +58,9 @@ impl Catalog {
             }
         };
         let is_announced = |before: &Schema| {
-            before.shape() == schema.shape() && before.unknown_states() == schema.unknown_states()
+            before.shape() == schema.shape()
+                && before.unknown_states() == schema.unknown_states()
+                && before.untrusted().eq(schema.untrusted())
         };
         if !known.schema.as_deref().is_some_and(is_announced) {
             announce(name.as_str(), &schema);
@@ -121,6 +123,9 @@ fn maximum_age(config: &Config) -> Duration {
 
 fn announce(name: &str, schema: &Schema) {
     info!(schema = name, shape = schema.shape(), server = schema.server_version, "looked at the database");
+    for untrusted in schema.untrusted() {
+        warn!(why = %untrusted, "a relation is not used");
+    }
     for state in schema.unknown_states() {
         warn!(state, "a job state that this exporter does not know: its jobs count as finished");
     }

@@ -18,7 +18,7 @@ use crate::config::{Config, ROLE};
 use crate::database::{Failure, Reason, Run, Session};
 use crate::queues::{QueueCensus, Queues};
 use crate::rights::{self, Rights};
-use crate::schema::{Lack, Schema};
+use crate::schema::{Filter, Lack, Schema};
 
 /// What was found. Everything in it can be shown to anybody: no URL, no password.
 #[derive(Debug, Serialize)]
@@ -45,6 +45,12 @@ pub struct Database {
     pub shape: &'static str,
     pub role: String,
     pub superuser: bool,
+    /// Relations that are not used, and why.
+    pub untrusted: Vec<String>,
+    /// Views in place of tables: which rows they leave out is not known.
+    pub views: Vec<String>,
+    /// Tables that row-level security filters for the role.
+    pub filtered: Vec<String>,
     /// Tables of the schema that the role could change.
     pub writable: Vec<String>,
     /// Columns of the schema that the role could read and the exporter does not.
@@ -155,6 +161,9 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         shape: schema.shape(),
         role: role_name.clone(),
         superuser: role.try_get("superuser")?,
+        untrusted: schema.untrusted().map(ToString::to_string).collect(),
+        views: schema.views().map(str::to_owned).collect(),
+        filtered: schema.filters().map(ToString::to_string).collect(),
         writable: role.try_get("writable")?,
         readable_besides: rights.exceeded(&schema),
     });
@@ -170,7 +179,9 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     }
     let mut queries = report.collectors.iter().flat_map(|collector| &collector.queries);
     if queries.any(|query| matches!(query.outcome, Outcome::Forbidden { .. })) {
-        report.grants = Some(rights.grants(&config.database.schema, &role_name));
+        let grants = rights.grants(&config.database.schema, &role_name);
+        let remedies = Filter::remedies(schema.filters());
+        report.grants = Some([grants, remedies].join("\n").trim_end().to_owned());
     }
     // One index can serve several queries; it is told once, for the query that suffers most.
     let cost = |advice: &Advice| advice.seconds.unwrap_or(f64::INFINITY);
@@ -222,6 +233,9 @@ async fn attempt(
     match query.lack(schema) {
         Some(Lack::Missing(lacks)) => return Ok(Outcome::NotHere { lacks }),
         Some(Lack::Permission(lacks)) => return Ok(Outcome::Forbidden { lacks }),
+        Some(Lack::Filtered(filter)) => {
+            return Ok(Outcome::Forbidden { lacks: format!("all of table {} ({filter})", filter.relation) });
+        }
         None => {}
     }
     let lane = query.lane(schema).label();
@@ -253,6 +267,7 @@ async fn timed(
     schema: &Schema,
     query: &'static Query,
 ) -> Result<Duration, Failure> {
+    schema.permit_policies(run).await?;
     let queues = Queues::read(run, schema, &QueueCensus::default(), &config.queues).await?;
     let context = Context { config, schema, queues: &queues };
     let started = Instant::now();

@@ -11,7 +11,7 @@ use crate::config::{Config, SchemaName, quote_identifier};
 use crate::database::{Failure, Run, Session};
 use crate::operator;
 use crate::queues;
-use crate::schema::{Lack, Need, Schema};
+use crate::schema::{Filter, Lack, Need, Schema};
 
 /// Two lanes, and beside them `check`, `top` and a reading command, or three of these.
 const CONNECTIONS: u32 = 5;
@@ -89,7 +89,14 @@ pub async fn role_sql(
     role: &str,
 ) -> Result<String, Failure> {
     let row = run.fetch_one(sqlx::query(include_str!("rights/role.sql")).bind(role)).await?;
-    let grants = Rights::needed(schema).grants(name, role);
+    let needed = Rights::needed(schema);
+    let grants = needed.grants(name, role);
+    let tables: Vec<String> = needed.0.keys().map(ToString::to_string).collect();
+    let filters = Filter::read(run, name, &tables, role).await?;
+    let mut remedies = Filter::remedies(&filters);
+    if !remedies.is_empty() {
+        remedies.push('\n');
+    }
     let database = quote_identifier(&row.try_get::<String, _>("database")?);
     let (schema, role) = (name.quoted(), quote_identifier(role));
     let role_itself = if row.try_get("is_there")? {
@@ -113,6 +120,7 @@ pub async fn role_sql(
          {}\
          GRANT CONNECT ON DATABASE {database} TO {role};\n\
          {grants}\n\
+         {remedies}\
          COMMIT;",
         keepalives.concat()
     ))

@@ -103,6 +103,7 @@ impl Exporter {
                 self.note_standing(collector, Some(&schema));
             }
         }
+        schema.permit_policies(run).await?;
         Ok(schema)
     }
 

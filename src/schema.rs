@@ -1,27 +1,44 @@
 //! What this database has: tables, columns, indexes and state labels. Four shapes of Marie's schema are in
 //! the field and all of them say version 1, so everything is told from the catalog. Collectors ask here
 //! whether what a query needs is there and whether an index serves it.
+//!
+//! [`read`] reads the catalog, [`trust`] says which relations are not used and why, [`filter`] which ones row-level
+//! security filters.
+
+mod filter;
+mod read;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::sync::Lazy;
 use regex::Regex;
-use sqlx::Row;
 
+pub use self::filter::Filter;
+pub use self::trust::Untrusted;
 use crate::config::SchemaName;
 use crate::database::{Connection, Failure, Reason};
-use crate::display_text::escaped;
+
+/// The tables that statements name. Nothing else in the schema is looked at: a role that may create tables there
+/// could otherwise make the look arbitrarily expensive.
+pub const TABLES: [&str; 9] = [
+    "archive",
+    "dag",
+    "dag_history",
+    "job",
+    "job_attempt",
+    "job_dependencies",
+    "job_history",
+    "queue",
+    "version",
+];
 
 /// The states in which a job can still move; every shape has them. All others are finished.
 pub const UNFINISHED_STATES: [&str; 3] = ["created", "retry", "active"];
 
 /// The finished states that Marie documents, for databases that keep the state as text.
 const FINISHED_STATES: [&str; 5] = ["completed", "expired", "cancelled", "failed", "skipped"];
-
-/// Longer than a version with the name of its package.
-const VERSION_LENGTH: usize = 100;
 
 /// Something that a query cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,24 +60,27 @@ pub struct Index {
 }
 
 /// Why a query cannot run here; the values of the label `reason` of a disabled collector.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
     /// Table or column is not in the schema.
     Missing(String),
     /// It is there, and our role may not read it.
     Permission(String),
+    /// Our role may read it, and row-level security keeps rows back.
+    Filtered(Filter),
 }
 
 impl Lack {
     pub fn reason(&self) -> &'static str {
         match self {
             Lack::Missing(_) => "missing_table",
-            Lack::Permission(_) => "permission",
+            Lack::Permission(_) | Lack::Filtered(_) => "permission",
         }
     }
 
+    /// Whether an operator can lift it by a right.
     pub fn is_permission(&self) -> bool {
-        matches!(self, Lack::Permission(_))
+        !matches!(self, Lack::Missing(_))
     }
 }
 
@@ -69,6 +89,7 @@ impl fmt::Display for Lack {
         match self {
             Lack::Missing(what) => write!(to, "no {what}"),
             Lack::Permission(what) => write!(to, "{what} may not be read"),
+            Lack::Filtered(filter) => filter.fmt(to),
         }
     }
 }
@@ -78,6 +99,8 @@ struct Table {
     partitioned: bool,
     /// Column name → readable.
     columns: BTreeMap<String, bool>,
+    /// What row-level security keeps back from our role.
+    filter: Option<Filter>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,14 +111,21 @@ struct FoundIndex {
 }
 
 /// The catalog's answer at one instant.
-#[derive(Debug, Clone)]
-#[cfg_attr(test, derive(Default))]
+#[derive(Debug, Clone, Default)]
 pub struct Schema {
     /// The schema's name, with which statements over it are qualified.
     pub name: SchemaName,
     tables: BTreeMap<String, Table>,
+    /// Relations that are not used, and count as missing.
+    untrusted: BTreeMap<String, Untrusted>,
+    /// Views that are used: which rows they leave out is not known.
+    views: BTreeSet<String>,
+    /// Filters as they were read, those that keep nothing back among them.
+    filters: Vec<Filter>,
     indexes: Vec<FoundIndex>,
     states: Vec<String>,
+    /// Our role.
+    pub role: String,
     pub server_version: String,
     pub in_recovery: bool,
     /// The database's clock minus ours, in seconds.
@@ -103,56 +133,14 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Reads the catalog; cost follows the number of tables, never their size.
-    ///
-    /// # Errors
-    /// Any error of the database.
-    pub async fn read(connection: &mut Connection, name: &SchemaName) -> Result<Self, Failure> {
-        let asked = unix_time();
-        let server =
-            connection.fetch_one(sqlx::query(include_str!("schema/server.sql")).bind(name.as_str())).await?;
-        // The server read its clock somewhere between question and answer.
-        let ours = f64::midpoint(asked, unix_time());
-        let clock: f64 = server.try_get("clock")?;
-
-        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
-        let columns = sqlx::query(include_str!("schema/tables.sql")).bind(name.as_str());
-        for row in connection.fetch_all(columns).await? {
-            let partitioned = row.try_get("partitioned")?;
-            tables
-                .entry(row.try_get("table_name")?)
-                .or_insert_with(|| Table { partitioned, columns: BTreeMap::new() })
-                .columns
-                .insert(row.try_get("column_name")?, row.try_get("readable")?);
-        }
-        let indexes = connection
-            .fetch_all(sqlx::query(include_str!("schema/indexes.sql")).bind(name.as_str()))
-            .await?
-            .into_iter()
-            .map(|row| {
-                Ok(FoundIndex {
-                    table: row.try_get("table_name")?,
-                    columns: row.try_get("columns")?,
-                    predicate: row.try_get("predicate")?,
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()?;
-        Ok(Schema {
-            name: name.clone(),
-            tables,
-            indexes,
-            states: server.try_get("states")?,
-            server_version: escaped(server.try_get("server_version")?, VERSION_LENGTH),
-            in_recovery: server.try_get("in_recovery")?,
-            clock_offset: clock - ours,
-        })
-    }
-
     /// # Errors
     /// Where the scheduler is not here.
     pub fn has_jobs(&self, name: &SchemaName) -> Result<(), Failure> {
         if self.tables.contains_key("job") {
             return Ok(());
+        }
+        if let Some(untrusted) = self.untrusted.get("job") {
+            return Err(Failure::new(Reason::Other, untrusted.to_string()));
         }
         let message = format!(
             "there is no job table in the schema {}; is --database.schema right, and the database?",
@@ -165,14 +153,20 @@ impl Schema {
     pub fn lacks(&self, need: &Need) -> Option<Lack> {
         match need {
             Need::Table(table) if self.tables.contains_key(*table) => None,
-            Need::Table(table) => Some(Lack::Missing(format!("table {table}"))),
+            Need::Table(table) => Some(Lack::Missing(if self.untrusted.contains_key(*table) {
+                format!("table {table} that can be trusted")
+            } else {
+                format!("table {table}")
+            })),
             Need::Columns(table, columns) => {
                 let Some(found) = self.tables.get(*table) else { return self.lacks(&Need::Table(table)) };
                 // What is not there nobody can give a right to, so it is told first.
                 if let Some(missing) = columns.iter().find(|column| !found.columns.contains_key(**column)) {
                     return Some(Lack::Missing(format!("column {table}.{missing}")));
                 }
-                let denied = columns.iter().find(|column| !found.columns[**column])?;
+                let Some(denied) = columns.iter().find(|column| !found.columns[**column]) else {
+                    return found.filter.clone().map(Lack::Filtered);
+                };
                 Some(Lack::Permission(if found.columns.values().any(|readable| *readable) {
                     format!("column {table}.{denied}")
                 } else {
@@ -189,6 +183,40 @@ impl Schema {
     /// Whether something of `need` is not there, whatever our rights.
     pub fn is_missing(&self, need: &Need) -> bool {
         matches!(self.lacks(need), Some(Lack::Missing(_)))
+    }
+
+    /// Relations that are not used, and why.
+    pub fn untrusted(&self) -> impl Iterator<Item = &Untrusted> {
+        self.untrusted.values()
+    }
+
+    /// Views in place of tables.
+    pub fn views(&self) -> impl Iterator<Item = &str> {
+        self.views.iter().map(String::as_str)
+    }
+
+    /// What row-level security keeps back from our role.
+    pub fn filters(&self) -> impl Iterator<Item = &Filter> {
+        self.tables.values().filter_map(|table| table.filter.as_ref())
+    }
+
+    /// Lets the transaction read tables under policies that keep nothing from our role.
+    ///
+    /// Without it PostgreSQL refuses to read a table under any policy (`row_security` is off). Because a policy can
+    /// change at any moment, the policies are compared with those known.
+    ///
+    /// # Errors
+    /// [`Reason::SchemaChanged`] where they are others now.
+    pub async fn permit_policies(&self, connection: &mut Connection) -> Result<(), Failure> {
+        if self.filters.iter().all(|filter| filter.is_effective) {
+            return Ok(());
+        }
+        let used: Vec<String> = self.tables.keys().cloned().collect();
+        if Filter::read(connection, &self.name, &used, &self.role).await? != self.filters {
+            let message = "the policies of row-level security have changed";
+            return Err(Failure::new(Reason::SchemaChanged, message));
+        }
+        connection.execute(sqlx::raw_sql("SET LOCAL row_security = on")).await.map(drop)
     }
 
     /// Every table's columns that our role may read.
@@ -272,11 +300,6 @@ fn plain(condition: &str) -> String {
     });
     let condition = condition.to_lowercase();
     ADDED.replace_all(&condition, "").replace("<> all array", "not in ")
-}
-
-fn unix_time() -> f64 {
-    // A clock before 1970 is a clock that is off; zero says so as well as anything.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -55,8 +55,8 @@ impl Standing {
     /// is not there is no such thing: schemas come in several shapes.
     pub fn denials(&self) -> Vec<String> {
         match self {
-            Standing::Lacking(lack @ Lack::Permission(_)) => vec![lack.to_string()],
-            Standing::SwitchedOff | Standing::Lacking(Lack::Missing(_)) => Vec::new(),
+            Standing::Lacking(lack) if lack.is_permission() => vec![lack.to_string()],
+            Standing::SwitchedOff | Standing::Lacking(_) => Vec::new(),
             Standing::Enabled { left_out } => {
                 let denied = left_out.iter().filter(|left_out| left_out.lack.is_permission());
                 denied.map(ToString::to_string).collect()

@@ -47,6 +47,15 @@ impl fmt::Display for Database {
         if self.shape == "none" {
             writeln!(to, "          There is no job table; is --database.schema right?")?;
         }
+        for untrusted in &self.untrusted {
+            writeln!(to, "          {untrusted}.")?;
+        }
+        for view in &self.views {
+            writeln!(to, "          {} is a view; which rows it leaves out is not known.", name(view))?;
+        }
+        for filtered in &self.filtered {
+            writeln!(to, "          {filtered}: numbers of it would be wrong, so it is not read.")?;
+        }
         write!(to, "role      {}", name(&self.role))?;
         if self.superuser {
             writeln!(to, ", a superuser")?;

@@ -3,6 +3,9 @@
 //! SET LOCAL is used because PgBouncer drops start-up options. The search path holds no schema in which another role
 //! may create functions, operators or tables: statements name Marie's schema. It is the same in every transaction,
 //! because another one would plan each prepared statement again.
+//!
+//! With `row_security` off PostgreSQL refuses to read a table of which a policy could keep rows back. Where policies keep
+//! nothing back, [`Schema::permit_policies`](crate::schema::Schema::permit_policies) permits them.
 
 use std::time::Duration;
 
@@ -77,6 +80,7 @@ impl Transaction {
              SET LOCAL jit = off; \
              SET LOCAL enable_seqscan = {}; \
              SET LOCAL plan_cache_mode = {plans}; \
+             SET LOCAL row_security = off; \
              SELECT pg_backend_pid() AS backend;\n",
             self.statement_timeout.as_millis(),
             self.lock_timeout.as_millis(),

@@ -68,6 +68,7 @@ impl<'a> Reader<'a> {
             })?,
         };
         schema.has_jobs(name)?;
+        schema.permit_policies(&mut run).await?;
         Ok(Reader { config, schema, session, run })
     }
 
@@ -175,10 +176,12 @@ impl<'a> Reader<'a> {
     /// What this database lacks for a query, or our role.
     pub fn may_run(&self, query: &Query) -> Result<(), Failure> {
         let Some(lack) = query.lack(&self.schema) else { return Ok(()) };
-        let advice = if lack.is_permission() {
-            "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"
-        } else {
-            ""
+        let advice = match lack {
+            Lack::Permission(_) => {
+                "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"
+            }
+            Lack::Filtered(_) => "; marie-exporter check prints the SQL by which the role reads every row",
+            Lack::Missing(_) => "",
         };
         Err(Failure::new(Reason::Permission, format!("{}: {lack}{advice}", query.sql.name)))
     }

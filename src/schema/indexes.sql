@@ -1,4 +1,4 @@
--- The indexes of the monitored schema by definition, for their names change from release to release.
+-- The indexes of the relations $2 of the monitored schema by definition, for their names change from release to release.
 -- $1 is the schema's name. Partitions are left out: an index of the parent is on each of them.
 -- Only usable b-trees count, by the columns that they are sorted by; an expression shows as an empty name.
 select
@@ -17,6 +17,6 @@ join pg_index as i on i.indrelid = c.oid
 join pg_class as x on x.oid = i.indexrelid
 join pg_am as m on m.oid = x.relam
 where n.nspname = $1
-    and not c.relispartition
+    and c.relname = any($2::text[])
     and i.indisvalid
     and m.amname = 'btree'

@@ -1,6 +1,7 @@
--- The server, and the labels of job.state in their order (none where it is text).
+-- Our role, the server, and the labels of job.state in their order (none where it is text).
 -- $1 is the schema's name. Costs a look into the catalog.
 select
+    current_user::text as role,
     current_setting('server_version')::text as server_version,
     pg_is_in_recovery() as in_recovery,
     extract(epoch from clock_timestamp())::float8 as clock,

@@ -1,4 +1,4 @@
--- The tables of the monitored schema, their columns and whether our role may read them. Without a right on the
+-- The relations $2 of the monitored schema, their columns and whether our role may read them. Without a right on the
 -- schema itself, those on its tables are worth nothing.
 -- $1 is the schema's name. Returns a row for every column, and one for xmin, the only one of the system's own that
 -- anything reads; views have none. Costs a look into the catalog, served by its own indexes.
@@ -11,7 +11,7 @@ from pg_namespace as n
 join pg_class as c on c.relnamespace = n.oid
 join pg_attribute as a on a.attrelid = c.oid
 where n.nspname = $1
-    and c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and not c.relispartition
+    and c.relname = any($2::text[])
+    and c.relkind in ('r', 'p', 'v')
     and (a.attnum > 0 or a.attname = 'xmin')
     and not a.attisdropped

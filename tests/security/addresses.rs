@@ -101,7 +101,8 @@ async fn every_form_of_a_host_connects_where_psql_does() {
     let (port, socket) = (server.port(), server.folder().display().to_string());
     let authority = LISTENING.authority().display().to_string();
     let (mut tried, mut connected) = (0, 0);
-    let forms = ["localhost", "127.0.0.1", "::1", "::1%1", &socket, "[::1]", "localhost.invalid", "127.0.0.9"];
+    let forms =
+        ["localhost", "127.0.0.1", "::1", "::1%1", &socket, "[::1]", "localhost.invalid", "127.0.0.9"];
     let modes = ["disable", "require", "verify-full", "prefer", "verify-ca"];
     // The first of each are enough for every day.
     let is_long = std::env::var_os("MARIE_EXPORTER_LONG_TESTS").is_some();

@@ -1,0 +1,137 @@
+-- Which relations of the monitored schema are used, and why not the others: reading a relation runs code of its owner.
+-- $1 the schema's name, $2 the names of the relations. One row for each relation, and the first object that keeps it from
+-- being used: its kind or owner, those of a partition or of a table under a view, and those of whatever runs when rows
+-- are read (functions and operators of policies, indexes, constraints and rules, types of columns).
+-- Reads the catalog only, by its own indexes; the cost follows the number of partitions and their indexes.
+with recursive
+home as (
+    select n.oid, n.nspowner from pg_namespace as n where n.nspname = $1
+),
+root as (
+    select c.oid
+    from home
+    join pg_class as c on c.relnamespace = home.oid and c.relname = any($2::text[])
+    where c.relkind in ('r', 'p', 'v', 'm', 'f')
+),
+-- Who decides over the schema or over job decides what the exporter reads.
+ruler (oid) as (
+    select home.nspowner from home
+    union
+    select c.relowner
+    from home
+    join pg_class as c on c.relnamespace = home.oid and c.relname = 'job' and c.relkind in ('r', 'p')
+    union
+    select r.oid from pg_roles as r where r.rolsuper
+),
+-- And so does every role that can act as one of them. Before version 16 each member can.
+trusted (oid) as (
+    select r.oid
+    from pg_roles as r
+    where exists (
+        select
+        from ruler
+        where pg_has_role(r.oid, ruler.oid, 'usage')
+            or pg_has_role(
+                r.oid,
+                ruler.oid,
+                case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end
+            )
+    )
+),
+-- The relations whose rows a relation has. What is under one that is not used does not matter.
+part (root, oid, kinds) as (
+    select root.oid, root.oid, array['r', 'p', 'v'] from root
+    union
+    select part.root, below.oid, below.kinds
+    from part
+    join pg_class as c on c.oid = part.oid
+    cross join lateral (
+        select i.inhrelid, array['r', 'p'] from pg_inherits as i where i.inhparent = part.oid
+        union all
+        select d.refobjid, array['r', 'p', 'v', 'S']
+        from pg_rewrite as w
+        join pg_depend as d
+            on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+        where c.relkind = 'v' and w.ev_class = part.oid and d.refobjid <> part.oid
+    ) as below (oid, kinds)
+    where c.relkind::text = any(part.kinds) and exists (select from trusted where trusted.oid = c.relowner)
+),
+-- What can run when rows of these are read, then what that refers to.
+code (root, classid, objid) as (
+    select part.root, piece.classid, piece.objid
+    from part
+    cross join lateral (
+        select 'pg_class'::regclass::oid, part.oid
+        union all
+        select 'pg_class'::regclass, i.indexrelid
+        from pg_index as i
+        where i.indrelid = part.oid and (i.indexprs is not null or i.indpred is not null)
+        union all
+        select 'pg_constraint'::regclass, k.oid
+        from pg_constraint as k
+        where k.conrelid = part.oid and k.contype in ('c', 'x')
+        union all
+        select 'pg_rewrite'::regclass, w.oid from pg_rewrite as w where w.ev_class = part.oid
+        union all
+        select 'pg_policy'::regclass, p.oid from pg_policy as p where p.polrelid = part.oid
+        union all
+        select 'pg_statistic_ext'::regclass, s.oid from pg_statistic_ext as s where s.stxrelid = part.oid
+    ) as piece (classid, objid)
+    union
+    select code.root, used.classid, used.objid
+    from code
+    cross join lateral (
+        select d.refclassid, d.refobjid
+        from pg_depend as d
+        where d.classid = code.classid
+            and d.objid = code.objid
+            and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+        union all
+        select 'pg_constraint'::regclass, k.oid
+        from pg_constraint as k
+        where code.classid = 'pg_type'::regclass and k.contypid = code.objid
+        union all
+        select 'pg_class'::regclass, t.typrelid
+        from pg_type as t
+        where code.classid = 'pg_type'::regclass and t.oid = code.objid and t.typtype = 'c'
+    ) as used (classid, objid)
+),
+problem (root, rank, classid, objid, owner, is_kind) as (
+    select
+        part.root,
+        case when part.oid = part.root then 1 else 2 end,
+        'pg_class'::regclass::oid,
+        part.oid,
+        c.relowner,
+        trusted.oid is not null
+    from part
+    join pg_class as c on c.oid = part.oid
+    left join trusted on trusted.oid = c.relowner
+    where trusted.oid is null or c.relkind::text <> all(part.kinds)
+    union all
+    select code.root, 3, code.classid, code.objid, owned.owner, false
+    from code
+    cross join lateral (
+        select p.proowner from pg_proc as p where code.classid = 'pg_proc'::regclass and p.oid = code.objid
+        union all
+        select o.oprowner from pg_operator as o where code.classid = 'pg_operator'::regclass and o.oid = code.objid
+        union all
+        select t.typowner from pg_type as t where code.classid = 'pg_type'::regclass and t.oid = code.objid
+    ) as owned (owner)
+    where not exists (select from trusted where trusted.oid = owned.owner)
+)
+select
+    c.relname::text as table_name,
+    c.relkind = 'v' as is_view,
+    pg_describe_object('pg_class'::regclass, c.oid, 0) as relation,
+    pg_get_userbyid(c.relowner)::text as owner,
+    pg_describe_object(found.classid, found.objid, 0) as object,
+    found.objid = c.oid as is_itself,
+    found.is_kind,
+    pg_get_userbyid(found.owner)::text as object_owner
+from root
+join pg_class as c on c.oid = root.oid
+left join (
+    select distinct on (problem.root) problem.* from problem order by problem.root, problem.rank, problem.objid
+) as found on found.root = root.oid
+order by 1
