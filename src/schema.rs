@@ -22,7 +22,7 @@ use crate::database::{Connection, Failure, Reason};
 
 /// The tables that statements name. Nothing else in the schema is looked at: a role that may create tables there
 /// could otherwise make the look arbitrarily expensive.
-pub const TABLES: [&str; 9] = [
+pub const TABLES: [&str; 11] = [
     "archive",
     "dag",
     "dag_history",
@@ -30,6 +30,8 @@ pub const TABLES: [&str; 9] = [
     "job_attempt",
     "job_dependencies",
     "job_history",
+    "kv_store_worker",
+    "kv_store_worker_history",
     "queue",
     "version",
 ];
@@ -188,6 +190,11 @@ impl Schema {
     /// Relations that are not used, and why.
     pub fn untrusted(&self) -> impl Iterator<Item = &Untrusted> {
         self.untrusted.values()
+    }
+
+    /// Of these tables, the names of those that are here and used.
+    pub fn used<'a>(&self, tables: &[&'a str]) -> Vec<&'a str> {
+        tables.iter().copied().filter(|table| self.tables.contains_key(*table)).collect()
     }
 
     /// Views in place of tables.

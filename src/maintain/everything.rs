@@ -23,6 +23,18 @@ use crate::shutdown::ends;
 /// TRUNCATE waits for every reader of a table, and everybody behind it: it gives up soon, and comes back.
 const ATTEMPTS: u32 = 10;
 
+/// The tables that are emptied, as far as they are here. The archive is not among them.
+const TABLES_OF_JOBS: [&str; 8] = [
+    "job",
+    "job_history",
+    "job_dependencies",
+    "job_attempt",
+    "dag",
+    "dag_history",
+    "kv_store_worker",
+    "kv_store_worker_history",
+];
+
 /// What is left to those who have waited behind it.
 const BETWEEN: Duration = Duration::from_secs(1);
 
@@ -79,7 +91,9 @@ pub(super) async fn purge(
 
 /// Quoted, with their schema.
 async fn tables(writer: &mut Writer, schema: &str) -> Result<Vec<String>, Failure> {
-    let rows = writer.fetch_all(sqlx::query(include_str!("tables_of_jobs.sql")).bind(schema)).await?;
+    let used = writer.schema.used(&TABLES_OF_JOBS);
+    let statement = sqlx::query(include_str!("tables_of_jobs.sql")).bind(schema).bind(used);
+    let rows = writer.fetch_all(statement).await?;
     let table = |row: &sqlx::postgres::PgRow| {
         let name = |column| row.try_get::<String, _>(column).map(|name| quote_identifier(&name));
         Ok(format!("{}.{}", name("schema_name")?, name("table_name")?))

@@ -9,13 +9,17 @@ use tracing::info;
 use super::console::Console;
 use super::writer::Writer;
 use crate::config::Queue;
+use crate::display_text::{MESSAGE_LIMIT, escaped};
+use crate::schema::Need;
 
 /// What the gateway makes of it.
 const JOBS_HAVE_THEIR_OWN: &str =
     "Jobs that are there already keep their limits, and so do the gateway's, which bring theirs along.";
 
 pub(super) async fn create(writer: &mut Writer, asked: &Queue, console: &Console) -> anyhow::Result<()> {
+    ensure_queues(writer)?;
     writer.begin_change().await?;
+    ensure_function(writer).await?;
     if settings(writer, &asked.name).await?.is_some() {
         bail!("there is a queue {} already; change it with maintain queue set", asked.name);
     }
@@ -50,6 +54,7 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
             "nothing to set; give at least one of --retry-limit, --retry-delay, --retry-backoff, --expire-seconds, --retention-minutes"
         );
     }
+    ensure_queues(writer)?;
     writer.begin_change().await?;
     let Some(before) = settings(writer, &asked.name).await? else {
         bail!("there is no queue {}; make it with maintain queue create", asked.name);
@@ -79,6 +84,33 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
     let options = Value::Object(options);
     info!(who = writer.who, command = "queue set", queue = asked.name, %options, "changed");
     console.say(&format!("Changed, by {}. {JOBS_HAVE_THEIR_OWN}", writer.who));
+    Ok(())
+}
+
+/// Refuses a database without a table of queues.
+fn ensure_queues(writer: &Writer) -> anyhow::Result<()> {
+    match writer.schema.lacks(&Need::Table("queue")) {
+        None => Ok(()),
+        Some(lack) => {
+            bail!("cannot read the table queue: {lack} in the schema {}", writer.schema.name.quoted())
+        }
+    }
+}
+
+/// Refuses to run a function of a role that is not trusted.
+async fn ensure_function(writer: &mut Writer) -> anyhow::Result<()> {
+    let name = writer.schema.name.clone();
+    let statement = sqlx::query(include_str!("queue_function.sql")).bind(name.as_str());
+    let Some(row) = writer.fetch_optional(statement).await? else {
+        bail!("there is no function create_queue(text, json) in the schema {}", name.quoted());
+    };
+    if !row.try_get::<bool, _>("is_trusted")? {
+        let owner = escaped(row.try_get("owner")?, MESSAGE_LIMIT);
+        bail!(
+            "the function create_queue belongs to {owner}, who owns neither the schema nor its table job and is no \
+             superuser. It would run with your rights. Give it to the owner of job"
+        );
+    }
     Ok(())
 }
 

@@ -1,15 +1,12 @@
--- The tables that hold jobs, DAGs, their histories and the workers' state, and every table that refers to them, however
--- far: TRUNCATE takes them only together. The archive is not among them. $1 the schema's name. Reads the catalog only.
+-- The tables $2 of the schema $1 and every table that refers to them, however far: TRUNCATE takes them only together.
+-- Reads the catalog only.
 with recursive member as (
     select c.oid
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where n.nspname = $1
         and c.relkind in ('r', 'p')
-        and c.relname in (
-            'job', 'job_history', 'job_dependencies', 'job_attempt', 'dag', 'dag_history', 'kv_store_worker',
-            'kv_store_worker_history'
-        )
+        and c.relname = any($2::text[])
     union
     select f.conrelid
     from member as m

@@ -54,6 +54,7 @@ impl Writer {
         connection.begin(&reading(), "").await?;
         let schema = Schema::read(&mut connection, name).await?;
         schema.has_jobs(name)?;
+        schema.refuse_untrusted_code(&mut connection).await?;
         if executes && schema.in_recovery {
             let message =
                 "this server is a standby, which can only be read; connect to the primary".to_owned();

@@ -42,11 +42,11 @@ impl Schema {
 
     /// Reads which relations are not used; returns the names of the others.
     async fn read_relations(&mut self, connection: &mut Connection) -> Result<Vec<String>, Failure> {
-        let rows = connection
-            .fetch_all(
-                sqlx::query(include_str!("relations.sql")).bind(self.name.as_str()).bind(TABLES.as_slice()),
-            )
-            .await?;
+        let statement = sqlx::query(include_str!("relations.sql"))
+            .bind(self.name.as_str())
+            .bind(TABLES.as_slice())
+            .bind(false);
+        let rows = connection.fetch_all(statement).await?;
         let mut used = Vec::new();
         for row in rows {
             let table: String = row.try_get("table_name")?;

@@ -1,7 +1,9 @@
 -- Which relations of the monitored schema are used, and why not the others: reading a relation runs code of its owner.
--- $1 the schema's name, $2 the names of the relations. One row for each relation, and the first object that keeps it from
--- being used: its kind or owner, those of a partition or of a table under a view, and those of whatever runs when rows
--- are read (functions and operators of policies, indexes, constraints and rules, types of columns).
+-- $1 the schema's name, $2 the names of the relations, $3 whether rows are to be written too. Returns one row for each
+-- relation, and the first object that keeps it from being used: its kind or owner, those of a partition or of a table under a
+-- view, and those of whatever runs when rows are read (functions and operators of policies, indexes, constraints and rules,
+-- types of columns). For a writer also: what triggers and defaults run, and every table that refers to one of the
+-- relations, however far.
 -- Reads the catalog only, by its own indexes; the cost follows the number of partitions and their indexes.
 with recursive
 home as (
@@ -12,6 +14,11 @@ root as (
     from home
     join pg_class as c on c.relnamespace = home.oid and c.relname = any($2::text[])
     where c.relkind in ('r', 'p', 'v', 'm', 'f')
+    union
+    select f.conrelid
+    from root
+    join pg_constraint as f on f.confrelid = root.oid and f.contype = 'f' and f.conparentid = 0
+    where $3
 ),
 -- Who decides over the schema or over job decides what the exporter reads.
 ruler (oid) as (
@@ -76,6 +83,10 @@ code (root, classid, objid) as (
         select 'pg_policy'::regclass, p.oid from pg_policy as p where p.polrelid = part.oid
         union all
         select 'pg_statistic_ext'::regclass, s.oid from pg_statistic_ext as s where s.stxrelid = part.oid
+        union all
+        select 'pg_trigger'::regclass, t.oid from pg_trigger as t where $3 and t.tgrelid = part.oid and not t.tgisinternal
+        union all
+        select 'pg_attrdef'::regclass, a.oid from pg_attrdef as a where $3 and a.adrelid = part.oid
     ) as piece (classid, objid)
     union
     select code.root, used.classid, used.objid

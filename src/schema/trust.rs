@@ -7,6 +7,8 @@ use std::fmt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use super::{Schema, TABLES};
+use crate::database::{Connection, Failure, Reason};
 use crate::display_text::{MESSAGE_LIMIT, escaped};
 
 /// A relation that counts as missing.
@@ -47,26 +49,53 @@ impl Untrusted {
     }
 }
 
+impl Schema {
+    /// Refuses to write where that would run code of a role that is not trusted: of a trigger or a default of the
+    /// scheduler's tables, or of a table that refers to them.
+    ///
+    /// # Errors
+    /// [`Reason::Permission`] with the object and what to do, and any failure of the database.
+    pub async fn refuse_untrusted_code(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let used: Vec<&str> =
+            TABLES.into_iter().filter(|table| !self.untrusted.contains_key(*table)).collect();
+        let statement =
+            sqlx::query(include_str!("relations.sql")).bind(self.name.as_str()).bind(used).bind(true);
+        for row in connection.fetch_all(statement).await? {
+            if let Some(Untrusted { relation, owner, cause }) = Untrusted::from_row(&row)? {
+                let message = format!(
+                    "{relation} could run code of another role with your rights: it (of {owner}) {cause}"
+                );
+                return Err(Failure::new(Reason::Permission, message));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Untrusted {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Untrusted { relation, owner, cause } = self;
-        write!(to, "{relation} is not used and counts as missing: ")?;
+        write!(to, "{relation} is not used and counts as missing: it (of {owner}) {cause}")
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stranger = "who owns neither the schema nor its table job and is no superuser";
-        match cause {
+        match self {
             Cause::Owner => {
-                write!(to, "it belongs to {owner}, {stranger}. Drop it, or give it to the owner of job")
+                write!(to, "belongs to a role {stranger}. Drop it, or give it to the owner of job")
             }
             Cause::Kind => write!(
                 to,
-                "it (of {owner}) is neither a table nor a view, so its rows can be old or incomplete. Drop it, or make it a table"
+                "is neither a table nor a view, so its rows can be old or incomplete. Drop it, or make it a table"
             ),
-            Cause::KindOf { object } => write!(
+            Cause::KindOf { object } => {
+                write!(to, "contains {object}, which is neither a table nor a view. Detach or drop that")
+            }
+            Cause::OwnerOf { object, owner } => write!(
                 to,
-                "it (of {owner}) contains {object}, which is neither a table nor a view. Detach or drop that"
-            ),
-            Cause::OwnerOf { object, owner: other } => write!(
-                to,
-                "it (of {owner}) depends on {object} of {other}, {stranger}. Give that to the owner of job, or drop it"
+                "depends on {object} of {owner}, {stranger}. Give that to the owner of job, or drop it"
             ),
         }
     }

@@ -1,10 +1,13 @@
 //! Relations, functions and types that a role with CREATE on the schema has planted: none is used, whoever asks.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use marie_exporter::demo::shape::Shape;
 use serde_json::Value;
 
 use crate::databases::{Database, SERVER};
-use crate::process::{output, text};
+use crate::process::{command, output, text};
 use crate::role::check;
 
 /// A database with a role that may create objects in the scheduler's schema and in `public`, as everybody could before
@@ -72,7 +75,7 @@ async fn planted_relation_for_missing_table_is_not_used() {
         assert_eq!(
             report["database"]["untrusted"],
             serde_json::json!([format!(
-                "{kind} marie_scheduler.job_attempt is not used and counts as missing: it belongs to {stranger}, who owns \
+                "{kind} marie_scheduler.job_attempt is not used and counts as missing: it (of {stranger}) belongs to a role who owns \
                  neither the schema nor its table job and is no superuser. Drop it, or give it to the owner of job"
             )])
         );
@@ -100,7 +103,7 @@ async fn planted_job_is_named_and_ends_commands() {
              reset role"
         ))
         .await;
-    let why = "view marie_scheduler.job is not used and counts as missing: it belongs to planter_of_job";
+    let why = "view marie_scheduler.job is not used and counts as missing: it (of planter_of_job) belongs to a role who";
     let archive = ["maintain", "archive", "--older-than=1d"];
     for words in [&["check"] as &[&str], &["jobs", "stuck"], &["stats"], &["grants"], &archive] {
         let output = output(&[words, &["--database-url", &database.url]].concat());
@@ -115,7 +118,7 @@ async fn planted_job_is_named_and_ends_commands() {
 fn given_away(stranger: &str) -> [(String, &'static str); 6] {
     let function = format!("{stranger}.captured()");
     [
-        (format!("alter table queue owner to {stranger}"), "belongs to "),
+        (format!("alter table queue owner to {stranger}"), "(of {}) belongs to"),
         (format!("create index on queue (name) where {function}"), "function "),
         (format!("alter table queue add check ({function}) not valid"), "function "),
         (
@@ -158,7 +161,7 @@ async fn table_with_code_of_another_role_is_not_used() {
         let before = captures(stranger).len();
         let report = check(&database.url, &[]);
         let untrusted = report["database"]["untrusted"].to_string();
-        let named = format!("{object}{}", if object == "belongs to " { stranger } else { "" });
+        let named = object.replace("{}", stranger);
         assert!(
             untrusted.contains("table marie_scheduler.queue is not used") && untrusted.contains(&named),
             "{change}: {untrusted}"
@@ -196,5 +199,94 @@ async fn owner_that_can_act_as_the_owner_of_job_is_trusted() {
     database.run("alter table queue owner to scheduler_group").await;
     let report = check(&database.url, &[]);
     let untrusted: &Value = &report["database"]["untrusted"][0];
-    assert!(untrusted.as_str().unwrap().contains("belongs to scheduler_group"), "{untrusted}");
+    assert!(untrusted.as_str().unwrap().contains("(of scheduler_group) belongs to"), "{untrusted}");
+}
+
+/// Each change lets a statement that writes run the stranger's code, and the object that is named.
+fn armed(stranger: &str) -> [(String, &'static str); 5] {
+    let function = format!("{stranger}.fired()");
+    let fire = format!("after delete on job execute function {function}");
+    [
+        (format!("create trigger fired {fire}"), "table marie_scheduler.job could run"),
+        (
+            format!("alter table job alter column priority set default {stranger}.number()"),
+            "table marie_scheduler.job could run",
+        ),
+        (
+            format!(
+                "grant references on job to {stranger};
+                 set role {stranger};
+                 create table {stranger}.refers (job_id uuid, name text, foreign key (name, job_id) references marie_scheduler.job (name, id));
+                 create trigger fired before truncate on {stranger}.refers execute function {function};
+                 reset role"
+            ),
+            "refers could run",
+        ),
+        (
+            format!(
+                "drop table kv_store_worker_history;
+                 set role {stranger};
+                 create table marie_scheduler.kv_store_worker_history ();
+                 create trigger fired before truncate on marie_scheduler.kv_store_worker_history execute function {function};
+                 reset role"
+            ),
+            "",
+        ),
+        (format!("alter function create_queue owner to {stranger}"), ""),
+    ]
+}
+
+/// Runs `maintain`, with the schema's name as the answer to a question; whether it succeeded, and what it printed.
+fn maintained(url: &str, words: &[&str]) -> (bool, String) {
+    let mut command = command(&[&["maintain"], words, &["--database-url", url]].concat());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that asks nothing may have ended by now.
+    let _ = child.stdin.take().unwrap().write_all(b"marie_scheduler\n");
+    let output = child.wait_with_output().unwrap();
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[tokio::test]
+async fn maintain_runs_no_code_of_another_role() {
+    let stranger = "armed";
+    for (change, refusal) in armed(stranger) {
+        let mut database = Database::new(Shape::Mid).await;
+        database
+            .run(&format!(
+                "do $$ begin create role {stranger}; exception when duplicate_object then null; end $$;
+                 create schema {stranger} authorization {stranger};
+                 grant usage, create on schema marie_scheduler to {stranger};
+                 create function {stranger}.fired() returns trigger language plpgsql as
+                 $$ begin raise log 'captured by {stranger}'; return old; end $$;
+                 alter function {stranger}.fired() owner to {stranger};
+                 create function {stranger}.number() returns int language plpgsql as
+                 $$ begin raise log 'captured by {stranger}'; return 1; end $$;
+                 alter function {stranger}.number() owner to {stranger};
+                 update job set state = 'completed', completed_on = now() - interval '9 days';
+                 update dag set state = 'completed';
+                 {change}"
+            ))
+            .await;
+        for words in [
+            &["purge", "completed", "--older-than=1d", "--execute"] as &[&str],
+            &["archive", "--older-than=1d", "--execute"],
+            &["purge", "all", "--execute"],
+            &["queue", "create", "another", "--execute"],
+        ] {
+            let (is_done, told) = maintained(&database.url, words);
+            if !refusal.is_empty() {
+                assert!(!is_done && told.contains(refusal), "{change}: {words:?}: {told}");
+            } else if change.contains("create_queue") && words[0] == "queue" {
+                assert!(told.contains("create_queue belongs to armed"), "{told}");
+            } else if words[1] == "all" {
+                assert!(is_done, "{change}: {words:?}: {told}");
+                assert!(
+                    !told.contains("kv_store_worker_history") || change.contains("create_queue"),
+                    "{told}"
+                );
+            }
+        }
+        assert_eq!(captures(stranger), Vec::<String>::new(), "{change}");
+    }
 }
