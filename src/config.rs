@@ -22,6 +22,7 @@ mod operator;
 mod password_file;
 mod resolve;
 mod sources;
+mod timezone;
 mod tls_files;
 mod values;
 mod web_file;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use sqlx::types::Uuid;
 
 use super::arguments::Leaf;
+use super::timezone::timezone;
 use super::values::{self, SECOND, YEAR};
 
 /// What to look at, and how to print it.
@@ -47,8 +48,8 @@ pub struct Output {
 /// How times are printed.
 #[derive(Debug, Clone, Args)]
 pub struct Times {
-    /// Time zone of the times, as PostgreSQL knows it, such as Europe/Berlin
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    /// Time zone of the times: a name such as Europe/Berlin, or an offset such as +05:30
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = timezone)]
     pub timezone: String,
 }
 

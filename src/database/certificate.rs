@@ -3,7 +3,7 @@
 //! Input: an error of the driver. Output: a sentence. Because the driver's TLS library is stricter than libpq with
 //! certificates of servers, its terse words would lead people to `sslmode=require`, which believes any certificate.
 
-use tokio_rustls::rustls::{self, CertificateError};
+use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
 /// How to make a certificate for a server that is its own authority.
 const MAKE_NEW: &str = "make a new one with `openssl req -x509 -new -nodes -days 365 -subj /CN=HOST -addext \
@@ -14,6 +14,11 @@ const MAKE_NEW: &str = "make a new one with `openssl req -x509 -new -nodes -days
 const SIGN_AGAIN: &str = "sign it again with `openssl x509 -req -in server.csr -CA root.crt -CAkey root.key \
                           -CAcreateserial -days 365 -extfile FILE -out server.crt`, where FILE says \
                           subjectAltName=DNS:HOST, or IP:ADDRESS for an address";
+
+const KEYS: &str = "it takes RSA of 2048 to 8192 bits with SHA-2, ECDSA with P-256 or P-384, and Ed25519";
+
+const CRITICAL: &str =
+    "the server's certificate has a critical extension that the driver does not know; sign it without";
 
 /// Explains an error of TLS; `None` for any other.
 pub(super) fn explain(error: &sqlx::Error) -> Option<String> {
@@ -35,10 +40,19 @@ fn of_library(error: &rustls::Error) -> Option<String> {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
             Some(of_other(&format!("{other:?}"), &other.to_string()))
         }
+        // The library's text for these is a list of bytes.
+        rustls::Error::InvalidCertificate(
+            fault @ (CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }),
+        ) => Some(of_certificate(fault)),
         rustls::Error::InvalidCertificate(fault) => Some(format!("{} ({error})", of_certificate(fault))),
         rustls::Error::PeerIncompatible(_) => Some(format!(
             "the server and the exporter, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common \
              ({error})"
+        )),
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => Some(format!(
+            "the server ended the TLS handshake: most likely the key of its certificate is one that the driver does not \
+             support; {KEYS}"
         )),
         rustls::Error::AlertReceived(alert) => {
             Some(format!("the server ended the TLS handshake with the alert {alert:?}; its log says why"))
@@ -77,16 +91,14 @@ fn of_certificate(fault: &CertificateError) -> String {
             "the server's certificate is not for servers: its extendedKeyUsage lacks serverAuth".to_owned()
         }
         CertificateError::UnhandledCriticalExtension => {
-            "the server's certificate has a critical extension that the driver does not know; sign it without".to_owned()
+            CRITICAL.to_owned()
         }
         CertificateError::BadEncoding => {
             format!("the server's certificate is not encoded as the standard says; {MAKE_NEW}")
         }
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "the server's certificate has a key or signature that the driver does not support: it takes RSA of 2048 to \
-             8192 bits with SHA-2, ECDSA with P-256 or P-384, and Ed25519"
-                .to_owned()
+            format!("the server's certificate has a key or signature that the driver does not support; {KEYS}")
         }
         _ => "the server's certificate is not accepted".to_owned(),
     }
@@ -104,6 +116,8 @@ fn of_other(debug: &str, shown: &str) -> String {
         format!(
             "the server's certificate is of X.509 version 1, and the driver wants version 3; {SIGN_AGAIN}"
         )
+    } else if is("UnsupportedCriticalExtension") {
+        CRITICAL.to_owned()
     } else if is("EndEntityUsedAsCa") {
         "the certificate that signed the server's is not that of an authority (CA:FALSE)".to_owned()
     } else if is("PathLenConstraintViolated") || is("NameConstraintViolation") {

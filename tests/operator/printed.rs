@@ -224,6 +224,36 @@ async fn times_are_printed_in_the_time_zone_that_is_asked_for_summer_and_winter(
         let lines: Vec<&str> = table.lines().collect();
         assert!(lines[1].contains(summer) && lines[2].contains(winter), "{zone}: {table}");
     }
+    // As in ISO 8601, east of UTC is positive.
+    for (zone, summer) in [
+        ("+05:30", "2026-07-01 17:30:00+05:30"),
+        ("+0530", "2026-07-01 17:30:00+05:30"),
+        ("UTC+05:30", "2026-07-01 17:30:00+05:30"),
+        ("<+05:30>-05:30", "2026-07-01 17:30:00+05:30"),
+        ("+05", "2026-07-01 17:00:00+05:00"),
+        ("+5", "2026-07-01 17:00:00+05:00"),
+        ("5.5", "2026-07-01 17:30:00+05:30"),
+        ("UTC+2", "2026-07-01 14:00:00+02:00"),
+        ("GMT-3", "2026-07-01 09:00:00-03:00"),
+        ("-03:30", "2026-07-01 08:30:00-03:30"),
+        ("-03", "2026-07-01 09:00:00-03:00"),
+        ("Etc/GMT+3", "2026-07-01 09:00:00-03:00"),
+        ("EST5EDT", "2026-07-01 08:00:00-04:00"),
+        ("Z", "2026-07-01 12:00:00Z"),
+    ] {
+        let table = printed(&database.url, &["jobs", "list", &format!("--timezone={zone}")]);
+        assert!(table.contains(summer), "{zone}: {table}");
+        let instant =
+            format!("select '{}'::timestamptz = '2026-07-01 12:00:00Z'", summer.replace('Z', "+00"));
+        let is_same: bool =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(instant)).fetch_one(&mut database.admin).await.unwrap();
+        assert!(is_same, "{zone}: {summer} is another instant");
+    }
+    for zone in ["CET+1", "IST-5:30", "05:30", "+24:00"] {
+        let refused =
+            output(&["jobs", "list", "--database-url", &database.url, &format!("--timezone={zone}")]);
+        assert!(text(&refused.stderr).contains("Asia/Kolkata"), "{zone}: {}", text(&refused.stderr));
+    }
     let csv = printed(&database.url, &["jobs", "list", "--timezone=Europe/Berlin", "--format=csv"]);
     assert!(csv.contains(",2026-07-01T14:00:00.5+02:00,"), "{csv}");
     let refused = output(&["jobs", "list", "--database-url", &database.url, "--timezone=Europe/Atlantis"]);

@@ -17,6 +17,7 @@ mod process;
 mod scrape;
 
 mod addresses;
+mod certificates;
 mod columns;
 mod files;
 mod filtered;
