@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 pub use self::advice::INDEX_PREFIX;
 use serde::Serialize;
 use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
@@ -167,13 +166,13 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         writable: role.try_get("writable")?,
         readable_besides: rights.exceeded(&schema),
     });
-    let partitions = partitions(&mut run, schema_name).await?;
+    let partitions = advice::partitions(&mut run, schema_name).await?;
     session.finish(run, None).await;
 
     for collector in COLLECTORS {
         let found = examine(config, session, &schema, collector).await?;
         for (query, found) in collector.queries.iter().zip(&found.queries) {
-            report.advice.extend(advice::index(query, found, &config.database.schema, &partitions));
+            report.advice.extend(advice::index(query, found, &schema, &partitions));
         }
         report.collectors.push(found);
     }
@@ -188,19 +187,6 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     report.advice.sort_by(|one, other| one.sql.cmp(&other.sql).then(cost(other).total_cmp(&cost(one))));
     report.advice.dedup_by(|later, kept| later.sql == kept.sql);
     Ok(())
-}
-
-/// A partition of the table job. Its number is the same tomorrow, whichever come and go.
-struct Partition {
-    name: String,
-    oid: i64,
-}
-
-async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partition>, Failure> {
-    let statement = sqlx::query(include_str!("check/partitions.sql")).bind(schema).bind("job");
-    let rows = run.fetch_all(statement).await?;
-    let partition = |row: &PgRow| Ok(Partition { name: row.try_get("partition")?, oid: row.try_get("oid")? });
-    Ok(rows.iter().map(partition).collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// Runs each query of a collector in a transaction of its own, so that one failure does not hide the others.

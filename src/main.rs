@@ -76,7 +76,10 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
         }
         Command::Backup(config, to) => {
             log(&config.log);
-            block_on(async { maintain::backup::backup(&config, &to, &Console::default()).await })??;
+            block_on(async {
+                let console = Console::default();
+                maintain::backup::backup(&config, &to, &console, shutdown::signalled()?).await
+            })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Metrics(format) => {

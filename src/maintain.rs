@@ -16,34 +16,46 @@ mod disposal;
 mod everything;
 mod history;
 mod indexes;
+mod keepers;
 mod plan;
 mod purge;
 mod queue;
 mod references;
 mod report;
+mod retry;
+mod watchdog;
 mod writer;
 
+use anyhow::bail;
 use tokio::sync::watch;
 
 use self::console::Console;
 use self::writer::Writer;
 use crate::config::{Config, Maintenance};
 use crate::database::{Failure, Reason};
+use crate::shutdown::ends;
 
-/// Carries out one maintaining command until it is done or `shutdown` turns true, which ends it after the batch at hand.
+/// Carries out one maintaining command until it is done or `shutdown` turns true. The statement that runs then is
+/// cancelled, a batch only if it takes longer than five seconds.
 ///
 /// # Errors
-/// Any failure of the database, a right that our role lacks, and what the command refuses to do; then nothing has
-/// changed but the batches that were told.
+/// Any failure of the database, a right that our role lacks, and what the command refuses to do. Nothing has changed
+/// then but what was printed.
 pub async fn run(
     config: &Config,
     maintenance: &Maintenance,
     console: &Console,
-    shutdown: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let outcome = match Writer::open(config, maintenance.executes()).await {
+    let opened = tokio::select! {
+        opened = Writer::open(config, maintenance.executes(), shutdown.clone()) => opened,
+        () = ends(&mut shutdown) => bail!("interrupted; nothing was changed"),
+    };
+    let mut was_cancelled = false;
+    let outcome = match opened {
         Ok(mut writer) => {
-            let outcome = carry_out(config, &mut writer, maintenance, console, shutdown).await;
+            let outcome = carry_out(config, &mut writer, maintenance, console).await;
+            was_cancelled = writer.was_cancelled();
             writer.close().await;
             outcome
         }
@@ -52,8 +64,8 @@ pub async fn run(
     outcome.map_err(|error| {
         let advice = error.downcast_ref::<Failure>().and_then(|failure| advice(failure.reason));
         match advice {
-            Some(advice) => error.context(advice),
-            None => error,
+            Some(advice) if !was_cancelled => error.context(advice),
+            _ => error,
         }
     })
 }
@@ -63,20 +75,15 @@ async fn carry_out(
     writer: &mut Writer,
     maintenance: &Maintenance,
     console: &Console,
-    shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     match maintenance {
-        Maintenance::Archive(asked) => archive::archive(config, writer, asked, console, shutdown).await,
-        Maintenance::Purge(outcome, asked) => {
-            purge::purge(config, writer, *outcome, asked, console, shutdown).await
-        }
-        Maintenance::PurgeHistory(asked) => history::purge(config, writer, asked, console, shutdown).await,
-        Maintenance::PurgeAll(asked) => everything::purge(config, writer, asked, console, shutdown).await,
+        Maintenance::Archive(asked) => archive::archive(config, writer, asked, console).await,
+        Maintenance::Purge(outcome, asked) => purge::purge(config, writer, *outcome, asked, console).await,
+        Maintenance::PurgeHistory(asked) => history::purge(config, writer, asked, console).await,
+        Maintenance::PurgeAll(asked) => everything::purge(config, writer, asked, console).await,
         Maintenance::QueueCreate(asked) => queue::create(writer, asked, console).await,
         Maintenance::QueueSet(asked) => queue::set(writer, asked, console).await,
-        Maintenance::Indexes(execution) => {
-            indexes::make(config, writer, execution.execute, console, shutdown).await
-        }
+        Maintenance::Indexes(execution) => indexes::make(config, writer, execution.execute, console).await,
     }
 }
 

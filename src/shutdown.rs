@@ -3,9 +3,10 @@
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
-/// Turns true when the process is told to end, by SIGTERM or SIGINT.
+/// Turns true when the process is told to end, by SIGTERM or SIGINT. A second signal ends it at once, whatever it
+/// waits for, with the exit status of a process that the signal has killed.
 ///
 /// # Errors
 /// When the signals cannot be listened for.
@@ -14,11 +15,20 @@ pub fn signalled() -> anyhow::Result<watch::Receiver<bool>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let (end, shutdown) = watch::channel(false);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: ending"),
-            _ = interrupt.recv() => info!("SIGINT: ending"),
+        let mut is_ending = false;
+        loop {
+            let (name, kind) = tokio::select! {
+                _ = terminate.recv() => ("SIGTERM", SignalKind::terminate()),
+                _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+            };
+            if is_ending {
+                warn!("{name} again: ending at once");
+                std::process::exit(128 + kind.as_raw_value());
+            }
+            info!("{name}: ending; a second signal ends at once");
+            end.send_replace(true);
+            is_ending = true;
         }
-        end.send_replace(true);
     });
     Ok(shutdown)
 }

@@ -1,7 +1,6 @@
 //! `maintain archive`: finished DAGs leave the scheduler's way, their jobs into the table archive.
 
 use sqlx::Row;
-use tokio::sync::watch;
 
 use super::cleanup::Cleanup;
 use super::columns::Columns;
@@ -19,7 +18,6 @@ pub(super) async fn archive(
     writer: &mut Writer,
     asked: &Archive,
     console: &Console,
-    shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let schema = &config.database.schema;
     writer.begin_reading().await?;
@@ -40,7 +38,7 @@ pub(super) async fn archive(
         batches: asked.batches,
         destruction: &asked.destruction,
     };
-    cleanup.run(writer, console, shutdown).await
+    cleanup.run(writer, console).await
 }
 
 async fn disposal(

@@ -2,32 +2,62 @@
 //! connection. The file is for `pg_restore`; it holds every payload, so only its owner may read it.
 
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tokio::process::Command;
+use tokio::sync::watch;
 use tracing::info;
 
 use super::console::Console;
 use crate::config::{Config, DatabaseConfig};
+use crate::database::{Failure, connect};
+use crate::display_text::escaped_lines;
+use crate::shutdown::ends;
 
 /// Where distributions keep PostgreSQL's programs, below a folder for each version.
 const FOLDERS: [&str; 2] = ["/usr/lib/postgresql", "/usr/pgsql-"];
 
-/// Writes the backup, whole or not at all.
+/// A table that is locked against readers is being changed or emptied; a backup waits no longer for it.
+const LOCK_TIMEOUT: &str = "--lock-wait-timeout=2000";
+
+/// A server that is silent is asked after ten seconds, and given up after thirty.
+const KEEPALIVES: &str =
+    "--dbname=keepalives_idle=10 keepalives_interval=5 keepalives_count=3 tcp_user_timeout=30000";
+
+/// How often a second connection is asked whether the database still answers, and how long it has to answer.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// Writes the backup, whole or not at all. It ends when `shutdown` turns true.
 ///
 /// # Errors
 /// When the file is there already or cannot be written, and when `pg_dump` is missing or fails.
-pub async fn backup(config: &Config, to: &Path, console: &Console) -> anyhow::Result<()> {
-    if to.exists() {
-        bail!("{} exists already; name a file that does not", to.display());
+pub async fn backup(
+    config: &Config,
+    to: &Path,
+    console: &Console,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    if to.symlink_metadata().is_ok() {
+        bail!(already_there(to));
     }
-    let database = config.database.clone();
-    let who = user(&database)?;
-    let file = to.to_owned();
+    let database = &config.database;
+    let target = database.clone();
+    // The URL's file may be a pipe or lie on a disk that hangs.
+    let (who, environment) =
+        tokio::task::spawn_blocking(move || anyhow::Ok((user(&target)?, target.libpq_environment()?)))
+            .await??;
     console.say(&format!("Backing up the schema {} into {} ...", database.schema.quoted(), to.display()));
-    let tables = tokio::task::spawn_blocking(move || dump(&database, &file)).await??;
+    let tables = tokio::select! {
+        tables = dump(database, &environment, to) => tables?,
+        failure = silence(database) => return Err(failure).context("the backup was given up"),
+        () = ends(&mut shutdown) => bail!("the backup was interrupted; nothing was written"),
+    };
     let bytes = fs::metadata(to).with_context(|| format!("cannot look at {}", to.display()))?.len();
     info!(who, command = "backup", file = %to.display(), bytes, tables, "written");
     console.say(&format!(
@@ -37,35 +67,55 @@ pub async fn backup(config: &Config, to: &Path, console: &Console) -> anyhow::Re
     Ok(())
 }
 
-/// Writes the file, whole or not at all, and counts the tables whose rows it holds.
-fn dump(database: &DatabaseConfig, to: &Path) -> anyhow::Result<usize> {
-    let mut partial = to.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let outcome = dump_into(database, &partial).and_then(|tables| {
-        fs::rename(&partial, to).with_context(|| format!("cannot rename {}", partial.display()))?;
-        Ok(tables)
-    });
-    if outcome.is_err() {
-        // What went wrong is the news, not that there is nothing to take away.
-        let _ = fs::remove_file(&partial);
+/// Returns when the database does not answer any more: `pg_dump` would wait for it.
+async fn silence(database: &DatabaseConfig) -> Failure {
+    // Where the database cannot be reached at all, pg_dump says why.
+    tokio::time::sleep(BEAT).await;
+    let (mut connection, _) = match connect(database).await {
+        Ok(connected) => connected,
+        Err(failure) => return failure,
+    };
+    connection.set_limit(BEAT);
+    loop {
+        if let Err(failure) = connection.execute(sqlx::raw_sql("SELECT 1")).await {
+            return failure;
+        }
+        tokio::time::sleep(BEAT).await;
     }
-    outcome
 }
 
-fn dump_into(database: &DatabaseConfig, file: &Path) -> anyhow::Result<usize> {
-    // Left by an earlier run, or put there for our payloads to land where somebody else can read them.
-    let _ = fs::remove_file(file);
+/// The file while it is not whole, removed unless it becomes the backup.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // It is not there where it could not be made.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Writes the file, whole or not at all, and counts the tables whose rows it holds.
+async fn dump(
+    database: &DatabaseConfig,
+    environment: &[(&'static str, String)],
+    to: &Path,
+) -> anyhow::Result<usize> {
+    let mut partial = argument(to).into_os_string();
+    partial.push(".partial");
+    let partial = Partial(PathBuf::from(partial));
+    // Left by an earlier run, or put there for our payloads to land where others can read them.
+    let _ = fs::remove_file(&partial.0);
+    let file = &partial.0;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     options.open(file).with_context(|| format!("cannot make {}", file.display()))?;
     let mut dump = Command::new(program("pg_dump"));
     // In the environment, where no other user sees the password.
-    dump.envs(database.libpq_environment()?);
-    dump.args(["--format=custom", "--no-password", "--schema"]).arg(database.schema.quoted());
-    dump.arg("--file").arg(file);
-    finished(&mut dump)?;
-    let list = finished(Command::new(program("pg_restore")).arg("--list").arg(file))?;
+    dump.envs(environment.iter().map(|(name, value)| (name, value)));
+    dump.args(["--format=custom", "--no-password", LOCK_TIMEOUT, KEEPALIVES, "--schema"]);
+    dump.arg(database.schema.quoted()).arg("--file").arg(file);
+    finished(&mut dump).await?;
+    let list = finished(Command::new(program("pg_restore")).arg("--list").arg(file)).await?;
     let tables =
         String::from_utf8_lossy(&list.stdout).lines().filter(|line| line.contains(" TABLE DATA ")).count();
     if tables == 0 {
@@ -74,6 +124,7 @@ fn dump_into(database: &DatabaseConfig, file: &Path) -> anyhow::Result<usize> {
             database.schema.quoted()
         );
     }
+    name(file, to)?;
     Ok(tables)
 }
 
@@ -84,12 +135,50 @@ fn user(database: &DatabaseConfig) -> anyhow::Result<String> {
     Ok(server.options.get_username().to_owned())
 }
 
-fn finished(command: &mut Command) -> anyhow::Result<Output> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output =
-        command.output().with_context(|| format!("cannot run {name}; is PostgreSQL's client installed?"))?;
+/// Gives the file its name, unless another file has it by now.
+fn name(file: &Path, to: &Path) -> anyhow::Result<()> {
+    let is_linked = match fs::hard_link(file, to) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(already_there(to)),
+        Err(_) => false,
+    };
+    if !is_linked {
+        // Not every file system has links. The name is taken before the file is moved onto it.
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(to) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(already_there(to)),
+            outcome => outcome.with_context(|| format!("cannot make {}", to.display()))?,
+        };
+        fs::rename(file, to).with_context(|| format!("cannot rename {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn already_there(to: &Path) -> String {
+    format!("{} exists already; name a file that does not", to.display())
+}
+
+/// A path that no program takes for an option.
+fn argument(path: &Path) -> PathBuf {
+    if path.as_os_str().as_bytes().starts_with(b"-") { Path::new(".").join(path) } else { path.to_owned() }
+}
+
+/// Runs a program to its end. It is killed where that is not waited for.
+async fn finished(command: &mut Command) -> anyhow::Result<Output> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    // In a group of its own, a Ctrl-C at the terminal does not reach it before us.
+    command.stdin(Stdio::null()).kill_on_drop(true).process_group(0);
+    let output = command
+        .output()
+        .await
+        .with_context(|| format!("cannot run {name}; is PostgreSQL's client installed?"))?;
     if !output.status.success() {
-        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let errors = escaped_lines(String::from_utf8_lossy(&output.stderr).trim());
+        let advice = if errors.contains("LOCK TABLE") {
+            "\nanother session holds a lock on the table, such as a migration; try again later"
+        } else {
+            ""
+        };
+        bail!("{name}: {errors}{advice}");
     }
     Ok(output)
 }

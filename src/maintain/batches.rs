@@ -4,18 +4,14 @@
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use tokio::sync::watch;
 use tracing::info;
 
 use super::console::Console;
 use super::disposal::{Disposal, Taken};
 use super::plan::{Criteria, Plan, Unit};
+use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::database::{Failure, Reason};
-use crate::shutdown::ends;
-
-/// A lock, a deadlock or a conflict says that somebody else is at work: so often it is tried again.
-const ATTEMPTS: u32 = 5;
 
 /// The least that is left to others between two batches.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
@@ -45,11 +41,10 @@ pub(super) async fn take(
     plan: &Plan,
     rows: u32,
     console: &Console,
-    shutdown: &mut watch::Receiver<bool>,
     done: &mut Done,
 ) -> Result<(), Failure> {
     let bar = console.progress(plan.jobs());
-    let outcome = take_in_rounds(writer, work, plan, rows, &bar, shutdown, done).await;
+    let outcome = take_in_rounds(writer, work, plan, rows, &bar, done).await;
     bar.finish_and_clear();
     outcome
 }
@@ -60,7 +55,6 @@ async fn take_in_rounds(
     plan: &Plan,
     rows: u32,
     bar: &ProgressBar,
-    shutdown: &mut watch::Receiver<bool>,
     done: &mut Done,
 ) -> Result<(), Failure> {
     let mut units = plan.units.clone();
@@ -68,14 +62,16 @@ async fn take_in_rounds(
         let mut busy: Vec<Unit> = Vec::new();
         for batch in Plan::batches(&units, rows) {
             let began = Instant::now();
-            if *shutdown.borrow() {
+            let before = done.taken.plan.jobs();
+            if !writer.is_interrupted() {
+                busy.append(&mut take_batch(writer, work, batch, done).await?);
+            }
+            if writer.is_interrupted() {
                 done.interrupted = true;
                 return Ok(());
             }
-            let before = done.taken.plan.jobs();
-            busy.append(&mut take_batch(writer, work, batch, done).await?);
             bar.inc(done.taken.plan.jobs() - before);
-            pause(began.elapsed().max(PAUSE), shutdown).await;
+            writer.pause(began.elapsed().max(PAUSE)).await;
         }
         units = busy;
         if units.is_empty() {
@@ -95,8 +91,11 @@ async fn take_batch(
     batch: &[Unit],
     done: &mut Done,
 ) -> Result<Vec<Unit>, Failure> {
-    let failure = match attempt(writer, work, batch).await {
+    let (disposal, criteria) = work;
+    let taken = retried(writer, &BATCH, async |writer| disposal.take(writer, criteria, batch).await).await;
+    let failure = match taken {
         Ok(taken) => return Ok(done.count(taken)),
+        Err(_) if writer.was_cancelled() => return Ok(batch.to_vec()),
         Err(failure) if !matches!(failure.reason, Reason::Other | Reason::Timeout) => return Err(failure),
         Err(failure) => failure,
     };
@@ -117,31 +116,5 @@ impl Done {
         self.taken.plan.absorb(taken.plan);
         self.taken.dags += taken.dags;
         taken.busy
-    }
-}
-
-async fn attempt(
-    writer: &mut Writer,
-    (disposal, criteria): (&Disposal, &Criteria),
-    batch: &[Unit],
-) -> Result<Taken, Failure> {
-    let mut attempt = 1;
-    loop {
-        match disposal.take(writer, criteria, batch).await {
-            Err(Failure { reason: Reason::Lock | Reason::Conflict, message }) if attempt < ATTEMPTS => {
-                info!(attempt, message, "trying this batch again");
-                tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
-                attempt += 1;
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Leaves the database to others, unless we are told to end.
-pub(super) async fn pause(time: Duration, shutdown: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        () = ends(shutdown) => {}
     }
 }

@@ -1,7 +1,6 @@
 //! What `archive` and the purges of jobs have in common: plan, say so, back up, do it, say and log what was done.
 
-use anyhow::{Context, bail, ensure};
-use tokio::sync::watch;
+use anyhow::{Context, ensure};
 use tracing::{debug, info};
 
 use super::backup;
@@ -12,7 +11,6 @@ use super::plan::{Criteria, Plan};
 use super::report;
 use super::writer::Writer;
 use crate::config::{Batches, Config, Destruction};
-use crate::shutdown::ends;
 
 pub(super) struct Cleanup<'a> {
     pub(super) name: &'static str,
@@ -27,21 +25,15 @@ pub(super) struct Cleanup<'a> {
 
 impl Cleanup<'_> {
     /// `writer` is inside the reading transaction in which it was looked at.
-    pub(super) async fn run(
-        &self,
-        writer: &mut Writer,
-        console: &Console,
-        mut shutdown: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn run(&self, writer: &mut Writer, console: &Console) -> anyhow::Result<()> {
         let Destruction { backup_to, execution } = self.destruction;
         let lacking = writer.lacking(&self.disposal.rights()).await?;
         if execution.execute && !lacking.is_empty() {
             return Err(writer.denied(&lacking).into());
         }
-        let plan = tokio::select! {
-            plan = Plan::of_all(writer, &self.criteria) => plan.context("cannot look for the jobs that are due")?,
-            () = ends(&mut shutdown) => bail!("{} was interrupted; nothing was changed", self.name),
-        };
+        let plan = Plan::of_all(writer, &self.criteria).await;
+        ensure!(!writer.was_cancelled(), "{} was interrupted; nothing was changed", self.name);
+        let plan = plan.context("cannot look for the jobs that are due")?;
         writer.roll_back().await?;
         console
             .say(&format!("{}, as {}: what ended before {}\n", self.name, writer.who, self.criteria.cutoff));
@@ -65,12 +57,12 @@ impl Cleanup<'_> {
             return Ok(());
         }
         if let Some(file) = backup_to {
-            backup::backup(self.config, file, console).await?;
+            backup::backup(self.config, file, console, writer.shutdown()).await?;
         }
         let mut done = Done::default();
         let work = (&self.disposal, &self.criteria);
         let rows = self.batches.batch;
-        let outcome = batches::take(writer, work, &plan, rows, console, &mut shutdown, &mut done).await;
+        let outcome = batches::take(writer, work, &plan, rows, console, &mut done).await;
         self.tell(writer, &plan, &done, console);
         outcome.with_context(|| format!("{} stopped; what is said above is done", self.name))?;
         ensure!(!done.interrupted, "{} was interrupted; run it again for the rest", self.name);

@@ -6,16 +6,17 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
 use sqlx::{AssertSqlSafe, Row};
-use tokio::sync::watch;
 use tracing::info;
 
 use super::backup;
-use super::batches::{PAUSE, pause};
+use super::batches::PAUSE;
 use super::console::Console;
+use super::plan::count;
 use super::report;
+use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::config::{Config, PurgeHistory};
-use crate::database::{Failure, Reason};
+use crate::database::Failure;
 use crate::operator::listing::{Column, Rows, number, state, text};
 use crate::operator::print::{self, Style};
 use crate::schema::{Need, Schema};
@@ -53,7 +54,6 @@ pub(super) async fn purge(
     writer: &mut Writer,
     asked: &PurgeHistory,
     console: &Console,
-    mut shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     writer.begin_reading().await?;
     let cutoff = writer.cutoff(asked.age.older_than).await?;
@@ -85,12 +85,12 @@ pub(super) async fn purge(
         return Ok(());
     }
     if let Some(file) = &asked.destruction.backup_to {
-        backup::backup(config, file, console).await?;
+        backup::backup(config, file, console, writer.shutdown()).await?;
     }
     let bar = console.progress(sum);
     for old in &histories {
         let mut done = 0;
-        let outcome = take(writer, old, &cutoff, asked.batches.batch, &bar, &mut shutdown, &mut done).await;
+        let outcome = take(writer, old, &cutoff, asked.batches.batch, &bar, &mut done).await;
         if !matches!(outcome, Ok(true)) {
             bar.finish_and_clear();
         }
@@ -112,20 +112,24 @@ async fn take(
     cutoff: &str,
     batch: u32,
     bar: &ProgressBar,
-    shutdown: &mut watch::Receiver<bool>,
     done: &mut u64,
 ) -> Result<bool, Failure> {
     let mut from = i64::MIN;
     loop {
-        if *shutdown.borrow() {
+        if writer.is_interrupted() {
             return Ok(false);
         }
         let began = Instant::now();
-        let Some((last, rows)) = delete(writer, old, from, cutoff, batch).await? else { return Ok(true) };
+        let deleted =
+            retried(writer, &BATCH, async |writer| delete(writer, old, from, cutoff, batch).await).await;
+        if writer.was_cancelled() {
+            return Ok(false);
+        }
+        let Some((last, rows)) = deleted? else { return Ok(true) };
         from = last;
         *done += rows;
         bar.inc(rows);
-        pause(began.elapsed().max(PAUSE), shutdown).await;
+        writer.pause(began.elapsed().max(PAUSE)).await;
     }
 }
 
@@ -148,7 +152,7 @@ async fn old(writer: &mut Writer, history: History, cutoff: &str, console: &Cons
         let text = |column| row.try_get::<Option<String>, _>(column);
         let (of, of_state, oldest, newest) = (text("of")?, text("state")?, text("oldest")?, text("newest")?);
         table.rows.push(vec![of.into(), of_state.into(), rows.into(), oldest.into(), newest.into()]);
-        sum += u64::try_from(rows).unwrap_or_default();
+        sum += count("rows", rows)?;
     }
     console.say(&format!(
         "{sum} rows of {}\n{}\n",
@@ -173,17 +177,17 @@ async fn delete(
         .await;
     let row = match row {
         Ok(row) => row,
-        Err(error) => {
-            writer.roll_back().await?;
-            return Err(error);
+        Err(failure) => {
+            // The server would end it as well; the failure is what matters.
+            let _ = writer.roll_back().await;
+            return Err(failure);
         }
     };
     let Some(last) = row.try_get::<Option<i64>, _>("last")? else {
         writer.roll_back().await?;
         return Ok(None);
     };
-    let rows = u64::try_from(row.try_get::<i64, _>("rows")?)
-        .map_err(|error| Failure::new(Reason::Other, error.to_string()))?;
+    let rows = count("rows", row.try_get("rows")?)?;
     writer.commit().await?;
     Ok(Some((last, rows)))
 }

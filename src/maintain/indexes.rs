@@ -1,33 +1,32 @@
-//! `maintain indexes`: what `check` recommends, made while everybody reads and writes. An index that an interrupted run left
-//! unfinished is of no use to anybody and is made anew.
+//! `maintain indexes`: what `check` recommends, made while others read and write. An index that an interrupted run left
+//! unfinished serves no query, so it is dropped and made again.
 
-use anyhow::{Context, bail};
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
 use sqlx::Row;
-use tokio::sync::watch;
 use tracing::info;
 
 use super::console::Console;
-use super::writer::Writer;
+use super::retry::{TABLES, retried};
+use super::writer::{Locks, Writer};
 use crate::check::{self, INDEX_PREFIX};
 use crate::config::{Config, quote_identifier};
 use crate::database::Failure;
-use crate::shutdown::ends;
 
 pub(super) async fn make(
     config: &Config,
     writer: &mut Writer,
     execute: bool,
     console: &Console,
-    mut shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let report = check::check(config).await;
     if let Some(error) = report.error {
         bail!(error);
     }
-    let leftovers = leftovers(writer, config).await?;
-    let drops = leftovers.iter().map(|index| format!("DROP INDEX CONCURRENTLY {index};"));
+    let drops = leftovers(writer).await?;
     let creations = report.advice.iter().flat_map(|advice| advice.sql.lines().map(str::to_owned));
-    let statements: Vec<String> = drops.chain(creations).collect();
+    let statements: Vec<String> = drops.into_iter().chain(creations).collect();
     if statements.is_empty() {
         console.say("There is nothing to do: every query that an index could serve has it.");
         return Ok(());
@@ -41,15 +40,11 @@ pub(super) async fn make(
         return Ok(());
     }
     for statement in &statements {
-        let began = std::time::Instant::now();
-        let context = || {
-            format!("{statement}\nIt can be run again: what is made stays, what is half made is made anew")
-        };
-        tokio::select! {
-            done = writer.alone(statement) => done.with_context(context)?,
-            // The server ends the statement when it notices that nobody waits for it.
-            () = ends(&mut shutdown) => bail!("interrupted in {}", context()),
-        };
+        let began = Instant::now();
+        let made = make_one(writer, statement).await;
+        let state = "It can be run again: what is made stays, what is half made is made again";
+        ensure!(!writer.was_cancelled(), "interrupted in {statement}\n{state}");
+        made.with_context(|| format!("{statement}\n{state}"))?;
         let seconds = began.elapsed().as_secs_f64();
         info!(who = writer.who, command = "indexes", statement, seconds, "done");
         console.say(&format!("{seconds:7.1} s  {statement}"));
@@ -57,17 +52,36 @@ pub(super) async fn make(
     Ok(())
 }
 
-/// Our own indexes that were never finished, quoted, with their schema.
-async fn leftovers(writer: &mut Writer, config: &Config) -> Result<Vec<String>, Failure> {
-    let schema = &config.database.schema;
-    let rows = writer
-        .fetch_all(
-            sqlx::query(include_str!("unfinished_indexes.sql")).bind(schema.as_str()).bind(INDEX_PREFIX),
-        )
-        .await?;
-    let name = |row: &sqlx::postgres::PgRow| {
-        let name: String = row.try_get("name")?;
-        Ok(format!("{}.{}", schema.quoted(), quote_identifier(&name)))
+/// Runs one statement, again where it does not get its lock or loses a deadlock.
+///
+/// CREATE INDEX on a partitioned table waits for all its writers, and ATTACH PARTITION for all readers and writers of
+/// the partition; whoever comes later waits behind them. So they give up soon. CONCURRENTLY only waits for
+/// transactions to end and keeps no reader or writer waiting.
+async fn make_one(writer: &mut Writer, statement: &str) -> Result<(), Failure> {
+    let is_concurrent = statement.contains(" INDEX CONCURRENTLY ");
+    let locks = if is_concurrent { Locks::Concurrent } else { Locks::Brief };
+    let mut is_first = true;
+    let run = async |writer: &mut Writer| {
+        if is_concurrent && !std::mem::take(&mut is_first) {
+            // The attempt before has left an index that is not valid, and IF NOT EXISTS would take it for made.
+            for drop in leftovers(writer).await? {
+                writer.run_alone(&drop, Locks::Concurrent).await?;
+            }
+        }
+        writer.run_alone(statement, locks).await
     };
-    Ok(rows.iter().map(name).collect::<Result<_, sqlx::Error>>()?)
+    retried(writer, &TABLES, run).await
+}
+
+/// The statements that drop our own indexes that were never finished.
+async fn leftovers(writer: &mut Writer) -> Result<Vec<String>, Failure> {
+    let schema = writer.schema.name.clone();
+    let statement =
+        sqlx::query(include_str!("unfinished_indexes.sql")).bind(schema.as_str()).bind(INDEX_PREFIX);
+    let rows = writer.fetch_all(statement).await?;
+    let drop = |row: &sqlx::postgres::PgRow| {
+        let name: String = row.try_get("name")?;
+        Ok(format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{};", schema.quoted(), quote_identifier(&name)))
+    };
+    Ok(rows.iter().map(drop).collect::<Result<_, sqlx::Error>>()?)
 }

@@ -13,7 +13,7 @@ use super::report;
 use super::writer::Writer;
 use crate::collector::StandIn;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
-use crate::database::Failure;
+use crate::database::{Failure, Reason};
 use crate::schema::Schema;
 
 /// Which units are to go.
@@ -74,7 +74,7 @@ impl Plan {
             .bind(criteria.ended.label());
         let mut plan = Plan::default();
         // Row by row: a large history has hundreds of thousands of DAGs.
-        writer.fetch_each(query, |row| Ok(plan.add(row)?)).await?;
+        writer.fetch_each(query, |row| plan.add(row)).await?;
         Ok(plan)
     }
 
@@ -102,9 +102,9 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+    fn add(&mut self, row: &PgRow) -> Result<(), Failure> {
         let id = row.try_get("unit")?;
-        let jobs = u64::try_from(row.try_get::<i64, _>("jobs")?).unwrap_or_default();
+        let jobs = count("jobs", row.try_get("jobs")?)?;
         if let Some(reason) = row.try_get("kept")? {
             let (units, sum) = self.kept.entry(reason).or_default();
             *units += u64::from(row.try_get::<bool, _>("is_first")?);
@@ -159,6 +159,14 @@ impl Plan {
         }
         batches
     }
+}
+
+/// A count that the database has returned.
+///
+/// # Errors
+/// Where it is negative.
+pub(super) fn count(column: &str, value: i64) -> Result<u64, Failure> {
+    u64::try_from(value).map_err(|error| Failure::new(Reason::Other, format!("{column}: {value}: {error}")))
 }
 
 impl Part {

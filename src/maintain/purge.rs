@@ -1,7 +1,5 @@
 //! `maintain purge completed` and `maintain purge failed`: finished DAGs are deleted with their jobs.
 
-use tokio::sync::watch;
-
 use super::cleanup::Cleanup;
 use super::console::Console;
 use super::disposal::{Dags, Disposal, has_dags};
@@ -16,7 +14,6 @@ pub(super) async fn purge(
     outcome: Outcome,
     asked: &Purge,
     console: &Console,
-    shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     writer.begin_reading().await?;
     let references = References::read(writer, &config.database.schema).await?;
@@ -47,5 +44,5 @@ pub(super) async fn purge(
         batches: asked.batches,
         destruction: &asked.destruction,
     };
-    cleanup.run(writer, console, shutdown).await
+    cleanup.run(writer, console).await
 }

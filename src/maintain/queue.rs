@@ -1,14 +1,16 @@
 //! `maintain queue create` and `maintain queue set`. Marie's `create_queue` ignores the options of a queue that exists, and
 //! says nothing; here that is refused.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::{Map, Value};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 use tracing::info;
 
 use super::console::Console;
+use super::retry::{TABLES, changed};
 use super::writer::Writer;
 use crate::config::Queue;
+use crate::database::{Failure, Reason};
 use crate::display_text::{MESSAGE_LIMIT, escaped};
 use crate::schema::Need;
 
@@ -18,28 +20,30 @@ const JOBS_HAVE_THEIR_OWN: &str =
 
 pub(super) async fn create(writer: &mut Writer, asked: &Queue, console: &Console) -> anyhow::Result<()> {
     ensure_queues(writer)?;
-    writer.begin_change().await?;
+    writer.begin_reading().await?;
     ensure_function(writer).await?;
-    if settings(writer, &asked.name).await?.is_some() {
+    writer.roll_back().await?;
+    if look(writer, &asked.name).await?.is_some() {
         bail!("there is a queue {} already; change it with maintain queue set", asked.name);
     }
     let options = Value::Object(options(asked));
-    let plan = format!("queue create {}, as {}: with {options}", asked.name, writer.who);
     if !asked.execution.execute {
-        console.say(&plan);
+        console.say(&format!("queue create {}, as {}: with {options}", asked.name, writer.who));
         console.say("Nothing was changed. Do it with --execute.");
         return Ok(());
     }
-    writer
-        .execute(
-            sqlx::query(writer.schema.name.statement(include_str!("queue_create.sql")))
-                .bind(&asked.name)
-                .bind(options.to_string()),
-        )
-        .await
-        .context("cannot make the queue")?;
-    let made = settings(writer, &asked.name).await?;
-    writer.commit().await?;
+    let statement = writer.schema.name.qualify(include_str!("queue_create.sql"));
+    let text = options.to_string();
+    // Where each queue has a partition, this waits for all that write to jobs and DAGs, and others behind it.
+    changed(writer, &TABLES, async |writer: &mut Writer| {
+        // Another role may have replaced it meanwhile.
+        ensure_function(writer).await?;
+        let statement = AssertSqlSafe(statement.clone());
+        writer.execute(sqlx::query(statement).bind(&asked.name).bind(&text)).await
+    })
+    .await
+    .context("cannot make the queue")?;
+    let made = look(writer, &asked.name).await?;
     let made = made.with_context(|| format!("create_queue has not made the queue {}", asked.name))?;
     info!(who = writer.who, command = "queue create", queue = asked.name, %options, "made");
     console.say(&format!("The queue {} is made, by {}: {}", asked.name, writer.who, Value::Object(made)));
@@ -55,8 +59,7 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
         );
     }
     ensure_queues(writer)?;
-    writer.begin_change().await?;
-    let Some(before) = settings(writer, &asked.name).await? else {
+    let Some(before) = look(writer, &asked.name).await? else {
         bail!("there is no queue {}; make it with maintain queue create", asked.name);
     };
     let changes: Vec<String> = options
@@ -68,19 +71,19 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
         console.say("Nothing was changed. Do it with --execute.");
         return Ok(());
     }
-    writer
-        .execute(
-            sqlx::query(writer.schema.name.statement(include_str!("queue_set.sql")))
-                .bind(&asked.name)
-                .bind(asked.retry_limit)
-                .bind(asked.retry_delay)
-                .bind(asked.retry_backoff)
-                .bind(asked.expire_seconds)
-                .bind(asked.retention_minutes),
-        )
-        .await
-        .context("cannot change the queue")?;
-    writer.commit().await?;
+    let statement = writer.schema.name.qualify(include_str!("queue_set.sql"));
+    let done = changed(writer, &TABLES, async |writer: &mut Writer| {
+        let statement = sqlx::query(AssertSqlSafe(statement.clone()))
+            .bind(&asked.name)
+            .bind(asked.retry_limit)
+            .bind(asked.retry_delay)
+            .bind(asked.retry_backoff)
+            .bind(asked.expire_seconds)
+            .bind(asked.retention_minutes);
+        writer.execute(statement).await
+    });
+    let done = done.await.context("cannot change the queue")?;
+    ensure!(done.rows_affected() == 1, "the queue {} is gone; nothing was changed", asked.name);
     let options = Value::Object(options);
     info!(who = writer.who, command = "queue set", queue = asked.name, %options, "changed");
     console.say(&format!("Changed, by {}. {JOBS_HAVE_THEIR_OWN}", writer.who));
@@ -98,18 +101,21 @@ fn ensure_queues(writer: &Writer) -> anyhow::Result<()> {
 }
 
 /// Refuses to run a function of a role that is not trusted.
-async fn ensure_function(writer: &mut Writer) -> anyhow::Result<()> {
+async fn ensure_function(writer: &mut Writer) -> Result<(), Failure> {
     let name = writer.schema.name.clone();
     let statement = sqlx::query(include_str!("queue_function.sql")).bind(name.as_str());
     let Some(row) = writer.fetch_optional(statement).await? else {
-        bail!("there is no function create_queue(text, json) in the schema {}", name.quoted());
+        let message =
+            format!("there is no function create_queue(text, json) in the schema {}", name.quoted());
+        return Err(Failure::new(Reason::Other, message));
     };
     if !row.try_get::<bool, _>("is_trusted")? {
         let owner = escaped(row.try_get("owner")?, MESSAGE_LIMIT);
-        bail!(
+        let message = format!(
             "the function create_queue belongs to {owner}, who owns neither the schema nor its table job and is no \
              superuser. It would run with your rights. Give it to the owner of job"
         );
+        return Err(Failure::new(Reason::Other, message));
     }
     Ok(())
 }
@@ -126,13 +132,11 @@ fn options(asked: &Queue) -> Map<String, Value> {
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// A queue's settings, none where there is no such queue; the row is held.
-async fn settings(writer: &mut Writer, queue: &str) -> Result<Option<Map<String, Value>>, anyhow::Error> {
-    let row = writer
-        .fetch_optional(
-            sqlx::query(writer.schema.name.statement(include_str!("queue_settings.sql"))).bind(queue),
-        )
-        .await
-        .context("cannot read the table queue")?;
+/// A queue's settings, if there is such a queue. No lock is held afterwards.
+async fn look(writer: &mut Writer, queue: &str) -> Result<Option<Map<String, Value>>, anyhow::Error> {
+    writer.begin_reading().await?;
+    let statement = sqlx::query(writer.schema.name.statement(include_str!("queue_settings.sql"))).bind(queue);
+    let row = writer.fetch_optional(statement).await.context("cannot read the table queue")?;
+    writer.roll_back().await?;
     row.map(|row| Ok(serde_json::from_str(&row.try_get::<String, _>("settings")?)?)).transpose()
 }

@@ -1,4 +1,4 @@
--- The settings of the queue $1, which is held. Index: the primary key.
+-- The settings of the queue $1. Index: the primary key.
 select json_build_object(
     'retry_limit', retry_limit,
     'retry_delay', retry_delay,
@@ -8,4 +8,3 @@ select json_build_object(
 )::text as settings
 from marie_scheduler.queue
 where name = $1
-for update

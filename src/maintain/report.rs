@@ -13,8 +13,8 @@ const COLUMNS: &[Column] = &[text("queue"), state("state"), number("jobs"), text
 /// two cores. Only an estimate is made of it.
 const PACE: f64 = 5_000.0;
 
-/// The plan's jobs by queue and state, and what stays.
-pub(super) fn plan(plan: &Plan) -> String {
+/// A table of the plan's jobs by queue and state.
+pub(super) fn jobs(plan: &Plan) -> String {
     let rows = plan.parts.iter().map(|((queue, state), part)| {
         vec![
             queue.clone().into(),
@@ -25,7 +25,12 @@ pub(super) fn plan(plan: &Plan) -> String {
         ]
     });
     let rows = Rows { rows: rows.collect(), more: false };
-    let mut parts = vec![table(COLUMNS, &rows, Style::Plain)];
+    table(COLUMNS, &rows, Style::Plain)
+}
+
+/// The plan's jobs by queue and state, and what stays.
+pub(super) fn plan(plan: &Plan) -> String {
+    let mut parts = vec![jobs(plan)];
     parts.push(format!("In all {}.", plan.sum()));
     if !plan.kept.is_empty() {
         let kept = plan.kept.iter().map(|(reason, (units, jobs))| {

@@ -1,5 +1,5 @@
--- The tables $2 of the schema $1 and every table that refers to them, however far: TRUNCATE takes them only together.
--- Reads the catalog only.
+-- The tables $2 of the schema $1 and every table that refers to them, however far, by foreign keys under which its rows
+-- cannot stay: TRUNCATE takes them only together. For the other foreign keys see keepers.sql. Reads the catalog only.
 with recursive member as (
     select c.oid
     from pg_class as c
@@ -11,6 +11,7 @@ with recursive member as (
     select f.conrelid
     from member as m
     join pg_constraint as f on f.confrelid = m.oid and f.contype = 'f' and f.conparentid = 0
+    where f.confdeltype in ('a', 'r', 'c')
 )
 select n.nspname as schema_name, c.relname as table_name
 from member as m

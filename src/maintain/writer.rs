@@ -1,57 +1,70 @@
-//! The connection of the maintaining commands, the only one that may write. A second one holds a lock for as long as
-//! the command runs, so that there are never two of them at work; it is a transaction's lock, which a pooler cannot
-//! hand to somebody else, and without a snapshot it keeps vacuum from nothing.
+//! The connection of the maintaining commands, the only one that may write. A second one, the [`Watchdog`]'s, holds a
+//! lock for as long as the command runs, so that two runs never overlap. It is a transaction's lock, which a pooler
+//! cannot hand to another client. Its transaction holds no snapshot, so vacuum is not kept from anything.
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, Execute, Postgres, Row};
+use tokio::sync::watch;
 
-use crate::config::Config;
+use super::watchdog::Watchdog;
+use crate::config::{Config, SchemaName};
 use crate::database::{Connection, Failure, Mode, Plans, Reason, Transaction, connect};
+use crate::display_text::escaped;
 use crate::schema::Schema;
 
 /// Long enough to read every job of a large history once.
 const PLAN_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// For a part that takes longer `--batch` is too large.
+/// A smaller `--batch` makes shorter statements.
 const BATCH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Whoever holds a table for longer is at work with it.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A transaction that only reads waits behind a migration at most, and keeps no writer waiting.
+const READ_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A batch holds rows that others may want, and must not be what a deadlock is made of: it gives up long before the server
-/// looks for one, which it does after a second.
-const BATCH_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
+/// While a statement that writes or changes a table waits for a lock, later writers can wait behind it. This is
+/// well under the second after which the server looks for a deadlock and might end the scheduler's transaction.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// An index of a large table takes hours to build.
-const ALONE_LIMIT: Duration = Duration::from_hours(24);
+const INDEX_LIMIT: Duration = Duration::from_hours(24);
+
+/// How long the server keeps a transaction that holds locks while no statement runs.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a batch may go on after a signal.
+const BATCH_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
     pub(super) schema: Schema,
     /// The role and database, as every run is logged with.
     pub(super) who: String,
     connection: Connection,
-    guard: Connection,
+    watchdog: Watchdog,
 }
 
 impl Writer {
-    /// Connects, looks at the schema and takes the lock. `executes` is whether the command is to change anything.
+    /// Connects, looks at the schema and takes the lock. `executes` is whether the command is to change anything; a
+    /// statement that runs when `shutdown` turns true is cancelled.
     ///
     /// # Errors
-    /// Any failure of the database, a schema without jobs, a standby that is to be changed, and another run at work.
-    pub(super) async fn open(config: &Config, executes: bool) -> Result<Self, Failure> {
+    /// Any failure of the database, a schema without jobs, a standby that is to be changed, and a lock that is taken.
+    pub(super) async fn open(
+        config: &Config,
+        executes: bool,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<Self, Failure> {
         let name = &config.database.schema;
         let mut connection = connected(config).await?;
         let mut guard = connected(config).await?;
         run(&mut guard, "BEGIN").await?;
         let lock = guard.fetch_one(sqlx::query(include_str!("lock.sql")).bind(name.as_str())).await?;
         if !lock.try_get::<bool, _>("locked")? {
-            let message =
-                format!("another marie-exporter maintain is at work on the schema {}", name.quoted());
-            return Err(Failure::new(Reason::Other, message));
+            return Err(locked(&mut guard, name).await?);
         }
-        connection.begin(&reading(), "").await?;
+        let mut watchdog = Watchdog::new(guard, shutdown);
+        watchdog.backend = connection.begin(&reading(), "").await?;
         let schema = Schema::read(&mut connection, name).await?;
         schema.has_jobs(name)?;
         schema.refuse_untrusted_code(&mut connection).await?;
@@ -62,14 +75,38 @@ impl Writer {
         }
         let who = connection.fetch_one(sqlx::query(include_str!("who.sql"))).await?.try_get("who")?;
         run(&mut connection, "ROLLBACK").await?;
-        Ok(Writer { schema, who, connection, guard })
+        Ok(Writer { schema, who, connection, watchdog })
     }
 
     /// Ends both connections in an orderly way, so that the server's log shows no broken ones.
     pub(super) async fn close(self) {
-        for connection in [self.connection, self.guard] {
-            connection.close().await;
-        }
+        self.connection.close().await;
+        self.watchdog.close().await;
+    }
+
+    /// Whether a signal has told the process to end.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.watchdog.is_interrupted()
+    }
+
+    /// Whether a signal has ended a statement.
+    pub(super) fn was_cancelled(&self) -> bool {
+        self.watchdog.was_cancelled()
+    }
+
+    /// Turns true when a signal tells the process to end.
+    pub(super) fn shutdown(&self) -> watch::Receiver<bool> {
+        self.watchdog.shutdown()
+    }
+
+    /// Waits until a signal tells the process to end.
+    pub(super) async fn interrupted(&mut self) {
+        self.watchdog.interrupted().await;
+    }
+
+    /// Waits for `time`, or until a signal.
+    pub(super) async fn pause(&mut self, time: Duration) {
+        self.watchdog.pause(time).await;
     }
 
     /// The rights on tables that our role lacks of these, as `DELETE on job`.
@@ -99,7 +136,7 @@ impl Writer {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn begin_reading(&mut self) -> Result<(), Failure> {
-        self.begin(reading()).await
+        self.begin(&reading(), Duration::ZERO).await
     }
 
     /// Opens a transaction for one batch.
@@ -107,34 +144,24 @@ impl Writer {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn begin_batch(&mut self) -> Result<(), Failure> {
-        let transaction = Transaction {
-            lock_timeout: BATCH_LOCK_TIMEOUT,
-            // A batch goes by indexes, whatever the statistics say of a table that was empty a minute ago.
-            may_scan: false,
-            ..writing()
-        };
-        self.begin_writing(transaction).await
+        self.watchdog.check().await?;
+        // A batch goes by indexes, whatever the statistics say of a table that was empty a minute ago.
+        self.begin(&Transaction { may_scan: false, ..writing() }, BATCH_PATIENCE).await
     }
 
-    /// Opens a transaction for a change that is no batch, and may wait for a lock a little longer.
+    /// Opens a transaction for a change that is no batch.
     ///
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn begin_change(&mut self) -> Result<(), Failure> {
-        self.begin_writing(writing()).await
+        self.watchdog.check().await?;
+        self.begin(&writing(), Duration::ZERO).await
     }
 
-    /// Once it is sure that the lock against a second run is still ours.
-    async fn begin_writing(&mut self, transaction: Transaction) -> Result<(), Failure> {
-        run(&mut self.guard, "SELECT 1").await.map_err(|failure| Failure {
-            message: format!("the lock against a second run is lost: {}", failure.message),
-            ..failure
-        })?;
-        self.begin(transaction).await
-    }
-
-    async fn begin(&mut self, transaction: Transaction) -> Result<(), Failure> {
-        self.connection.begin(&transaction, "").await.map(drop)
+    async fn begin(&mut self, transaction: &Transaction, patience: Duration) -> Result<(), Failure> {
+        self.watchdog.patience = patience;
+        self.watchdog.backend = self.connection.begin(transaction, "").await?;
+        Ok(())
     }
 
     /// The instant so long ago, by the database's clock.
@@ -154,7 +181,7 @@ impl Writer {
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Vec<PgRow>, Failure> {
-        self.connection.fetch_all(statement).await
+        self.watchdog.watch(self.connection.fetch_all(statement)).await
     }
 
     /// The only row of one statement in the open transaction.
@@ -165,7 +192,7 @@ impl Writer {
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgRow, Failure> {
-        self.connection.fetch_one(statement).await
+        self.watchdog.watch(self.connection.fetch_one(statement)).await
     }
 
     /// The row of one statement in the open transaction, if there is one.
@@ -176,7 +203,7 @@ impl Writer {
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Option<PgRow>, Failure> {
-        self.connection.fetch_optional(statement).await
+        self.watchdog.watch(self.connection.fetch_optional(statement)).await
     }
 
     /// Passes each row of one statement in the open transaction to `take`.
@@ -188,7 +215,7 @@ impl Writer {
         statement: impl Execute<'q, Postgres> + 'q,
         take: impl FnMut(&PgRow) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.connection.fetch_each(statement, take).await
+        self.watchdog.watch(self.connection.fetch_each(statement, take)).await
     }
 
     /// Runs one statement in the open transaction.
@@ -199,7 +226,7 @@ impl Writer {
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgQueryResult, Failure> {
-        self.connection.execute(statement).await
+        self.watchdog.watch(self.connection.execute(statement)).await
     }
 
     /// # Errors
@@ -226,25 +253,57 @@ impl Writer {
         run(&mut self.connection, "ROLLBACK TO SAVEPOINT here").await
     }
 
-    /// Runs a statement that PostgreSQL takes outside of transactions only, with no time-out: the caller's own words
-    /// or the catalog's, quoted.
+    /// Runs one statement outside of a transaction, without a time-out: constant words, and names that are quoted.
     ///
     /// # Errors
     /// Any failure of the database.
-    pub(super) async fn alone(&mut self, statement: &str) -> Result<Vec<PgRow>, Failure> {
-        // As in a transaction of ours, a role's default has no say.
-        let settings =
-            "SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_read_only = off";
-        run(&mut self.connection, settings).await?;
-        self.connection.set_limit(ALONE_LIMIT);
-        self.connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(statement))).await
+    pub(super) async fn run_alone(&mut self, statement: &str, locks: Locks) -> Result<(), Failure> {
+        let lock_timeout = match locks {
+            Locks::Brief => LOCK_TIMEOUT.as_millis(),
+            Locks::Concurrent => 0,
+        };
+        // A role's default for the transaction's mode does not apply, as in the other transactions.
+        let settings = format!(
+            "SET statement_timeout = 0; SET lock_timeout = {lock_timeout}; \
+             SET default_transaction_read_only = off; SELECT pg_backend_pid() AS backend"
+        );
+        let row = self.connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(settings))).await?;
+        self.watchdog.backend = row.try_get("backend")?;
+        self.watchdog.patience = Duration::ZERO;
+        self.connection.set_limit(INDEX_LIMIT);
+        self.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.map(drop)
     }
 }
 
-/// A connection that waits for us as long as it takes, and that sees every row or none.
+/// What a statement outside of a transaction does to others while it waits for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locks {
+    /// Writers wait behind it, so it gives up soon.
+    Brief,
+    /// It takes no lock that a writer or reader waits for, so it may wait for old transactions as long as they last.
+    /// Giving up would leave an index that is not valid.
+    Concurrent,
+}
+
+/// The refusal where the lock against a second run is taken.
+async fn locked(guard: &mut Connection, schema: &SchemaName) -> Result<Failure, Failure> {
+    let statement = sqlx::query(include_str!("lock_holder.sql")).bind(schema.as_str());
+    let holders: Option<String> = guard.fetch_one(statement).await?.try_get("holders")?;
+    let holders = holders.map_or_else(|| "a session that has just ended".to_owned(), |it| escaped(&it, 400));
+    let message = format!(
+        "another marie-exporter maintain is running on the schema {}: its lock is held by {holders}. If that is no \
+         such run, end it with pg_terminate_backend",
+        schema.quoted(),
+    );
+    Ok(Failure::new(Reason::Other, message))
+}
+
+/// A connection that has no time limit of the server's while it is idle, and that sees every row or none.
 async fn connected(config: &Config) -> Result<Connection, Failure> {
     let (mut connection, _) = connect(&config.database).await?;
-    connection.execute(sqlx::query(include_str!("session.sql"))).await?;
+    // The path comes first: the role's own may hold a schema in which others can make functions.
+    let settings = concat!("SET search_path = pg_catalog, pg_temp;\n", include_str!("session.sql"));
+    connection.execute(sqlx::raw_sql(settings)).await?;
     Ok(connection)
 }
 
@@ -254,8 +313,7 @@ async fn run(connection: &mut Connection, statement: &'static str) -> Result<(),
 
 fn reading() -> Transaction {
     Transaction {
-        statement_timeout: PLAN_TIMEOUT,
-        lock_timeout: LOCK_TIMEOUT,
+        lock_timeout: READ_LOCK_TIMEOUT,
         // A dump or a pause may take longer than a server lets a transaction be idle.
         idle_timeout: Duration::ZERO,
         plans: Plans::Auto,
@@ -263,7 +321,12 @@ fn reading() -> Transaction {
     }
 }
 
-/// For a role whose transactions are read-only by default as well; what it may do is another matter.
 fn writing() -> Transaction {
-    Transaction { mode: Mode::Write, statement_timeout: BATCH_TIMEOUT, ..reading() }
+    Transaction {
+        mode: Mode::Write,
+        statement_timeout: BATCH_TIMEOUT,
+        lock_timeout: LOCK_TIMEOUT,
+        idle_timeout: IDLE_TIMEOUT,
+        ..reading()
+    }
 }

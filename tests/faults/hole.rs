@@ -2,12 +2,7 @@
 //! may make them, not even a connection is taken; a proxy that stops forwarding can be had everywhere.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use marie_exporter::demo::server::Server;
@@ -15,6 +10,7 @@ use marie_exporter::demo::shape::Shape;
 
 use crate::databases::{Database, furnished, run};
 use crate::process::Process;
+use crate::proxy::Proxy;
 use crate::watch::Watch;
 
 /// Twice this is longer than the pause between two attempts to connect and the five seconds after which one is given
@@ -26,53 +22,13 @@ const FLAGS: [&str; 3] =
 #[tokio::test]
 async fn a_proxy_that_stops_forwarding_is_no_answer_until_it_forwards_again() {
     let database = Database::new(Shape::New).await;
-    let (server, _) = database.url.split_once('@').unwrap().1.split_once('/').unwrap();
-    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = database.url.replace(server, &proxy.local_addr().unwrap().to_string());
-    let is_closed = Arc::new(AtomicBool::new(false));
-    forward(proxy, server.to_owned(), &is_closed);
-    let watch = Watch::of(Process::serve(&url, &Watch::flags(&FLAGS)), INTERVAL);
-    is_closed.store(true, Ordering::Relaxed);
+    let proxy = Proxy::to(&database.url);
+    let watch = Watch::of(Process::serve(&proxy.url, &Watch::flags(&FLAGS)), INTERVAL);
+    proxy.close();
     watch.until_unavailable("no answer within 5 s");
-    is_closed.store(false, Ordering::Relaxed);
+    proxy.open();
     watch.recovers();
     watch.end();
-}
-
-/// Passes everything on while the proxy is not closed.
-fn forward(proxy: TcpListener, server: String, is_closed: &Arc<AtomicBool>) {
-    let is_closed = Arc::clone(is_closed);
-    thread::spawn(move || {
-        for client in proxy.incoming().map_while(Result::ok) {
-            let Ok(server) = TcpStream::connect(&server) else { continue };
-            for (from, to) in [(&client, &server), (&server, &client)] {
-                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                let is_closed = Arc::clone(&is_closed);
-                thread::spawn(move || copy(from, to, &is_closed));
-            }
-        }
-    });
-}
-
-fn copy(mut from: TcpStream, mut to: TcpStream, is_closed: &AtomicBool) {
-    from.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-    let mut bytes = [0; 8192];
-    loop {
-        let read = match from.read(&mut bytes) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
-            Ok(0) | Err(_) => break,
-            Ok(read) => read,
-        };
-        while is_closed.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(10));
-        }
-        if to.write_all(&bytes[..read]).is_err() {
-            break;
-        }
-    }
-    // Each may have been closed from the other side.
-    let _ = to.shutdown(std::net::Shutdown::Both);
-    let _ = from.shutdown(std::net::Shutdown::Both);
 }
 
 /// A network namespace for the exporter, joined to ours. Three addresses: the exporter's, ours, and the database's,

@@ -14,6 +14,8 @@ mod metrics;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../support/scrape.rs"]
 mod scrape;

@@ -1,13 +1,14 @@
 //! `maintain backup` writes what `pg_restore` brings back, whole or not at all.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use marie_exporter::demo::shape::Shape;
 
-use crate::databases::{Database, SERVER};
-use crate::process::text;
+use crate::databases::{Database, SERVER, run};
+use crate::process::{command, send, text};
 use crate::scheduler::{Scheduler, maintain};
 
 fn folder() -> tempfile::TempDir {
@@ -80,4 +81,72 @@ async fn a_backup_that_cannot_be_made_stops_what_was_to_follow() {
     let refused = refused.refused();
     assert!(refused.contains("pg_dump") && !refused.contains("hunter2"), "{refused}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no half file stays");
+}
+
+/// `maintain backup --to=FILE`, started in a folder.
+fn started(scheduler: &Scheduler, folder: &Path, file: &str) -> Child {
+    let mut run = command(&["maintain", "backup", &format!("--to={file}")]);
+    run.args(["--database-url", &scheduler.database.url]).current_dir(folder);
+    run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until `pg_dump` waits for a lock, or until none does.
+async fn until_locked(scheduler: &mut Scheduler, is_locked: bool) {
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database()
+        and application_name = 'pg_dump' and wait_event_type = 'Lock'";
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while (scheduler.count(waiting).await > 0) != is_locked {
+        assert!(Instant::now() < deadline, "a pg_dump that waits for a lock: {}", !is_locked);
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[tokio::test]
+async fn file_that_looks_like_option_is_written() {
+    let scheduler = Scheduler::new(Shape::New, 5, 0.85).await;
+    let folder = folder();
+    let output = started(&scheduler, folder.path(), "-x").wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(names(folder.path()), ["-x"]);
+}
+
+#[tokio::test]
+async fn file_that_appears_during_the_dump_is_kept() {
+    let mut scheduler = Scheduler::new(Shape::New, 5, 0.85).await;
+    let folder = folder();
+    let mut holder = scheduler.database.session().await;
+    run(&mut holder, "begin; lock table job in access exclusive mode").await;
+    let child = started(&scheduler, folder.path(), "new.dump");
+    until_locked(&mut scheduler, true).await;
+    std::fs::write(folder.path().join("new.dump"), "another's").unwrap();
+    run(&mut holder, "rollback").await;
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stderr).contains("new.dump exists already"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(folder.path().join("new.dump")).unwrap(), "another's");
+    assert_eq!(names(folder.path()), ["new.dump"]);
+}
+
+#[tokio::test]
+async fn locked_table_and_signal_end_backup_without_file() {
+    let mut scheduler = Scheduler::new(Shape::New, 5, 0.85).await;
+    let folder = folder();
+    let mut holder = scheduler.database.session().await;
+    run(&mut holder, "begin; lock table job in access exclusive mode").await;
+    let output = started(&scheduler, folder.path(), "locked.dump").wait_with_output().unwrap();
+    let errors = text(&output.stderr);
+    assert!(errors.contains("LOCK TABLE") && errors.contains("another session holds a lock"), "{errors}");
+    for signal in ["INT", "TERM"] {
+        let child = started(&scheduler, folder.path(), "ended.dump");
+        until_locked(&mut scheduler, true).await;
+        send(signal, child.id());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{signal}");
+        assert!(text(&output.stderr).contains("the backup was interrupted"), "{}", text(&output.stderr));
+        until_locked(&mut scheduler, false).await;
+    }
+    assert_eq!(names(folder.path()), [""; 0]);
 }

@@ -87,3 +87,69 @@ async fn it_takes_the_schemas_name_and_then_everything_but_the_archive() {
         assert!(scheduler.count("select count(*) from queue").await > 0, "queues stay");
     }
 }
+
+#[tokio::test]
+async fn purge_all_keeps_rows_that_a_delete_keeps() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 30, 0.45).await;
+    scheduler
+        .database
+        .run(
+            "create table processor_executions (
+                 id int primary key,
+                 dag_id uuid constraint \"of a dag\" references dag (id) on delete set null deferrable initially deferred
+             );
+             create table note (
+                 id int primary key, job_name text default null, job_id uuid,
+                 foreign key (job_name, job_id) references job (name, id) on delete set default
+             );
+             create table execution_step (execution int references processor_executions (id) on delete cascade);
+             insert into processor_executions select row_number() over (), id from dag;
+             insert into processor_executions values (0, null);
+             insert into note select row_number() over (), name, id from job limit 7;
+             insert into execution_step values (0), (1)",
+        )
+        .await;
+    let keys = "select conname || pg_get_constraintdef(oid) as id from pg_constraint where contype = 'f'";
+    let before =
+        (scheduler.ids(keys).await, scheduler.count("select count(*) from processor_executions").await);
+    let jobs = scheduler.count("select count(*) from job").await;
+
+    let planned = purge(&scheduler, &[], "").expect();
+    assert!(planned.contains(&format!("In all {jobs} jobs.")), "{planned}");
+    let stay = "Rows that stay, without their reference: all of \"marie_scheduler\".\"note\", \
+                \"marie_scheduler\".\"processor_executions\".";
+    assert!(planned.contains(stay), "{planned}");
+
+    let told = purge(&scheduler, &["--execute"], "marie_scheduler\n").expect();
+    assert!(told.contains(&format!(", of {jobs} jobs, by ")), "{told}");
+    let after =
+        (scheduler.ids(keys).await, scheduler.count("select count(*) from processor_executions").await);
+    assert_eq!(after, before);
+    assert_eq!(
+        scheduler.count("select count(*) from processor_executions where dag_id is not null").await,
+        0
+    );
+    assert_eq!(scheduler.count("select count(*) from note where job_id is null").await, 7);
+    assert_eq!(scheduler.count("select count(*) from execution_step").await, 2);
+    assert_eq!(scheduler.count("select (select count(*) from job) + (select count(*) from dag)").await, 0);
+}
+
+#[tokio::test]
+async fn purge_all_without_ownership_changes_nothing() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 10, 0.45).await;
+    scheduler
+        .database
+        .run(
+            "create table processor_executions (id int, dag_id uuid references dag (id) on delete set null);
+             insert into processor_executions select row_number() over (), id from dag;
+             create role emptier login;
+             grant usage on schema marie_scheduler to emptier;
+             grant select, update, delete, truncate on all tables in schema marie_scheduler to emptier",
+        )
+        .await;
+    let before = scheduler.rows("processor_executions").await;
+    scheduler.database.url = scheduler.database.url.replace("postgres@", "emptier@");
+    let refused = purge(&scheduler, &["--execute"], "marie_scheduler\n").refused();
+    assert!(refused.contains("ownership of \"marie_scheduler\".\"processor_executions\""), "{refused}");
+    assert_eq!(scheduler.rows("processor_executions").await, before);
+}

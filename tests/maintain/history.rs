@@ -1,7 +1,12 @@
 //! `maintain purge history` deletes the rows before the cut-off, whatever the order in which they were numbered.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
 use marie_exporter::demo::shape::Shape;
 
+use crate::databases;
+use crate::process::{command, text};
 use crate::scheduler::Scheduler;
 
 #[tokio::test]
@@ -50,4 +55,25 @@ async fn where_there_is_no_history_there_is_nothing_to_do() {
     let scheduler = Scheduler::new(Shape::Page, 5, 0.35).await;
     let told = scheduler.maintain(&["purge", "history", "--older-than=1d", "--execute"]).expect();
     assert!(told.contains("There is no table job_history here."), "{told}");
+}
+
+#[tokio::test]
+async fn locked_history_row_is_deleted_once_it_is_free() {
+    let mut scheduler = Scheduler::new(Shape::New, 10, 0.35).await;
+    scheduler.database.run("update job_history set history_created_on = now() - interval '60 days'").await;
+    let mut holder = scheduler.database.session().await;
+    databases::run(&mut holder, "begin; select from job_history order by history_id limit 1 for update")
+        .await;
+    let mut purge = command(&["maintain", "purge", "history", "--older-than=30d", "--execute"]);
+    purge.args(["--database-url", &scheduler.database.url]);
+    let mut child = purge.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let waits =
+        errors.by_ref().lines().map_while(Result::ok).any(|line| line.contains("locked; trying again"));
+    assert!(waits, "it does not try again");
+    databases::run(&mut holder, "rollback").await;
+    let mut rest = Vec::new();
+    errors.read_to_end(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{}", text(&rest));
+    assert_eq!(scheduler.count("select count(*) from job_history").await, 0);
 }

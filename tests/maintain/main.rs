@@ -9,6 +9,8 @@
 mod databases;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/proxy.rs"]
+mod proxy;
 
 mod archive;
 mod backup;
@@ -17,6 +19,7 @@ mod columns;
 mod everything;
 mod history;
 mod indexes;
+mod interruption;
 mod kills;
 mod odd;
 mod purge;
@@ -24,3 +27,4 @@ mod queues;
 mod rights;
 mod scheduler;
 mod traffic;
+mod waits;

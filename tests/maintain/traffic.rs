@@ -133,14 +133,22 @@ async fn there_is_one_run_at_a_time() {
     let mut session = scheduler.database.session().await;
     let lock =
         format!("begin; {}", include_str!("../../src/maintain/lock.sql").replace("$1", "'marie_scheduler'"));
+    databases::run(
+        &mut session,
+        "create role squatter; set role squatter; set application_name = 'a squatter'",
+    )
+    .await;
     databases::run(&mut session, &lock).await;
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut session).await.unwrap();
+    let holder = format!("held by process {pid} of role postgres, application \"a squatter\", since 20");
     for arguments in [
         &["archive", "--older-than=7d", "--execute"][..],
         &["purge", "completed", "--older-than=7d", "--execute"],
         &["purge", "history", "--older-than=7d", "--execute"],
     ] {
         let refused = scheduler.maintain(arguments).refused();
-        assert!(refused.contains("another marie-exporter maintain is at work on the schema"), "{refused}");
+        assert!(refused.contains("another marie-exporter maintain is running on the schema"), "{refused}");
+        assert!(refused.contains(&holder), "{refused}");
     }
     assert_eq!(scheduler.everything().await, before);
     databases::run(&mut session, "rollback").await;
