@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
-use crate::queues::{self, QueueCensus};
+use crate::queues::{self, LONGEST, MOST_BYTES, QueueCensus, Queues};
 use crate::schema::Schema;
 
 /// Soon enough for a migration or a grant, and seldom enough to cost nothing.
@@ -28,6 +28,8 @@ struct Known {
     good_until: Option<Instant>,
     census: Arc<QueueCensus>,
     next_census: Option<Instant>,
+    /// Whether queues without a label of their own were logged.
+    are_unnamed_logged: bool,
 }
 
 impl Known {
@@ -85,7 +87,7 @@ impl Catalog {
             return Ok(());
         }
         let before = run.busy();
-        let census = QueueCensus::read(run, schema).await;
+        let census = QueueCensus::read(run, schema, &config.queues).await;
         let pause = maximum_age(config).max(config.collectors.pause_after(run.busy().saturating_sub(before)));
         let mut known = self.lock();
         // A lost connection says nothing of the census, and whoever finds it again takes it at once.
@@ -99,6 +101,16 @@ impl Catalog {
     /// The queues found in `job`, none before the first census.
     pub fn census(&self) -> Arc<QueueCensus> {
         Arc::clone(&self.lock().census)
+    }
+
+    /// Logs once that some queues have no label of their own, whatever the limit.
+    pub fn note_queues(&self, queues: &Queues) {
+        if !queues.are_all_known() && !std::mem::replace(&mut self.lock().are_unnamed_logged, true) {
+            warn!(
+                "some queue names are longer than {LONGEST} characters or {MOST_BYTES} bytes, are not valid text, or are too many to be read: \
+                 their jobs count as queue=\"other\", and they match no --queues.include or --queues.exclude"
+            );
+        }
     }
 
     /// The schema as it was last read, however long ago.

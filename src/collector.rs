@@ -4,13 +4,15 @@
 //! A collector is data: a name, its families, its queries. Flags, documentation, the collector's own
 //! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
 
+mod by_queue;
+
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, Column, Row, SqlSafeStr, SqlStr};
 
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
 use crate::family::{Family, Samples};
-use crate::queues::{self, Queues};
+use crate::queues::{self, OTHER, Queues};
 use crate::schema::{Index, Lack, Need, Schema};
 
 /// A named set of queries that can be switched off together.
@@ -31,6 +33,9 @@ pub struct Query {
     pub pace: Pace,
     /// Whether the configuration asks for it.
     pub wanted: fn(&Config) -> bool,
+    /// The families that it serves, where its rows are by queue: those of queues without series of their own are
+    /// summed by the database ([`by_queue`]).
+    pub by_queue: &'static [&'static Family],
     /// Without these the query is left out.
     pub needs: &'static [Need],
     /// Tables and columns that are read where they exist, and what is read instead where not.
@@ -149,8 +154,13 @@ impl Query {
     }
 
     /// Returns the statement for this database: the file's text with its tables qualified, behind the stand-ins that it
-    /// needs here.
+    /// needs here, and summed up by published queues.
     pub fn text(&self, schema: &Schema) -> String {
+        let text = self.text_of_file(schema);
+        if self.by_queue.is_empty() { text } else { by_queue::summed(&text, self.by_queue) }
+    }
+
+    fn text_of_file(&self, schema: &Schema) -> String {
         let stand_ins: Vec<&StandIn> = self.stand_ins_here(schema).collect();
         if stand_ins.is_empty() {
             return schema.name.qualify(self.sql.text);
@@ -247,7 +257,7 @@ impl Collector {
         let mut queues = context.queues.clone();
         for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
-            let samples = samples(self.families, &rows)
+            let samples = samples(query, self.families, &rows)
                 .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
             let samples = samples.into_iter().map(|samples| publishable(samples, &mut queues)).collect();
             answers.push(Answer { query: query.sql.name, samples });
@@ -285,7 +295,7 @@ enum RowError {
 }
 
 /// The mapping rule. The result holds the families in the order given, those without a column empty.
-fn samples(families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>, RowError> {
+fn samples(query: &Query, families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>, RowError> {
     let mut samples: Vec<Samples> = families.iter().map(|family| Samples::new(family)).collect();
     let Some(first) = rows.first() else { return Ok(samples) };
     let served: Vec<usize> = (0..families.len())
@@ -295,20 +305,21 @@ fn samples(families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>,
         for &index in &served {
             let family = families[index];
             let Some(value) = row.try_get::<Option<f64>, _>(family.name)? else { continue };
-            // A job whose queue is NULL is in no queue's numbers, and must not keep everybody's from coming.
-            if family.labels.contains(&queues::LABEL)
-                && row.try_get::<Option<&str>, _>(queues::LABEL)?.is_none()
-            {
+            let label = |label: &&'static str| {
+                let text = row.try_get::<Option<String>, _>(label)?;
+                let is_rest = !query.by_queue.is_empty() && *label == queues::LABEL;
+                match text {
+                    None if is_rest => Ok(OTHER.to_owned()),
+                    None => Err(RowError::NoLabel { family: family.name, label }),
+                    Some(text) => Ok(text),
+                }
+            };
+            let labels = family.labels.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+            if labels.first().is_some_and(|first| first == OTHER) {
+                // A queue may be named so itself.
+                samples[index].fold(labels, value.into());
                 continue;
             }
-            let labels = family
-                .labels
-                .iter()
-                .map(|label| {
-                    row.try_get::<Option<String>, _>(label)?
-                        .ok_or(RowError::NoLabel { family: family.name, label })
-                })
-                .collect::<Result<_, _>>()?;
             samples[index].insert(labels, value)?;
         }
     }

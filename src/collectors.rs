@@ -1,5 +1,5 @@
 //! The collectors: one file each, with its SQL beside it. What they share is here: the words that stand in
-//! more than one declaration, and the shape of a query that takes the known queues.
+//! more than one declaration, and the shape of a query by queue.
 
 /// The SQL file of that name, its path from the folder of the file that names it.
 macro_rules! sql {
@@ -44,16 +44,16 @@ pub static COLLECTORS: &[&Collector] = &[
 /// Serves everything that looks at unfinished jobs only.
 const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
 
-/// A query over unfinished jobs that takes the known queues as $1; declarations say what differs, and what it
-/// reads.
+/// A query over unfinished jobs by queue; declarations say what differs, which families it serves, and what it reads.
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
     wanted: |_| true,
+    by_queue: &[],
     needs: &[],
     stand_ins: &[],
     index: Some(BY_STATE),
-    arguments: known_queues,
+    arguments: by_queue,
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of Query::arguments")]
@@ -61,9 +61,14 @@ fn no_arguments(_: &Context<'_>) -> Result<PgArguments, BoxDynError> {
     Ok(PgArguments::default())
 }
 
-/// $1: the known queues.
-fn known_queues(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+/// $1 to $6: what is published of the queues.
+fn by_queue(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+    context.queues.arguments(context.schema)
+}
+
+/// $1: the pattern of text that the server can send, NULL where it can send all.
+fn sendable_text(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
     let mut arguments = PgArguments::default();
-    arguments.add(context.queues.known())?;
+    arguments.add(context.schema.sendable_text())?;
     Ok(arguments)
 }

@@ -41,6 +41,7 @@ static QUERIES: [Query; TABLES] = [
         sql: SqlFile { name: "job_events.sql", text: include_str!("events/job_events.sql") },
         pace: Pace::Fast,
         wanted: |_| true,
+        by_queue: &[],
         needs: &[Need::Columns(
             "job_history",
             &[
@@ -74,6 +75,7 @@ static QUERIES: [Query; TABLES] = [
         sql: SqlFile { name: "dag_events.sql", text: include_str!("events/dag_events.sql") },
         pace: Pace::Fast,
         wanted: |_| true,
+        by_queue: &[],
         needs: &[
             // Without the jobs' history the collector is off.
             Need::Columns("job_history", &["history_id"]),

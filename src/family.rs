@@ -153,13 +153,13 @@ impl Samples {
         relabelled
     }
 
-    /// At most `limit` values of `label`, those with the largest sums; the others become `rest`. A family
+    /// At most `limit` values of `label` besides `rest`, those with the largest sums; the others become `rest`. A family
     /// without that label stays as it is.
     #[must_use]
     pub fn busiest(self, label: &str, limit: usize, rest: &str) -> Samples {
         let Some(place) = self.family.labels.iter().position(|name| *name == label) else { return self };
         let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-        for (labels, value) in &self.values {
+        for (labels, value) in self.values.iter().filter(|(labels, _)| labels[place] != rest) {
             *sums.entry(labels[place].clone()).or_default() += value.number();
         }
         if sums.len() <= limit {
@@ -176,7 +176,8 @@ impl Samples {
         })
     }
 
-    fn fold(&mut self, labels: Vec<String>, value: Value) {
+    /// Adds a sample that may share its labels with another one.
+    pub(crate) fn fold(&mut self, labels: Vec<String>, value: Value) {
         let together = self.family.together;
         match self.values.entry(labels) {
             Entry::Vacant(entry) => {

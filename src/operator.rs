@@ -60,6 +60,7 @@ const QUERY: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
     wanted: |_| true,
+    by_queue: &[],
     needs: &[],
     stand_ins: &[],
     index: None,
@@ -103,6 +104,7 @@ fn timezone(reading: &Reading) -> &str {
 }
 
 async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> anyhow::Result<Answer> {
+    reader.note_filters(&filters(reading)).await?;
     let (listing, rows, output) = match reading {
         Reading::JobsList(asked, output) => (&jobs::LIST, jobs::list(reader, asked, output).await?, output),
         Reading::JobsStuck(asked, output) => {
@@ -142,6 +144,22 @@ async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> any
         note = Some(format!("None: there is no queue {queue:?} here; queues list has them"));
     }
     Ok(Answer { text: text(listing, &rows, output.format, style)?, note })
+}
+
+/// The texts that rows have to match.
+fn filters(reading: &Reading) -> Vec<&str> {
+    let mut filters: Vec<&str> = queue(reading).into_iter().collect();
+    match reading {
+        Reading::JobsList(asked, _) => {
+            filters.extend(asked.state.iter().map(String::as_str));
+            filters.extend(asked.metadata.iter().flat_map(|(key, value)| [key.as_str(), value]));
+        }
+        Reading::DagsList(asked, _) => {
+            filters.extend(asked.state.iter().chain(&asked.planner).map(String::as_str));
+        }
+        _ => {}
+    }
+    filters
 }
 
 /// The queue that was asked for.

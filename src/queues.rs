@@ -1,10 +1,14 @@
-//! Which queues there are, and under which name each is published. Clients create queues, each with a
-//! silent `$…_dlq` twin, so names are filtered, twins without a job are left out, and beyond the limit
-//! the rest is summed as `other`.
+//! The queues of a database, and the name under which each is published.
+//!
+//! Input: names from the tables `job` and `queue`, which clients choose, and the configuration. Output: [`Queues`], with
+//! the arguments by which queries sum the queues without series of their own (`collector::by_queue`). Names are read up
+//! to a length and a number, so that memory does not grow with what clients write.
 
 use std::collections::BTreeSet;
 
-use sqlx::Row;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, Row};
 
 use crate::config::QueuesConfig;
 use crate::database::{Connection, Failure};
@@ -21,23 +25,63 @@ pub const CENSUS: Need = Need::Columns("job", &["name", "state"]);
 pub const OTHER: &str = "other";
 
 /// Clients may name a queue with 10,000 characters; each of its series would carry them in every scrape. So a
-/// longer name than this is no label, and its queue a part of `other`.
+/// longer name than this is no label, and its queue a part of `other`. The SQL files repeat both numbers.
 pub const LONGEST: usize = 200;
+
+/// The same in bytes: 200 characters can be 800.
+pub const MOST_BYTES: usize = 400;
+
+/// Names that are read beyond those that are published. Further names match no pattern of the configuration.
+const NAMES: usize = 2_000;
+
+/// Names that came up since the census and that a query returns one by one, so that the patterns can be applied.
+const NEWCOMERS: usize = 1_000;
+
+/// Names of queues as one query returns them.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    /// Those that can be a label, up to the most that are read.
+    names: BTreeSet<String>,
+    /// Whether there are others.
+    has_more: bool,
+}
+
+impl Names {
+    async fn read(
+        connection: &mut Connection,
+        schema: &Schema,
+        sql: &'static str,
+        most: usize,
+    ) -> Result<Self, Failure> {
+        let names = strings(connection, schema, sql, most.saturating_add(1)).await?;
+        let count = names.len();
+        let mut names: BTreeSet<String> = names.into_iter().flatten().collect();
+        let mut has_more = names.len() < count;
+        while names.len() > most {
+            names.pop_last();
+            has_more = true;
+        }
+        Ok(Names { names, has_more })
+    }
+}
 
 /// Names found in `job` itself, whatever the table `queue` says, and how busy each is. Read less often
 /// than [`Queues`]: where no index leads with the name it costs a pass over the table.
 #[derive(Debug, Clone, Default)]
 pub struct QueueCensus {
-    /// Distinct `job.name`.
-    pub names: BTreeSet<String>,
+    names: Names,
     /// Queues by their number of unfinished jobs, busiest first; those without are not listed.
-    pub busiest: Vec<String>,
+    busiest: Vec<String>,
 }
 
 impl QueueCensus {
     /// # Errors
     /// Any error of the database, a statement time-out on a large table without a useful index among them.
-    pub async fn read(connection: &mut Connection, schema: &Schema) -> Result<Self, Failure> {
+    pub async fn read(
+        connection: &mut Connection,
+        schema: &Schema,
+        selection: &QueuesConfig,
+    ) -> Result<Self, Failure> {
         let names = if schema.has_index(&crate::schema::Index {
             table: "job",
             columns: &["name"],
@@ -47,10 +91,17 @@ impl QueueCensus {
         } else {
             include_str!("queues/names.sql")
         };
+        let most = most_names(selection);
+        let busiest = strings(connection, schema, include_str!("queues/busiest.sql"), most).await?;
         Ok(QueueCensus {
-            names: strings(connection, schema, names).await?.into_iter().collect(),
-            busiest: strings(connection, schema, include_str!("queues/busiest.sql")).await?,
+            names: Names::read(connection, schema, names, most).await?,
+            busiest: busiest.into_iter().flatten().collect(),
         })
+    }
+
+    /// Whether some names can be no label or were not read.
+    pub fn has_more(&self) -> bool {
+        self.names.has_more
     }
 }
 
@@ -59,6 +110,9 @@ impl QueueCensus {
 pub struct Queues {
     known: Vec<String>,
     published: BTreeSet<String>,
+    excluded: Vec<String>,
+    /// Whether there are names that can be no label or were not read.
+    has_more: bool,
     selection: QueuesConfig,
 }
 
@@ -73,16 +127,20 @@ impl Queues {
         census: &QueueCensus,
         selection: &QueuesConfig,
     ) -> Result<Self, Failure> {
-        let mut names = census.names.clone();
+        let Names { mut names, mut has_more } = census.names.clone();
         if schema.lacks(&KNOWN).is_none() {
-            names.extend(strings(connection, schema, include_str!("queues/queues.sql")).await?);
+            let sql = include_str!("queues/queues.sql");
+            let rows = Names::read(connection, schema, sql, most_names(selection)).await?;
+            names.extend(rows.names);
+            has_more |= rows.has_more;
         }
-        Ok(Queues::new(names, &census.busiest, selection))
+        Ok(Queues { has_more, ..Queues::new(names, &census.busiest, selection) })
     }
 
     /// Of these names; `busiest` tells which keep their own series where there are too many.
     pub fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
-        let known: Vec<String> = names.into_iter().filter(|name| selection.admits(name)).collect();
+        let (known, excluded): (Vec<String>, Vec<String>) =
+            names.into_iter().partition(|name| selection.admits(name));
         let busy = busiest.iter().filter(|name| known.binary_search(name).is_ok());
         // Idle queues follow by name: an order that does not change by itself.
         let mut published: BTreeSet<String> = BTreeSet::new();
@@ -92,12 +150,22 @@ impl Queues {
             }
             published.insert(name.clone());
         }
-        Queues { known, published, selection: selection.clone() }
+        Queues { known, published, excluded, has_more: false, selection: selection.clone() }
     }
 
-    /// All queues that have series of their own or a part in `other`, by name.
+    /// The queues that have series of their own or a part in `other`, by name, as far as their names were read.
     pub fn known(&self) -> &[String] {
         &self.known
+    }
+
+    /// Whether all queues are [known](Queues::known).
+    pub fn are_all_known(&self) -> bool {
+        !self.has_more
+    }
+
+    /// The queues with series of their own, by name.
+    pub fn published(&self) -> impl Iterator<Item = &String> {
+        self.published.iter()
     }
 
     /// Publishes a queue that came up since the census under its name while there is room.
@@ -118,17 +186,50 @@ impl Queues {
             None
         }
     }
+
+    /// The arguments $1 to $6 of a query by queue, described at `collector::by_queue`.
+    ///
+    /// # Errors
+    /// When they cannot be encoded.
+    pub fn arguments(&self, schema: &Schema) -> Result<PgArguments, BoxDynError> {
+        let has_pattern = self.selection.include.is_some() || self.selection.exclude.is_some();
+        let counts_more = self.selection.include.is_none();
+        let summed: Vec<&String> = self.known.iter().filter(|name| !self.published.contains(*name)).collect();
+        let mut own: Vec<Option<&String>> = self.published.iter().map(Some).collect();
+        if !summed.is_empty() || self.has_more && counts_more {
+            own.push(None);
+        }
+        let room = self.selection.limit.saturating_sub(self.published.len());
+        // Where names were not read, newcomers cannot be told from them.
+        let newcomers = if has_pattern && !self.has_more { room.max(NEWCOMERS) } else { room };
+        let mut arguments = PgArguments::default();
+        arguments.add(own)?;
+        arguments.add(summed)?;
+        arguments.add(&self.excluded)?;
+        arguments.add(i64::try_from(newcomers)?)?;
+        arguments.add(counts_more)?;
+        arguments.add(schema.sendable_text())?;
+        Ok(arguments)
+    }
 }
 
-fn can_be_a_label(name: &str) -> bool {
-    name.chars().nth(LONGEST).is_none()
+/// Whether a name that a client chose is short enough for a label.
+pub fn can_be_a_label(name: &str) -> bool {
+    name.len() <= MOST_BYTES && name.chars().nth(LONGEST).is_none()
+}
+
+fn most_names(selection: &QueuesConfig) -> usize {
+    selection.limit.saturating_add(NAMES)
 }
 
 async fn strings(
     connection: &mut Connection,
     schema: &Schema,
     sql: &'static str,
-) -> Result<Vec<String>, Failure> {
-    let rows = connection.fetch_all(sqlx::query(schema.name.statement(sql))).await?;
-    Ok(rows.iter().map(|row| row.try_get("queue")).collect::<Result<_, sqlx::Error>>()?)
+    most: usize,
+) -> Result<Vec<Option<String>>, Failure> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let statement = sqlx::query(schema.name.statement(sql)).bind(schema.sendable_text()).bind(most);
+    let rows = connection.fetch_all(statement).await?;
+    rows.iter().map(|row| Ok(row.try_get("queue")?)).collect()
 }

@@ -124,7 +124,9 @@ impl Exporter {
     ) -> Result<(), Failure> {
         let queues = if collector.is_by_queue() {
             let census = self.catalog.census();
-            Queues::read(run, schema, &census, &self.config.queues).await?
+            let queues = Queues::read(run, schema, &census, &self.config.queues).await?;
+            self.catalog.note_queues(&queues);
+            queues
         } else {
             Queues::default()
         };

@@ -5,6 +5,7 @@
 //! [`read`] reads the catalog, [`trust`] says which relations are not used and why, [`filter`] which ones row-level
 //! security filters.
 
+mod encoding;
 mod filter;
 mod read;
 mod trust;
@@ -128,6 +129,8 @@ pub struct Schema {
     states: Vec<String>,
     /// Our role.
     pub role: String,
+    /// The server's name of the database's encoding.
+    encoding: String,
     pub server_version: String,
     pub in_recovery: bool,
     /// The database's clock minus ours, in seconds.
@@ -251,6 +254,23 @@ impl Schema {
 
     pub fn is_partitioned(&self, table: &str) -> bool {
         self.tables.get(table).is_some_and(|table| table.partitioned)
+    }
+
+    /// The pattern of text that the server can send us, as PostgreSQL's `~` takes it; none where it can send any.
+    ///
+    /// Because one text that it cannot send fails the whole statement, queries compare free text with this.
+    pub fn sendable_text(&self) -> Option<&'static str> {
+        encoding::sendable_text(&self.encoding)
+    }
+
+    /// An expression for the bytes of a text, in UTF-8 as far as the database knows its encoding, that never fails.
+    pub fn sent(&self, text: &str) -> String {
+        encoding::sent(&self.encoding, text)
+    }
+
+    /// Whether text of ours can be an argument of a statement here.
+    pub fn can_receive(&self, text: &str) -> bool {
+        text.is_ascii() || ["UTF8", "SQL_ASCII"].contains(&self.encoding.as_str())
     }
 
     /// Whether jobs may be in any state that somebody thinks of: where it is kept as text.

@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
+use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use marie_exporter::database::Session;
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::events::Feed;
-use marie_exporter::queues::{QueueCensus, Queues};
+use marie_exporter::queues::Queues;
 use marie_exporter::schema::Schema;
 use sqlx::{Connection, PgConnection};
 
@@ -114,7 +115,7 @@ async fn poll(config: &Config, session: &mut Session, feed: &mut Feed) -> anyhow
     let mut run = session.begin().await?;
     let name = config.database.schema.clone();
     let schema = Schema::read(&mut run, &name).await?;
-    let queues = Queues::new(QueueCensus::default().names, &[], &config.queues);
+    let queues = Queues::new(BTreeSet::new(), &[], &config.queues);
     let context = Context { config, schema: &schema, queues: &queues };
     let looked = run.busy();
     let polled = feed.poll(&mut run, &context, true).await;

@@ -120,7 +120,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
     let schema = Schema::read(&mut run, &config.database.schema).await?;
-    let census = QueueCensus::read(&mut run, &schema).await?;
+    let census = QueueCensus::read(&mut run, &schema, &config.queues).await?;
     session.finish(run, None).await;
     let mut times: Vec<(&str, Vec<f64>)> = COLLECTORS
         .iter()

@@ -1,21 +1,41 @@
 -- Jobs by state, and the share of finished ones, of the oldest active DAGs: the maintenance page's DAG
--- progress. $1 how many DAGs.
+-- progress. $1 the pattern of text that can be sent, NULL where all can; $2 how many DAGs. A planner that can be no label,
+-- and the rest of each DAG's states beyond 20, are `other`.
 -- Index: the partial ones over unfinished DAGs, and one of job that leads with dag_id.
 with oldest as (
-    select id, coalesce(planner, 'unknown')::text as planner
+    select
+        id,
+        case
+            when octet_length(planner) > 400 or char_length(planner) > 200 or planner collate "C" !~ $1::text then 'other'
+            else coalesce(planner, 'unknown')
+        end::text as planner
     from marie_scheduler.dag
     where state = 'active'
     order by started_on, id
-    limit $1
+    limit $2
 ),
 member as (
     select o.id::text as dag_id, o.planner, j.state, j.jobs
     from oldest as o
     cross join lateral (
-        select m.state::text as state, count(*) as jobs
-        from marie_scheduler.job as m
-        where m.dag_id = o.id
-        group by m.state
+        select
+            case
+                when place <= 20 and octet_length(state) <= 400 and char_length(state) <= 200 and (state collate "C" ~ $1::text) is not false then state
+                else 'other'
+            end as state,
+            sum(jobs) as jobs
+        from (
+            select
+                m.state::text as state,
+                count(*) as jobs,
+                row_number() over (
+                    order by m.state::text not in ('created', 'retry', 'active'), count(*) desc, m.state
+                ) as place
+            from marie_scheduler.job as m
+            where m.dag_id = o.id
+            group by m.state
+        ) as counted
+        group by 1
     ) as j
 )
 select

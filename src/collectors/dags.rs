@@ -2,10 +2,9 @@
 //! ones. A DAG's name is unique, so it is never a label; its planner is.
 
 use sqlx::Arguments;
-use sqlx::postgres::PgArguments;
 
 use super::statistics::DEPENDENCIES_FROM_JSON;
-use super::{UNFINISHED, no_arguments};
+use super::{UNFINISHED, no_arguments, sendable_text};
 use crate::collector::{Collector, Pace, Query};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
@@ -27,6 +26,7 @@ pub static COLLECTOR: Collector = Collector {
                 Need::Columns("job", &["id", "name", "dag_id", "state"]),
             ],
             stand_ins: &[DEPENDENCIES_FROM_JSON],
+            arguments: no_arguments,
             ..OVER_DAGS
         },
         Query {
@@ -38,7 +38,7 @@ pub static COLLECTOR: Collector = Collector {
             wanted: |config| config.dags_progress_limit > 0,
             index: Some(Index { table: "job", columns: &["dag_id"], predicate: None }),
             arguments: |context| {
-                let mut arguments = PgArguments::default();
+                let mut arguments = sendable_text(context)?;
                 arguments.add(i64::from(context.config.dags_progress_limit))?;
                 Ok(arguments)
             },
@@ -60,7 +60,7 @@ const OVER_DAGS: Query = Query {
         columns: &["id"],
         predicate: Some("state not in ('completed', 'failed', 'cancelled')"),
     }),
-    arguments: no_arguments,
+    arguments: sendable_text,
     ..UNFINISHED
 };
 

@@ -1,20 +1,36 @@
 -- Finished DAGs by planner and state, and those without a state. A planner has a row for each of the four
--- usual states, though it be 0.
+-- usual states, even with 0 DAGs. Clients name planners: beyond the 200 busiest the rest is `other`.
+-- $1 the pattern of text that can be sent, NULL where all can.
 -- Index: (planner, state), read from end to end. Without it every DAG is read; cost follows the history
 -- either way.
-with finished as (
-    select coalesce(planner, 'unknown')::text as planner, coalesce(state, 'unknown')::text as state
+with finished as materialized (
+    select coalesce(planner, 'unknown')::text as planner, coalesce(state, 'unknown')::text as state, count(*) as dags
     from marie_scheduler.dag
     where state in ('completed', 'failed', 'cancelled') or state is null
+    group by dag.planner, dag.state
+),
+planner_label (planner) as (
+    select planner
+    from finished
+    where octet_length(planner) <= 400 and char_length(planner) <= 200 and (planner collate "C" ~ $1::text) is not false
+    group by planner
+    order by sum(dags) desc, planner
+    limit 200
+),
+counted as (
+    select coalesce(planner_label.planner, 'other') as planner, finished.state, sum(finished.dags) as dags
+    from finished
+    left join planner_label on planner_label.planner = finished.planner
+    group by planner_label.planner, finished.state
 )
 select
     planner,
     state,
-    count(f.planner)::float8 as marie_dags
+    coalesce(sum(counted.dags), 0)::float8 as marie_dags
 from (
     select distinct planner, s.state
-    from finished
+    from counted
     cross join unnest(array['created', 'active', 'completed', 'failed']) as s (state)
 ) as series
-full join finished as f using (planner, state)
+full join counted using (planner, state)
 group by planner, state

@@ -1,5 +1,5 @@
 -- Active jobs whose run lease ran out more than a minute ago; the scheduler reaps such jobs every minute.
--- $1 known queues. Index: one that leads with state. Without it every job is read.
+-- $1 to $6 as in by_queue.rs. Index: one that leads with state. Without it every job is read.
 select
     queue,
     (
@@ -10,5 +10,6 @@ full join (
     select name::text as queue, run_lease_expires_at
     from marie_scheduler.job
     where state = 'active'
+        and name is not null
 ) as a using (queue)
 group by queue

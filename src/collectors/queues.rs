@@ -1,8 +1,9 @@
 //! The settings of each queue, as far as they are set.
 
 use sqlx::Arguments;
+use sqlx::postgres::PgArguments;
 
-use super::{QUEUE, UNFINISHED, known_queues};
+use super::{QUEUE, UNFINISHED};
 use crate::collector::{Collector, Query};
 use crate::family::{Family, Kind, Together};
 use crate::queues::LONGEST;
@@ -20,8 +21,10 @@ pub static COLLECTOR: Collector = Collector {
         )],
         index: None,
         arguments: |context| {
-            let mut arguments = known_queues(context)?;
+            let mut arguments = PgArguments::default();
+            arguments.add(context.queues.published().collect::<Vec<_>>())?;
             arguments.add(i32::try_from(LONGEST)?)?;
+            arguments.add(context.schema.sendable_text())?;
             Ok(arguments)
         },
         ..UNFINISHED

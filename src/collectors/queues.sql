@@ -1,9 +1,15 @@
--- The settings of the known queues that have a row in the table queue.
--- $1 known queues, $2 the most characters of a label. Costs a pass over that table, which has a row for each queue.
+-- The settings of the published queues that have a row in the table queue.
+-- $1 published queues; $2 the most characters of a label; $3 the pattern of text that can be sent, NULL where all can.
+-- Costs a pass over that table, which has a row for each queue.
 select
     name::text as queue,
-    left(coalesce(policy, ''), $2)::text as policy,
-    left(coalesce(dead_letter, ''), $2)::text as dead_letter,
+    case
+        when (left(policy, $2) collate "C" ~ $3::text) is not false then left(coalesce(policy, ''), $2) else 'other'
+    end::text as policy,
+    case
+        when (left(dead_letter, $2) collate "C" ~ $3::text) is not false then left(coalesce(dead_letter, ''), $2)
+        else 'other'
+    end::text as dead_letter,
     1::float8 as marie_queue_info,
     retry_limit::float8 as marie_queue_retry_limit,
     retention_minutes::float8 * 60 as marie_queue_retention_seconds,

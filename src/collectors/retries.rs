@@ -13,6 +13,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("retries.sql"),
+            by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
             needs: &[Need::Columns("job", &["name", "retry_count"])],
             pace: Pace::Slow,
             index: Some(Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") }),
@@ -20,6 +21,7 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("retries_exhausted.sql"),
+            by_queue: &[&RETRIES_EXHAUSTED],
             needs: &[Need::Columns("job", &["name", "state", "retry_count", "retry_limit"])],
             ..UNFINISHED
         },

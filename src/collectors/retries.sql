@@ -1,5 +1,5 @@
 -- Jobs that were retried, and how often: the maintenance page's retry analysis.
--- $1 known queues.
+-- $1 to $6 as in by_queue.rs.
 -- Index: on (name) where retry_count > 0, then only retried jobs are read. Without it every job is read; no
 -- shape of the schema ships such an index.
 select
@@ -12,5 +12,6 @@ full join (
     select name::text as queue, retry_count
     from marie_scheduler.job
     where retry_count > 0
+        and name is not null
 ) as r using (queue)
 group by queue

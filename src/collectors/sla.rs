@@ -3,7 +3,7 @@
 
 use sqlx::Arguments;
 
-use super::{QUEUE, UNFINISHED, known_queues};
+use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collector::{Collector, Query};
 use crate::family::{Family, Kind, Together};
 use crate::schema::Need;
@@ -14,9 +14,10 @@ pub static COLLECTOR: Collector = Collector {
     families: &[&SLA_OVERDUE, &SLA_DUE_SOON],
     queries: &[Query {
         sql: sql!("sla.sql"),
+        by_queue: &[&SLA_OVERDUE, &SLA_DUE_SOON],
         needs: &[Need::Columns("job", &["name", "state", "created_on", "soft_sla", "hard_sla"])],
         arguments: |context| {
-            let mut arguments = known_queues(context)?;
+            let mut arguments = by_queue(context)?;
             arguments.add(context.config.sla_due_soon.as_secs_f64())?;
             Ok(arguments)
         },

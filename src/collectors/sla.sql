@@ -1,12 +1,12 @@
--- Unfinished jobs past their soft or hard SLA, or due within $2 seconds.
--- $1 known queues; each has a row for soft and for hard.
+-- Unfinished jobs past their soft or hard SLA, or due within $7 seconds.
+-- $1 to $6 as in by_queue.rs; each queue of $1 has a row for soft and for hard.
 -- Index: one that leads with state. Without it every job is read. The partial indexes on the SLA columns
 -- do not help: every job that the gateway submits has both.
 with promise as (
     select j.name::text as queue, v.sla, v.deadline
     from marie_scheduler.job as j
     cross join lateral (values ('soft', j.soft_sla), ('hard', j.hard_sla)) as v (sla, deadline)
-    where j.state in ('created', 'retry', 'active') and v.deadline > j.created_on
+    where j.state in ('created', 'retry', 'active') and v.deadline > j.created_on and j.name is not null
 )
 select
     queue,
@@ -14,7 +14,7 @@ select
     (count(p.queue) filter (where p.deadline < now()))::float8 as marie_jobs_sla_overdue,
     (
         count(p.queue) filter (
-            where p.deadline >= now() and p.deadline <= now() + make_interval(secs => $2)
+            where p.deadline >= now() and p.deadline <= now() + make_interval(secs => $7)
         )
     )::float8 as marie_jobs_sla_due_soon
 from (

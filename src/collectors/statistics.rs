@@ -5,7 +5,7 @@
 
 use sqlx::Arguments;
 
-use super::{QUEUE, UNFINISHED, known_queues};
+use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collector::{Collector, Pace, Query, StandIn};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
@@ -25,22 +25,25 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("statistics.sql"),
+            by_queue: &[&JOBS, &OLDEST_WAITING_JOB, &OLDEST_ACTIVE_JOB],
             needs: &[Need::Columns("job", &["name", "state", "created_on", "started_on"])],
             ..UNFINISHED
         },
         Query {
             sql: sql!("waiting.sql"),
+            by_queue: &[&JOBS_READY, &JOBS_DEFERRED, &JOBS_BLOCKED, &OLDEST_READY_JOB],
             needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "created_on", "completed_on"])],
             stand_ins: &[NO_START_AFTER, NO_DAGS, DEPENDENCIES_FROM_JSON],
             ..UNFINISHED
         },
         Query {
             sql: sql!("finished.sql"),
+            by_queue: &[&JOBS],
             needs: &[Need::Columns("job", &["name", "state"])],
             pace: Pace::Slow,
             index: Some(Index { table: "job", columns: &["name", "state"], predicate: None }),
             arguments: |context| {
-                let mut arguments = known_queues(context)?;
+                let mut arguments = by_queue(context)?;
                 arguments.add(context.schema.finished_states())?;
                 Ok(arguments)
             },
@@ -107,8 +110,8 @@ static JOBS_BLOCKED: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE, "reason"],
     help: "Waiting jobs (created or retry) that cannot start, each under the first reason that holds: dag_finished \
-           (left behind, will never run), parent_failed (a parent failed, expired or was cancelled), dependency (a \
-           parent is unfinished). Ready, deferred and blocked jobs are together the created and retry ones.",
+           (left behind, runs only if the gateway restarts), parent_failed (a parent failed, expired or was cancelled; \
+           likewise), dependency (a parent is unfinished). Ready, deferred and blocked jobs are together the created and retry ones.",
     together: Together::Sum,
 };
 

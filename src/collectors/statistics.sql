@@ -1,5 +1,5 @@
 -- Unfinished jobs by queue and state, and since when the oldest of them waits or runs.
--- $1 known queues; each has a row for each unfinished state, though it be 0.
+-- $1 to $6 as in by_queue.rs; each queue of $1 has a row for each unfinished state, even with 0 jobs.
 -- Index: one that leads with state. Without it every job is read.
 with unfinished as (
     select
@@ -10,6 +10,7 @@ with unfinished as (
         min(started_on) filter (where started_on between '1970-01-01' and '3000-01-01') as oldest_started
     from marie_scheduler.job
     where state in ('created', 'retry', 'active')
+        and name is not null
     group by name, state
 )
 select

@@ -2,7 +2,7 @@
 
 use sqlx::Arguments;
 
-use super::{QUEUE, UNFINISHED, known_queues};
+use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collector::{Collector, Query, StandIn};
 use crate::family::{Family, Kind, Together};
 use crate::schema::Need;
@@ -14,6 +14,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("stuck.sql"),
+            by_queue: &[&JOBS_STUCK, &STUCK_THRESHOLD, &JOBS_PAST_EXPIRY],
             needs: &[Need::Columns("job", &["name", "state", "started_on"])],
             stand_ins: &[NO_EXPIRY],
             arguments: |context| {
@@ -22,9 +23,13 @@ pub static COLLECTOR: Collector = Collector {
                 let (queues, thresholds): (Vec<_>, Vec<_>) = config
                     .stuck_after_by_queue
                     .iter()
+                    .filter(|(queue, _)| {
+                        // A name that the database cannot receive is no queue of it.
+                        context.schema.can_receive(queue) || context.queues.known().contains(queue)
+                    })
                     .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
                     .unzip();
-                let mut arguments = known_queues(context)?;
+                let mut arguments = by_queue(context)?;
                 arguments.add(queues)?;
                 arguments.add(thresholds)?;
                 arguments.add(config.stuck_after.as_secs_f64())?;
@@ -35,6 +40,7 @@ pub static COLLECTOR: Collector = Collector {
         // Before job_attempt came, nobody renewed run leases: every healthy job looked expired after a minute.
         Query {
             sql: sql!("lease_expired.sql"),
+            by_queue: &[&JOBS_LEASE_EXPIRED],
             needs: &[
                 Need::Table("job_attempt"),
                 Need::Columns("job", &["name", "state", "run_lease_expires_at"]),

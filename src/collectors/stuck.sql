@@ -1,18 +1,19 @@
 -- Jobs that have been active for longer than their queue's threshold, and those past their own time limit.
 -- Jobs of the gateway carry the limit 0, which is none.
--- $1 known queues; $2 queues with a threshold of their own, $3 these in seconds; $4 that of all others.
+-- $1 to $6 as in by_queue.rs; $7 queues with a threshold of their own, $8 these in seconds; $9 that of all others.
 -- Index: one that leads with state. Without it every job is read.
 with active as (
     select name::text as queue, started_on, expire_in
     from marie_scheduler.job
     where state = 'active'
+        and name is not null
 )
 select
     queue,
-    coalesce(own.seconds, $4)::float8 as marie_stuck_threshold_seconds,
+    coalesce(own.seconds, $9)::float8 as marie_stuck_threshold_seconds,
     (
         count(a.queue) filter (
-            where a.started_on < now() - make_interval(secs => coalesce(own.seconds, $4))
+            where a.started_on < now() - make_interval(secs => coalesce(own.seconds, $9))
         )
     )::float8 as marie_jobs_stuck,
     (
@@ -26,5 +27,5 @@ select
     )::float8 as marie_jobs_past_expiry
 from unnest($1::text[]) as known (queue)
 full join active as a using (queue)
-left join unnest($2::text[], $3::float8[]) as own (queue, seconds) using (queue)
+left join unnest($7::text[], $8::float8[]) as own (queue, seconds) using (queue)
 group by queue, own.seconds

@@ -12,6 +12,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("throughput.sql"),
+            by_queue: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY],
             needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
             pace: Pace::FastWithIndex,
             index: Some(BY_COMPLETED_ON),
@@ -21,10 +22,10 @@ pub static COLLECTOR: Collector = Collector {
         // of a quiet queue, so this one has no index that bounds it.
         Query {
             sql: sql!("last_finished.sql"),
+            by_queue: &[&LAST_COMPLETED, &LAST_FAILED],
             needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
             pace: Pace::Slow,
             index: None,
-            arguments: super::no_arguments,
             ..UNFINISHED
         },
     ],

@@ -1,5 +1,5 @@
 -- Waiting jobs (created, retry) split into ready, deferred and blocked, each counted once.
--- $1 known queues; each has a row, and one for each reason, though it be 0.
+-- $1 to $6 as in by_queue.rs; each queue of $1 has a row, and one for each reason, even with 0 jobs.
 -- Index: one that leads with state for the waiting jobs; then, for each of them, the primary keys of dag,
 -- job_dependencies and job. The parents' rows are the only finished jobs that are read. Written with scalar
 -- and lateral subqueries, which are answered job by job: no estimate can turn them into a pass over the
@@ -29,6 +29,7 @@ with waiting as (
         where d.job_name = w.name and d.job_id = w.id
     ) as parent
     where w.state in ('created', 'retry')
+        and w.name is not null
 )
 select
     queue,

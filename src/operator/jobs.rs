@@ -11,7 +11,7 @@ use super::{QUERY, stand_ins};
 use crate::collector::{Query, SqlFile};
 use crate::collectors::sql;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
-use crate::config::{Config, JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
+use crate::config::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
 use crate::database::{Failure, Reason};
 use crate::schema::Need;
 
@@ -200,7 +200,7 @@ pub(super) async fn stuck(
 ) -> Result<Rows, Failure> {
     let mut arguments = page(output)?;
     add(&mut arguments, &asked.queue)?;
-    thresholds(&mut arguments, reader.config)?;
+    thresholds(&mut arguments, reader)?;
     reader.page(&STUCK, arguments, output).await
 }
 
@@ -208,15 +208,11 @@ pub(super) async fn stuck(
 ///
 /// # Errors
 /// When they cannot be encoded.
-pub(super) fn thresholds(arguments: &mut PgArguments, config: &Config) -> Result<(), Failure> {
-    let (queues, thresholds): (Vec<&str>, Vec<f64>) = config
-        .stuck_after_by_queue
-        .iter()
-        .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
-        .unzip();
+pub(super) fn thresholds(arguments: &mut PgArguments, reader: &Reader<'_>) -> Result<(), Failure> {
+    let (queues, thresholds) = &reader.thresholds;
     add(arguments, queues)?;
     add(arguments, thresholds)?;
-    add(arguments, config.stuck_after.as_secs_f64())
+    add(arguments, reader.config.stuck_after.as_secs_f64())
 }
 
 /// # Errors

@@ -8,14 +8,21 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::listing::{Listing, Rows};
 use crate::collector::Query;
-use crate::config::{Config, Output, QueuesConfig};
+use crate::config::{Config, Output};
 use crate::database::{Failure, Plans, Reason, Run, Session, Transaction};
-use crate::queues::{self, QueueCensus, Queues};
+use crate::queues;
 use crate::schema::{Lack, Schema};
+
+/// What the server says of a character that its encoding lacks.
+const NO_SUCH_CHARACTER: &str = "(SQLSTATE 22P05)";
 
 pub struct Reader<'a> {
     pub config: &'a Config,
     pub schema: Schema,
+    /// The queues with a threshold of their own that can be queues of this database, and these in seconds.
+    pub(super) thresholds: (Vec<String>, Vec<f64>),
+    /// Whether a filter has a character that no text of this database can have.
+    matches_nothing: bool,
     session: Session,
     run: Run,
 }
@@ -69,7 +76,48 @@ impl<'a> Reader<'a> {
         };
         schema.has_jobs(name)?;
         schema.permit_policies(&mut run).await?;
-        Ok(Reader { config, schema, session, run })
+        let mut reader = Reader {
+            config,
+            schema,
+            thresholds: (Vec::new(), Vec::new()),
+            matches_nothing: false,
+            session,
+            run,
+        };
+        for (queue, threshold) in &config.stuck_after_by_queue {
+            if reader.can_hold(queue).await? {
+                reader.thresholds.0.push(queue.clone());
+                reader.thresholds.1.push(threshold.as_secs_f64());
+            }
+        }
+        Ok(reader)
+    }
+
+    /// Notes the filters of a command: where one has a character that the database's encoding lacks, nothing matches.
+    ///
+    /// # Errors
+    /// Any failure of the database.
+    pub(super) async fn note_filters(&mut self, filters: &[&str]) -> Result<(), Failure> {
+        for filter in filters {
+            self.matches_nothing |= !self.can_hold(filter).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a text of the database can be this one.
+    async fn can_hold(&mut self, text: &str) -> Result<bool, Failure> {
+        if self.schema.can_receive(text) {
+            return Ok(true);
+        }
+        self.execute("SAVEPOINT text").await?;
+        match self.query("select $1::text", text).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.message.contains(NO_SUCH_CHARACTER) => {
+                self.execute("ROLLBACK TO SAVEPOINT text").await?;
+                Ok(false)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The row of a statement with one argument.
@@ -86,11 +134,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Any failure of the database.
     pub(super) async fn knows_queue(&mut self, name: &str) -> Result<bool, Failure> {
+        if self.matches_nothing {
+            return Ok(false);
+        }
         if self.schema.lacks(&queues::KNOWN).is_none() {
-            let schema = &self.schema;
-            let all = QueuesConfig { limit: usize::MAX, ..QueuesConfig::default() };
-            let known = Queues::read(&mut self.run, schema, &QueueCensus::default(), &all).await?;
-            if known.known().iter().any(|known| known == name) {
+            let row = self.query(include_str!("reader/queue_has_row.sql"), name).await?;
+            if row.try_get("known")? {
                 return Ok(true);
             }
         }
@@ -125,10 +174,14 @@ impl<'a> Reader<'a> {
     pub async fn rows(&mut self, listing: &Listing, arguments: PgArguments) -> Result<Rows, Failure> {
         let query = &listing.query;
         self.may_run(query)?;
+        if self.matches_nothing {
+            return Ok(Rows::default());
+        }
         let fail = |message: String| Failure::new(Reason::Other, format!("{}: {message}", query.sql.name));
         // Safe, because nothing but our own files goes into it.
         let statement = AssertSqlSafe(format!(
-            "select to_json(listed)::text as listed from (\n{}\n) as listed",
+            "select {} as listed from (\n{}\n) as listed",
+            self.schema.sent("to_json(listed)::text"),
             query.text(&self.schema)
         ));
         let found = self.run.fetch_all(sqlx::query_with(statement, arguments)).await.map_err(|failure| {
@@ -137,7 +190,8 @@ impl<'a> Reader<'a> {
         })?;
         let mut rows = Vec::with_capacity(found.len());
         for row in found {
-            let text: String = row.try_get("listed")?;
+            // A database that checks no encoding holds any bytes.
+            let text = String::from_utf8_lossy(row.try_get("listed")?);
             let mut object: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
             let value = |column: &super::listing::Column| {

@@ -4,7 +4,7 @@
 select
     c.relname::text as table_name,
     array(
-        select coalesce(a.attname, '')::text
+        select coalesce(case when a.attname !~ '[^ -~]' then a.attname end, '')::text
         from unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
         left join pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum and k.attnum > 0
         where k.place <= i.indnkeyatts
@@ -20,3 +20,5 @@ where n.nspname = $1
     and c.relname = any($2::text[])
     and i.indisvalid
     and m.amname = 'btree'
+    -- None of ours has a character beyond ASCII, and not every encoding can send one.
+    and coalesce(pg_get_expr(i.indpred, i.indrelid), '') !~ '[^ -~]'

@@ -29,6 +29,7 @@ impl Schema {
             name: name.clone(),
             states: server.try_get("states")?,
             role: server.try_get("role")?,
+            encoding: server.try_get("encoding")?,
             server_version: escaped(server.try_get("server_version")?, VERSION_LENGTH),
             in_recovery: server.try_get("in_recovery")?,
             clock_offset: clock - ours,

@@ -15,3 +15,5 @@ where n.nspname = $1
     and c.relkind in ('r', 'p', 'v')
     and (a.attnum > 0 or a.attname = 'xmin')
     and not a.attisdropped
+    -- None of ours has another character, and not every encoding can send one.
+    and a.attname !~ '[^ -~]'

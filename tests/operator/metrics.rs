@@ -36,7 +36,7 @@ async fn metric(
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
     let schema = Schema::read(&mut run, name).await.unwrap();
-    let census = QueueCensus::read(&mut run, &schema).await.unwrap();
+    let census = QueueCensus::read(&mut run, &schema, &config.queues).await.unwrap();
     let queues = Queues::read(&mut run, &schema, &census, &config.queues).await.unwrap();
     let context = Context { config, schema: &schema, queues: &queues };
     let mut answers = Vec::new();

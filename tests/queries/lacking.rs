@@ -169,6 +169,7 @@ const fn needing(needs: &'static [Need]) -> Query {
         sql: SqlFile { name: "none.sql", text: "" },
         pace: Pace::Fast,
         wanted: |_| true,
+        by_queue: &[],
         needs,
         stand_ins: &[],
         index: None,

@@ -117,7 +117,7 @@ impl Scheduler {
 
     pub(crate) async fn queues(&mut self, schema: &Schema) -> Queues {
         let selection = self.config.queues.clone();
-        let census = QueueCensus::read(&mut self.run, schema).await.unwrap();
+        let census = QueueCensus::read(&mut self.run, schema, &selection).await.unwrap();
         Queues::read(&mut self.run, schema, &census, &selection).await.unwrap()
     }
 

@@ -21,6 +21,7 @@ mod certificates;
 mod columns;
 mod files;
 mod filtered;
+mod memory;
 mod names;
 mod planted;
 mod redaction;

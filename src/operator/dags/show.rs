@@ -61,8 +61,10 @@ pub(in crate::operator) static PROGRESS: Listing = Listing {
     columns: &[
         number("total_jobs"),
         number("completed"),
+        number("waiting"),
         number("active"),
         number("failed"),
+        number("other"),
         number("progress_pct"),
     ],
     query: Query {
@@ -173,7 +175,7 @@ pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &DagsShow)
     let is_there = matches!(&dag, Part::Rows(rows) if !rows.rows.is_empty());
     let progress = reader.part(&PROGRESS, of(id)?).await?;
     let mut arguments = of(id)?;
-    thresholds(&mut arguments, reader.config)?;
+    thresholds(&mut arguments, reader)?;
     let listed = reader.rows(&JOBS, arguments).await?.rows;
     if listed.is_empty() && !is_there {
         let schema = reader.config.database.schema.quoted();

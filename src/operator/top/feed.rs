@@ -139,7 +139,7 @@ impl Feed {
 
     async fn ask(&mut self, part: Part, reader: &mut Reader<'_>) -> Result<(), Failure> {
         let before = reader.busy();
-        let asked = reader.part(part.listing(), part.arguments(&self.config)?).await?;
+        let asked = reader.part(part.listing(), part.arguments(reader)?).await?;
         let cost = reader.busy().saturating_sub(before);
         let collectors = &self.config.collectors;
         let mut pause = collectors.pause_after(cost);

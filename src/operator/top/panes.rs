@@ -6,11 +6,10 @@ use crate::collector::{Pace, Query};
 use crate::collectors::sql;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
-use crate::config::Config;
 use crate::database::Failure;
 use crate::operator::jobs::{STUCK_QUERY, thresholds};
 use crate::operator::listing::{Listing, duration, number, text};
-use crate::operator::reader::add;
+use crate::operator::reader::{Reader, add};
 use crate::operator::{QUERY, stand_ins};
 use crate::schema::Need;
 
@@ -43,18 +42,18 @@ impl Part {
 
     /// # Errors
     /// When they cannot be encoded.
-    pub(super) fn arguments(self, config: &Config) -> Result<PgArguments, Failure> {
+    pub(super) fn arguments(self, reader: &Reader<'_>) -> Result<PgArguments, Failure> {
         let mut arguments = PgArguments::default();
         match self {
-            Part::Queues => thresholds(&mut arguments, config)?,
+            Part::Queues => thresholds(&mut arguments, reader)?,
             Part::Stuck => {
                 add(&mut arguments, JOBS)?;
                 add(&mut arguments, 0_i64)?;
                 add(&mut arguments, None::<&str>)?;
-                thresholds(&mut arguments, config)?;
+                thresholds(&mut arguments, reader)?;
             }
             Part::Running => {
-                thresholds(&mut arguments, config)?;
+                thresholds(&mut arguments, reader)?;
                 add(&mut arguments, JOBS)?;
             }
             Part::Ready | Part::Completed => {}
