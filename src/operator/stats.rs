@@ -21,6 +21,7 @@ pub(super) static BY_QUEUE: Listing = Listing {
         number("expired"),
         number("cancelled"),
         number("skipped"),
+        number("other"),
         number("total"),
     ],
     query: Query {

@@ -107,8 +107,7 @@ async fn each_cause_that_blocks_a_dag_is_told_once_with_the_jobs_that_wait() {
             told["critical_path"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
         assert_eq!(path, [id(5), id(6)], "on {}", shape.name());
         assert_eq!(told["jobs"].as_array().unwrap().len(), JOBS.len());
-        let progress =
-            json!({"total_jobs": 14, "completed": 1, "active": 2, "failed": 1, "progress_pct": 21.4});
+        let progress = json!({"total_jobs": 14, "completed": 1, "waiting": 9, "active": 2, "failed": 1, "other": 1, "progress_pct": 21.4});
         assert_eq!(told["progress"], progress);
 
         if shape != Shape::Page {

@@ -276,7 +276,9 @@ async fn dags_and_their_progress_are_the_pages() {
         for mut progress in pages {
             let dag = progress.as_object_mut().unwrap().remove("dag_id").unwrap();
             let told = asking::json(&database.url, &["dags", "show", dag.as_str().unwrap()]).await;
-            assert_eq!(told["progress"], progress, "{dag}");
+            for (name, value) in progress.as_object().unwrap() {
+                assert_eq!(told["progress"][name], *value, "{name} of {dag}");
+            }
             assert_eq!(told["progress"]["total_jobs"], told["jobs"].as_array().unwrap().len());
         }
     })

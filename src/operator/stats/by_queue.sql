@@ -1,4 +1,4 @@
--- Jobs by queue and state; the total has also those in states of which Marie's documentation does not tell.
+-- Jobs by queue and state; those in a state that Marie's documentation does not name, or in none, are other.
 -- $1 how many queues; $2 from which on; $3 queue, NULL for all.
 -- Index: on (name, state), then every job is counted from the index alone. Without it every job is read.
 select
@@ -11,6 +11,14 @@ select
     coalesce(sum(jobs) filter (where state = 'expired'), 0) as expired,
     coalesce(sum(jobs) filter (where state = 'cancelled'), 0) as cancelled,
     coalesce(sum(jobs) filter (where state = 'skipped'), 0) as skipped,
+    coalesce(
+        sum(jobs) filter (
+            where (
+                state in ('created', 'retry', 'active', 'completed', 'failed', 'expired', 'cancelled', 'skipped')
+            ) is not true
+        ),
+        0
+    ) as other,
     sum(jobs) as total
 from (
     select name as queue, state::text as state, count(*) as jobs

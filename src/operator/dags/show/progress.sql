@@ -1,10 +1,15 @@
--- A DAG's progress as the maintenance page reckons it: completed includes skipped. States are compared as text, for
--- skipped is not in every enum. $1 the DAG's id. Index: one of job that leads with dag_id. Without it every job is read.
+-- A DAG's progress as the maintenance page calculates it: completed includes skipped. Expired and cancelled jobs, and those
+-- in a state that Marie's documentation does not name, are other. States are compared as text, for skipped
+-- is not in every enum. $1 the DAG's id. Index: one of job that leads with dag_id. Without it every job is read.
 select
     count(*) as total_jobs,
     count(*) filter (where state::text in ('completed', 'skipped')) as completed,
+    count(*) filter (where state in ('created', 'retry')) as waiting,
     count(*) filter (where state = 'active') as active,
     count(*) filter (where state = 'failed') as failed,
+    count(*) filter (
+        where (state::text in ('created', 'retry', 'active', 'completed', 'skipped', 'failed')) is not true
+    ) as other,
     round(
         100.0 * count(*) filter (where state::text in ('completed', 'skipped', 'failed', 'cancelled', 'expired'))
             / nullif(count(*), 0),
