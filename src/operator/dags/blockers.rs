@@ -114,13 +114,16 @@ fn row(blocker: Blocker, jobs: &[Job]) -> Vec<Value> {
     ]
 }
 
-/// The scheduler takes no more jobs of a DAG that is finished.
+/// The running scheduler takes no more jobs of a DAG that is finished. When the gateway restarts it takes up every DAG
+/// with waiting jobs again, whatever the DAG's state.
 fn left_behind(dag_state: &str, unfinished: usize) -> Option<Blocker> {
     let is_finished = matches!(dag_state, "completed" | "failed" | "cancelled" | "expired");
     is_finished.then(|| Blocker {
         reason: "dag_finished".to_owned(),
         waiting: Some(unfinished),
-        detail: Some(format!("the DAG is {dag_state}, so the jobs left in it never run")),
+        detail: Some(format!(
+            "the DAG is {dag_state}: the jobs left behind in it run only if the gateway restarts"
+        )),
         ..Blocker::default()
     })
 }
