@@ -144,23 +144,42 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn new(row: &[Value]) -> Self {
+    /// # Errors
+    /// Where a value is not of its column's kind.
+    fn new(row: &[Value]) -> Result<Self, Failure> {
+        let seconds = match &row[7] {
+            // It has not been started.
+            Value::Null => 0.0,
+            value => value.as_f64().ok_or_else(|| undecoded("run_time", value))?,
+        };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "some thousand years fit"
         )]
-        let micros = (row[7].as_f64().unwrap_or_default() * 1e6) as u64;
-        Job {
-            id: row[0].as_str().unwrap_or_default().to_owned(),
+        let micros = (seconds * 1e6) as u64;
+        Ok(Job {
+            id: decoded("id", &row[0])?.to_owned(),
             queue: row[1].clone(),
-            state: row[2].as_str().unwrap_or_default().to_owned(),
+            state: decoded("state", &row[2])?.to_owned(),
             micros,
             is_stuck: row[IS_STUCK] == Value::Bool(true),
             started_on: row[5].clone(),
             deferred_until: row[DEFERRED_UNTIL].clone(),
-        }
+        })
     }
+}
+
+/// A column's text.
+///
+/// # Errors
+/// Where it is none.
+fn decoded<'a>(column: &str, value: &'a Value) -> Result<&'a str, Failure> {
+    value.as_str().ok_or_else(|| undecoded(column, value))
+}
+
+fn undecoded(column: &str, value: &Value) -> Failure {
+    Failure::new(Reason::Other, format!("{column} of a job cannot be used: {value}"))
 }
 
 /// # Errors
@@ -184,7 +203,7 @@ pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &DagsShow)
         );
         return Err(Failure::new(Reason::Other, message));
     }
-    let jobs: Vec<Job> = listed.iter().map(|row| Job::new(row)).collect();
+    let jobs: Vec<Job> = listed.iter().map(|row| Job::new(row)).collect::<Result<_, _>>()?;
     let edges = reader.part(&EDGES, of(id)?).await?;
 
     let mut sheet = Sheet::default();
@@ -229,7 +248,7 @@ async fn reckon(reader: &mut Reader<'_>, jobs: &[Job], edges: &Rows) -> Result<E
     let mut inside = Vec::new();
     let mut leading_out = Vec::new();
     for edge in &edges.rows {
-        let [job, parent] = [&edge[0], &edge[1]].map(|id| id.as_str().unwrap_or_default());
+        let (job, parent) = (decoded("job", &edge[0])?, decoded("parent", &edge[1])?);
         match (places.get(job), places.get(parent)) {
             (Some(&job), Some(&parent)) => inside.push((job, parent)),
             (Some(&job), None) => leading_out.push((job, parent)),
@@ -243,8 +262,8 @@ async fn reckon(reader: &mut Reader<'_>, jobs: &[Job], edges: &Rows) -> Result<E
         let ids: Vec<Uuid> = wanted.iter().filter_map(|id| Uuid::from_str(id).ok()).collect();
         add(&mut arguments, ids)?;
         for row in reader.rows(&OUTSIDE, arguments).await?.rows {
-            let [id, state] = [&row[0], &row[2]].map(|text| text.as_str().map(str::to_owned));
-            states.insert(id.unwrap_or_default(), state);
+            let state = row[2].as_str().map(str::to_owned);
+            states.insert(decoded("id", &row[0])?.to_owned(), state);
         }
     }
     let outside = leading_out

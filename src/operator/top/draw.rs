@@ -208,9 +208,11 @@ fn draw_jobs(
 fn draw_completed(frame: &mut Frame<'_>, area: Rect, shown: &Shown, now: Instant) {
     let mut hours = [0; HOURS as usize];
     for row in &shown.rows {
-        let ago = usize::try_from(count(&row[1])).unwrap_or(usize::MAX);
-        if let Some(hour) = hours.iter_mut().rev().nth(ago) {
-            *hour += count(&row[2]);
+        let ago = count(&row[1]).and_then(|ago| usize::try_from(ago).ok());
+        if let (Some(ago), Some(jobs)) = (ago, count(&row[2]))
+            && let Some(hour) = hours.iter_mut().rev().nth(ago)
+        {
+            *hour += jobs;
         }
     }
     let most = hours.iter().max().copied().unwrap_or_default();

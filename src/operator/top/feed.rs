@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::panes::Part;
+use super::queues;
 use crate::collector::Lane;
 use crate::config::Config;
 use crate::database::{Failure, Reason, Session};
@@ -147,9 +148,10 @@ impl Feed {
         let shown = &mut self.numbers.parts[part as usize];
         let turn = &mut self.turns[part as usize];
         match asked {
-            reader::Part::Rows(rows) => {
-                *shown = Shown { rows: rows.rows, taken: Some(now), failure: None };
-            }
+            reader::Part::Rows(rows) => match queues::check(part, &rows.rows) {
+                Ok(()) => *shown = Shown { rows: rows.rows, taken: Some(now), failure: None },
+                Err(why) => shown.failure = Some(why),
+            },
             reader::Part::NotHere => {
                 let lack = part.listing().query.lack(&reader.schema);
                 shown.failure = lack.map(|lack| format!("this database has {lack}"));
@@ -186,6 +188,8 @@ impl Feed {
         let again = now + pause;
         for turn in &mut self.turns {
             turn.due = turn.due.max(again);
+            // A key must not bring the next attempt forward.
+            turn.earliest = turn.earliest.max(again);
         }
         self.numbers.trouble = Some((failure.message.clone(), again));
     }
@@ -193,4 +197,48 @@ impl Feed {
 
 fn new_session(config: &Config) -> Session {
     Session::new(config.database.clone(), config.collectors.timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::config::{self, Command};
+
+    #[tokio::test]
+    async fn key_held_while_database_is_away_reconnects_no_faster() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://marie@{}/marie", listener.local_addr().unwrap());
+        let attempts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&attempts);
+        tokio::spawn(async move {
+            while let Ok(connection) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                drop(connection);
+            }
+        });
+        let arguments = ["marie-exporter", "top", "--database-url", &url];
+        let Ok(Command::Top(config, times)) = config::parse(arguments.map(Into::into), |_| None, &[]) else {
+            panic!("top was asked for");
+        };
+        let (wish, wishes) = mpsc::channel(1);
+        let (send, mut numbers) = watch::channel(Numbers::default());
+        let feed = tokio::spawn(Feed::new(config, times.timezone).run(wishes, send));
+        numbers.changed().await.unwrap();
+        let first = attempts.load(Ordering::Relaxed);
+        assert!(numbers.borrow().trouble.is_some());
+        for _ in 0..50 {
+            let _ = wish.try_send(());
+            sleep(Duration::from_millis(10)).await;
+        }
+        // The next attempt is due a second after the first one; on a slow machine that has passed.
+        let more = attempts.load(Ordering::Relaxed) - first;
+        assert!(more <= first, "{more} more attempts after {first}");
+        feed.abort();
+    }
 }
