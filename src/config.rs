@@ -219,6 +219,12 @@ pub struct EventsConfig {
           value_parser = PathBufValueParser::new().try_map(values::file))]
     pub state_file: Option<PathBuf>,
 
+    /// Publish a new series as 0, and one of the state file as it was saved, until it was scraped and for this
+    /// time after that; at least twice the longest scrape interval
+    #[arg(long = "events.new-series-hold", value_name = "DURATION", default_value = "2m",
+          value_parser = values::duration(Duration::ZERO, DAY))]
+    pub new_series_hold: Duration,
+
     /// Upper bounds of the buckets of marie_job_wait_seconds
     #[arg(long = "events.buckets.wait", value_name = "DURATIONS",
           default_value = DEFAULT_BUCKETS, value_parser = values::buckets)]

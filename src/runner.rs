@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use tracing::warn;
 
 use self::lane::LaneTask;
@@ -133,8 +134,9 @@ impl Exporter {
         let context = Context { config: &self.config, schema, queues: &queues };
         if collector.name == events::COLLECTOR.name {
             // Counted from run to run, not read off.
-            let was_scraped = self.snapshot.was_scraped(collector);
-            answers.push(self.events.lock().await.poll(run, &context, was_scraped).await?);
+            let first_scrape = self.snapshot.first_scrape(collector);
+            let mut feed = self.events.lock().await;
+            answers.push(feed.poll(run, &context, first_scrape, Instant::now()).await?);
             return Ok(());
         }
         collector.collect(lane, run, &context, answers).await

@@ -118,7 +118,8 @@ async fn poll(config: &Config, session: &mut Session, feed: &mut Feed) -> anyhow
     let queues = Queues::new(BTreeSet::new(), &[], &config.queues);
     let context = Context { config, schema: &schema, queues: &queues };
     let looked = run.busy();
-    let polled = feed.poll(&mut run, &context, true).await;
+    let now = tokio::time::Instant::now();
+    let polled = feed.poll(&mut run, &context, Some(now), now).await;
     let took = run.busy().saturating_sub(looked);
     session.finish(run, None).await;
     polled?;

@@ -95,6 +95,7 @@ fn defaults_are_those_of_the_documentation() {
         },
         events: EventsConfig {
             state_file: None,
+            new_series_hold: 120s,
             wait: [100ms, 300ms, 1s, 3s, 10s, 30s, 60s, 120s, 300s, 600s, 1800s, 3600s, 7200s, 14400s, 43200s, 86400s],
             run: [100ms, 300ms, 1s, 3s, 10s, 30s, 60s, 120s, 300s, 600s, 1800s, 3600s, 7200s, 14400s, 43200s, 86400s],
             dag: [100ms, 300ms, 1s, 3s, 10s, 30s, 60s, 120s, 300s, 600s, 1800s, 3600s, 7200s, 14400s, 43200s, 86400s],

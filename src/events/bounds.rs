@@ -45,11 +45,6 @@ impl Bounds {
     }
 }
 
-/// As the SQL takes them: negated and ascending, see `job_events.sql`.
-pub(super) fn negated(bounds: &[i64]) -> Vec<i64> {
-    bounds.iter().rev().map(|bound| -bound).collect()
-}
-
 /// How many of the database's units make one of the family's.
 pub(super) fn units(family: &Family) -> f64 {
     if family.name == JOB_RETRIES.name { 1.0 } else { 1e6 }

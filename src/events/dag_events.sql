@@ -1,11 +1,25 @@
--- The finishes of DAGs among new rows of dag_history, summed up by planner and state. A finish is a row with a
--- finished state and completed_on = history_created_on; the image that a deletion leaves behind is none.
--- $1, $2 history_id, $3, $4 transaction ids, $5 bounds in microseconds: as in job_events.sql.
+-- The finishes of DAGs among new rows of dag_history, one array element each. A row for each planner and state.
+-- A finish is a row with a finished state and completed_on = history_created_on; the image that a deletion leaves
+-- behind is none.
+-- $1, $2 history_id, $3, $4 transaction ids, times and transactions: as in job_events.sql.
 -- Index: the primary key. Without it the whole history is read at each poll.
-with news as (
-    select distinct on (id, history_created_on)
-        coalesce(planner, 'unknown')::text as planner,
+select
+    planner,
+    state,
+    array_agg(id) as ids,
+    array_agg(history_id) as history_ids,
+    array_agg(recorded) as recorded,
+    array_agg(written) as transactions,
+    array_agg(run) as runs
+from (
+    select
+        id,
+        history_id,
+        age(xmin) as written,
+        -- Planner names come from clients. One of more than 200 characters is no label.
+        coalesce(left(planner, 201), 'unknown')::text as planner,
         state::text as state,
+        round(date_part('epoch', history_created_on) * 1000000)::int8 as recorded,
         round(date_part('epoch', completed_on - created_on) * 1000000)::int8 as run
     from marie_scheduler.dag_history
     where history_id > $1 and history_id <= $2
@@ -13,28 +27,10 @@ with news as (
         and age(xmin) > age($4::xid8::xid)
         and state in ('completed', 'failed', 'cancelled', 'expired')
         and completed_on = history_created_on
-        -- A client's date beyond all sense is no date.
-        and created_on > '1970-01-01' and created_on < '3000-01-01'
-    order by id, history_created_on, history_id desc
-),
-counted as (
-    select
-        planner,
-        state,
-        cardinality($5::int8[]) - width_bucket(-run, $5::int8[]) as bucket,
-        count(*) as observations,
-        sum(greatest(run, 0)) as total,
-        sum((run < 0)::int) as clamped
-    from news
-    group by 1, 2, 3
-)
-select
-    planner as owner,
-    state,
-    'dag_run'::text as measure,
-    array_agg(bucket::int8) as buckets,
-    array_agg(observations) as observations,
-    least(sum(total), 9e18)::int8 as total,
-    sum(clamped)::int8 as clamped
-from counted
+        and history_created_on > '1970-01-01'
+        and history_created_on < '3000-01-01'
+        -- Invalid dates are ignored.
+        and created_on > '1970-01-01'
+        and created_on < '3000-01-01'
+) as finish
 group by planner, state

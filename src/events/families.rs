@@ -1,5 +1,4 @@
-//! What the events collector publishes: its families, and which family and series each observation of the
-//! history goes to.
+//! The families of the events collector.
 
 use crate::family::{Family, Kind};
 use crate::queues::LABEL as QUEUE;
@@ -29,14 +28,15 @@ pub(super) static JOBS_FINISHED: Family = Family::new(
     "marie_jobs_finished_total",
     Kind::Counter,
     &[QUEUE, "state"],
-    "Jobs that entered a finished state. A job that was reset and finishes again is counted again.",
+    "Jobs that entered a finished state. A job that was reset and finishes again is counted again; one that the \
+     scheduler completes again within five minutes without a reset is not.",
 );
 pub(super) static JOB_WAIT: Family = Family::new(
     "marie_job_wait_seconds",
     Kind::Histogram,
     &[QUEUE],
-    "How long finished jobs that started had waited before their last attempt: from created_on or, if later, \
-     start_after to started_on.",
+    "How long jobs that finished at their first attempt had waited for it: from created_on or, if later, start_after \
+     to started_on. Jobs with retries are left out, because what a retry waited for is not recorded.",
 );
 pub(super) static JOB_RUN: Family = Family::new(
     "marie_job_run_seconds",
@@ -60,7 +60,7 @@ pub(super) static SLA_FINISHED: Family = Family::new(
     "marie_job_sla_finished_total",
     Kind::Counter,
     &[QUEUE, "sla"],
-    "Finished jobs that had that SLA; one at or before created_on is no promise and not counted.",
+    "Finished jobs that had that SLA. An SLA up to a minute after created_on is no promise and not counted.",
 );
 pub(super) static SLA_MISSED: Family = Family::new(
     "marie_job_sla_missed_total",
@@ -73,13 +73,14 @@ pub(super) static DAG_RUN: Family = Family::new(
     Kind::Histogram,
     &["planner", "state"],
     "How long finished DAGs took, from created_on to completed_on. Of more than 50 planners those that come up later \
-     are counted as other. Cannot see a second finish of a DAG that was reopened.",
+     are counted as other; the series of a planner without a finished DAG for a day are dropped. Cannot see a second finish of a DAG that was reopened.",
 );
 pub(super) static CLAMPED: Family = Family::new(
     "marie_events_clamped_total",
     Kind::Counter,
     &[],
-    "Durations that came out negative, by a stepped clock or a client's dates, and were counted as 0.",
+    "Durations that came out negative and were counted as 0: clocks of gateway and database differ, a clock was set, or \
+     a client gave dates.",
 );
 pub(super) static COUNTED_UNTIL: Family = Family::new(
     "marie_events_counted_until_timestamp_seconds",
@@ -88,38 +89,6 @@ pub(super) static COUNTED_UNTIL: Family = Family::new(
     "Unix time on the database's clock: every event that was committed before it is counted. It stands still while a \
      transaction that writes stays open.",
 );
-
-/// What the SQL calls an observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
-    Created,
-    Finished,
-    Wait,
-    Run,
-    Turnaround,
-    Retries,
-    /// Its total is the number of those that were missed.
-    Sla(&'static str),
-    DagRun,
-}
-
-impl Measure {
-    /// The measure of that name in `job_events.sql` or `dag_events.sql`.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "created" => Measure::Created,
-            "finished" => Measure::Finished,
-            "wait" => Measure::Wait,
-            "run" => Measure::Run,
-            "turnaround" => Measure::Turnaround,
-            "retries" => Measure::Retries,
-            "soft_sla" => Measure::Sla(SLAS[0]),
-            "hard_sla" => Measure::Sla(SLAS[1]),
-            "dag_run" => Measure::DagRun,
-            _ => return None,
-        })
-    }
-}
 
 /// The values of the label `sla`.
 pub(super) const SLAS: [&str; 2] = ["soft", "hard"];

@@ -2,10 +2,9 @@
 //! events in a slice of them.
 
 use sqlx::Row;
-use sqlx::postgres::PgRow;
 
-use super::bounds::{Bounds, negated};
 use super::position::{Next, Span};
+use super::rows::{self, Rows};
 use crate::collector::Query;
 use crate::database::{Failure, Reason, Run};
 use crate::schema::Schema;
@@ -13,7 +12,7 @@ use crate::schema::Schema;
 /// `job_history` and `dag_history`, in this order wherever both are meant.
 pub(super) const TABLES: usize = 2;
 pub(super) const NAMES: [&str; TABLES] = ["job_history", "dag_history"];
-const JOBS: usize = 0;
+pub(super) const JOBS: usize = 0;
 
 const ENDS: [&str; TABLES] = [include_str!("job_history_end.sql"), include_str!("dag_history_end.sql")];
 const SLICES: [&str; TABLES] = [include_str!("job_slice.sql"), include_str!("dag_slice.sql")];
@@ -30,28 +29,34 @@ pub(super) struct Instant {
     pub(super) database_oid: i64,
 }
 
-/// A history table's end; see `job_history_end.sql`. All zero where the table is not there.
+/// A history table's end; see `job_history_end.sql`. All zero where the table cannot be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct End {
+    /// Whether the table can be read here.
+    pub(super) is_here: bool,
     pub(super) last: i64,
-    /// Another one after TRUNCATE and VACUUM FULL.
+    /// When the last row was recorded, in microseconds; none where its date is invalid.
+    pub(super) recorded: Option<i64>,
+    /// Another one after TRUNCATE, VACUUM FULL and rewrites; 0 where the history is partitioned.
     pub(super) file: i64,
-    pub(super) is_kept: bool,
+    /// The row that was the last at the previous poll.
+    pub(super) seen: Option<Seen>,
     pub(super) is_written: bool,
     pub(super) is_disabled: bool,
 }
 
-/// Observations of one measure; see `job_events.sql`.
-#[derive(Debug)]
-pub(super) struct Observed {
-    /// The queue, or the DAG's planner.
-    pub(super) owner: String,
-    pub(super) state: String,
-    pub(super) measure: String,
-    /// Bucket and number of observations in it.
-    pub(super) counts: Vec<(usize, u64)>,
-    pub(super) total: u64,
-    pub(super) clamped: u64,
+/// A row that is there again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) recorded: Option<i64>,
+    /// Whether nothing has written it since the previous poll.
+    pub(super) is_old: bool,
+}
+
+/// A time of the database in its microseconds.
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+pub(super) fn micros(seconds: f64) -> i64 {
+    (seconds * 1e6).round() as i64
 }
 
 pub(super) async fn instant(run: &mut Run) -> Result<Instant, Failure> {
@@ -87,10 +92,19 @@ pub(super) async fn ends(
         if queries[table].lack(schema).is_none() {
             let statement = sqlx::query(schema.name.statement(ENDS[table])).bind(seen[table]).bind(&ceiling);
             let row = run.fetch_one(statement).await?;
+            let seen = match row.try_get::<Option<i64>, _>("seen")? {
+                Some(_) => {
+                    Some(Seen { recorded: row.try_get("seen_recorded")?, is_old: row.try_get("is_old")? })
+                }
+                None => None,
+            };
             ends[table] = End {
-                last: row.try_get::<Option<i64>, _>("last")?.unwrap_or_default(),
+                is_here: true,
+                // An empty history ends before its first row.
+                last: row.try_get::<Option<i64>, _>("last")?.unwrap_or(0),
+                recorded: row.try_get("recorded")?,
                 file: row.try_get("file")?,
-                is_kept: row.try_get("is_kept")?,
+                seen,
                 is_written: row.try_get("is_written")?,
                 is_disabled: row.try_get("is_disabled")?,
             };
@@ -99,17 +113,16 @@ pub(super) async fn ends(
     Ok(ends)
 }
 
-/// The events of the window in the next rows, at most so many, and the `history_id` of the last.
+/// The rows of the window, at most so many, and the `history_id` of the last.
 pub(super) async fn slice(
     run: &mut Run,
     query: &Query,
     schema: &Schema,
     next: &Next,
     most_rows: i64,
-    bounds: &Bounds,
-) -> Result<(i64, Vec<Observed>), Failure> {
+) -> Result<(i64, Rows), Failure> {
     let end = slice_end(run, schema, next, most_rows).await?;
-    Ok((end, events(run, query, schema, next, end, bounds).await?))
+    Ok((end, rows(run, query, schema, next, end).await?))
 }
 
 /// Where a slice of at most `rows` rows ends.
@@ -124,50 +137,13 @@ async fn slice_end(run: &mut Run, schema: &Schema, next: &Next, rows: i64) -> Re
     Ok(row.try_get("slice_end")?)
 }
 
-/// The events of the window in the rows up to `end`.
-async fn events(
-    run: &mut Run,
-    query: &Query,
-    schema: &Schema,
-    next: &Next,
-    end: i64,
-    bounds: &Bounds,
-) -> Result<Vec<Observed>, Failure> {
+/// The rows of the window up to `end`.
+async fn rows(run: &mut Run, query: &Query, schema: &Schema, next: &Next, end: i64) -> Result<Rows, Failure> {
     let [from, before] = next.transactions.map(|transaction| transaction.to_string());
     let statement =
         sqlx::query(query.statement(schema)).bind(next.span.after).bind(end).bind(from).bind(before);
-    let statement = if next.table == JOBS {
-        statement.bind(negated(&bounds.wait)).bind(negated(&bounds.run)).bind(negated(&bounds.retries))
-    } else {
-        statement.bind(negated(&bounds.dag))
-    };
-    let rows = run.fetch_all(statement).await.map_err(|failure| Failure {
-        message: format!("{}: {}", query.sql.name, failure.message),
-        ..failure
-    })?;
-    rows.iter().map(|row| Ok(Observed::read(row)?)).collect()
-}
-
-impl Observed {
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let buckets: Vec<i64> = row.try_get("buckets")?;
-        let observations: Vec<i64> = row.try_get("observations")?;
-        let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
-        let counts = buckets.into_iter().zip(observations);
-        Ok(Observed {
-            owner: row.try_get("owner")?,
-            state: row.try_get("state")?,
-            measure: row.try_get("measure")?,
-            counts: counts
-                .map(|(bucket, count)| (usize::try_from(bucket).unwrap_or_default(), unsigned(count)))
-                .collect(),
-            total: unsigned(row.try_get("total")?),
-            clamped: unsigned(row.try_get("clamped")?),
-        })
-    }
-
-    /// How many there are in all.
-    pub(super) fn count(&self) -> u64 {
-        self.counts.iter().map(|(_, count)| count).sum()
-    }
+    let explain =
+        |failure: Failure| Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure };
+    let found = run.fetch_all(statement).await.map_err(explain)?;
+    if next.table == JOBS { rows::jobs(&found) } else { rows::dags(&found) }.map_err(explain)
 }

@@ -54,6 +54,8 @@ pub(super) struct Next {
     pub(super) span: Span,
     /// The window's transactions: from the first on, before the second.
     pub(super) transactions: [u64; 2],
+    /// The rows up to this `history_id` are in no later window.
+    pub(super) settled: i64,
 }
 
 impl Position {
@@ -65,6 +67,11 @@ impl Position {
     /// The highest `history_id` of each table at the last poll.
     pub(super) fn last_seen(&self) -> [i64; TABLES] {
         self.marks.last().map_or([0; TABLES], |mark| mark.last)
+    }
+
+    /// Whether a transaction was open at the last poll whose rows are not counted yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.horizon < self.last_ceiling()
     }
 
     pub(super) fn last_ceiling(&self) -> u64 {
@@ -92,10 +99,15 @@ impl Position {
 
     /// Remembers a poll.
     pub(super) fn note(&mut self, instant: &Instant, ends: &[End; TABLES]) {
+        let seen = self.last_seen();
         if self.marks.last().is_some_and(|mark| mark.ceiling == instant.ceiling) {
             self.marks.pop();
         }
-        self.marks.push(Mark::new(instant, ends));
+        let mut mark = Mark::new(instant, ends);
+        for table in (0..TABLES).filter(|table| !ends[*table].is_here) {
+            mark.last[table] = seen[table];
+        }
+        self.marks.push(mark);
         if self.marks.len() > MOST_MARKS {
             let mut place = 0;
             self.marks.retain(|_| {
@@ -103,6 +115,12 @@ impl Position {
                 place % 2 == 1
             });
         }
+    }
+
+    /// The rows of each table that no window reads again when all transactions before `to` are counted.
+    fn floor(&self, to: u64) -> [i64; TABLES] {
+        let latest = self.marks.iter().rfind(|mark| mark.ceiling <= to);
+        latest.or(self.marks.first()).map_or([0; TABLES], |mark| mark.last)
     }
 
     /// The next rows to read, of a window opened now where there is none; none where nothing is new.
@@ -120,7 +138,8 @@ impl Position {
             let unread = window.spans.iter().position(|span| span.after < span.end);
             if let Some(table) = unread {
                 let transactions = [self.horizon, window.to];
-                return Some(Next { table, span: window.spans[table], transactions });
+                let settled = self.floor(window.to)[table];
+                return Some(Next { table, span: window.spans[table], transactions, settled });
             }
             self.horizon = window.to;
             self.window = None;
@@ -134,6 +153,11 @@ impl Position {
         if let Some(window) = &mut self.window {
             window.spans[table].after = history_id;
         }
+    }
+
+    /// When the last poll was.
+    pub(super) fn last_poll(&self) -> f64 {
+        self.marks.last().map_or(0.0, |mark| mark.at)
     }
 
     /// Every event that was committed before this time is counted.

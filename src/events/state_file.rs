@@ -1,8 +1,9 @@
 //! The state file: position and totals, so that a restart goes on where the process stopped. It is written whole
 //! after each poll, before anything of that poll is published; what cannot be used is kept aside.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,15 +11,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::State;
 use super::bounds::Bounds;
 use super::history::{Instant, TABLES};
 use super::position::Position;
+use super::presence::Presence;
+use super::recent_finishes::RecentFinishes;
+use super::state::State;
 use super::totals::{Saved, Totals};
+use super::watermark::Watermark;
 use crate::config::SchemaName;
 
 /// Raised by one when an older release could misread what a newer one writes.
-const FORMAT: u32 = 1;
+/// Format 1 has no watermarks, recent finishes and presence.
+const FORMAT: u32 = 2;
 
 /// Whose history was counted. Another one's transaction ids mean nothing here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +42,11 @@ struct Contents {
     files: [i64; TABLES],
     are_written: [bool; TABLES],
     position: Position,
+    watermarks: Option<[Watermark; TABLES]>,
+    #[serde(default)]
+    recent: RecentFinishes,
+    #[serde(default)]
+    presence: Presence,
     bounds: Bounds,
     totals: Vec<Saved>,
 }
@@ -81,12 +91,12 @@ impl Identity {
 /// When the file is there and cannot be read, or its folder cannot be written to.
 pub(super) fn load(path: &Path, bounds: &Bounds) -> Result<Option<State>, StateFileError> {
     let failed = |verb| move |reason| StateFileError { path: path.to_owned(), verb, reason };
-    let text = match fs::read(path) {
+    let text = match read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // That it cannot be made is better told now than after the first poll.
             let probe = temporary(path);
-            File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("written"))?;
+            create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("written"))?;
             return Ok(None);
         }
         Err(error) => return Err(failed("read")(error)),
@@ -97,7 +107,12 @@ pub(super) fn load(path: &Path, bounds: &Bounds) -> Result<Option<State>, StateF
             timeline: contents.timeline,
             files: contents.files,
             are_written: contents.are_written,
+            watermarks: contents
+                .watermarks
+                .unwrap_or_else(|| [Watermark::up_to(contents.position.last_poll()); TABLES]),
             position: contents.position,
+            recent: contents.recent,
+            presence: contents.presence,
             totals: Totals::load(contents.totals, &contents.bounds, bounds),
         })),
         Err(unusable) => {
@@ -125,6 +140,9 @@ pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<
         files: state.files,
         are_written: state.are_written,
         position: state.position.clone(),
+        watermarks: Some(state.watermarks),
+        recent: state.recent.clone(),
+        presence: state.presence.clone(),
         bounds: bounds.clone(),
         totals: state.totals.save(),
     };
@@ -145,12 +163,37 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = temporary(path);
-    let mut file = File::create(&temporary)?;
+    let mut file = create(&temporary)?;
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Reads the file, unless a symbolic link or something else stands in its place.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // A FIFO would block the open.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| {
+        let is_link = error.raw_os_error() == Some(libc::ELOOP);
+        if is_link { io::Error::other("it is a symbolic link") } else { error }
+    })?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Makes a new file that only its owner may read. What is there already, a link among others, is removed.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn temporary(path: &Path) -> PathBuf {

@@ -39,13 +39,14 @@ impl Pace {
     }
 
     /// The exporter's flags.
-    pub(crate) fn flags(self) -> [String; 4] {
+    pub(crate) fn flags(self) -> [String; 5] {
         let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
         let five_minutes = milliseconds(self.of(Duration::from_mins(5)));
         [
             format!("--collector.interval={}", milliseconds(self.interval())),
             format!("--collector.slow-interval={five_minutes}"),
             format!("--collector.stale-after={five_minutes}"),
+            format!("--events.new-series-hold={}", milliseconds(self.of(Duration::from_mins(2)))),
             format!("--collector.load-budget={}%", self.0.min(100)),
         ]
     }

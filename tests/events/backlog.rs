@@ -2,6 +2,7 @@
 
 use marie_exporter::database::Reason;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::events::SliceSize;
 
 use crate::counting::{Counting, config, counted_until, sum};
 use crate::databases::Database;
@@ -24,7 +25,7 @@ async fn finishes(database: &mut Database, count: usize) {
 async fn a_backlog_is_read_in_slices_and_the_lag_is_told_until_the_last() {
     let mut database = Database::new(Shape::New).await;
     let mut counting = Counting::start(&database).await;
-    counting.feed.most_rows = 500;
+    counting.feed.slice = SliceSize::at_most(500);
     counting.feed.enough = std::time::Duration::ZERO;
     let start = counted_until(&counting.poll().await.unwrap());
     finishes(&mut database, 2000).await;
@@ -49,19 +50,22 @@ async fn a_backlog_is_read_in_slices_and_the_lag_is_told_until_the_last() {
 async fn slices_that_take_too_long_become_smaller_until_they_do_not() {
     let mut database = Database::new(Shape::New).await;
     let reader = database.reader("slow_reader").await;
-    let mut counting = Counting::new(config(&reader, &["--collector.timeout=1s"]));
-    counting.poll().await.unwrap();
-    finishes(&mut database, 500).await;
     // A row costs three milliseconds: four hundred take too long, one hundred do not.
     database
         .run(
-            "create function slow() returns bool language plpgsql volatile as
-                $$ begin perform pg_sleep(0.003); return true; end $$;
-             create policy slow on job_history for select using (slow());
-             alter table job_history enable row level security",
+            "create type slow_count as enum ('0');
+             create function slow(slow_count) returns bigint language plpgsql volatile as
+                $$ begin perform pg_sleep(0.0015); return 0; end $$;
+             create cast (slow_count as bigint) with function slow(slow_count) as implicit;
+             create function quick(int) returns slow_count language sql as $$ select '0'::slow_count $$;
+             create cast (int as slow_count) with function quick(int) as assignment;
+             alter table job_history alter retry_count type slow_count using '0'",
         )
         .await;
-    counting.feed.most_rows = 1600;
+    let mut counting = Counting::new(config(&reader, &["--collector.timeout=1s"]));
+    counting.poll().await.unwrap();
+    finishes(&mut database, 500).await;
+    counting.feed.slice = SliceSize::at_most(1600);
     let mut timeouts = 0;
     while timeouts < 2 {
         match counting.poll().await {
@@ -78,7 +82,22 @@ async fn slices_that_take_too_long_become_smaller_until_they_do_not() {
             break counted;
         }
     };
-    assert_eq!(counting.feed.most_rows, 100);
+    assert_eq!(counting.feed.slice.rows(), 100);
     assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a poll is over after a second");
     assert_eq!(sum(&counting.settle(&mut database).await, "marie_jobs_finished_total"), 500.0);
+
+    // Each of the next slices is read in time, and after eight of them twice as many rows are read.
+    database.run("alter table job_history alter retry_count type int using 0").await;
+    let _ = counting.poll().await;
+    let mut sizes = vec![counting.feed.slice.rows()];
+    while sizes.last() != Some(&1600) {
+        finishes(&mut database, 1).await;
+        counting.settle(&mut database).await;
+        let rows = counting.feed.slice.rows();
+        if sizes.last() != Some(&rows) {
+            sizes.push(rows);
+        }
+        assert!(sizes.len() <= 5, "{sizes:?}");
+    }
+    assert!(sizes.windows(2).all(|pair| pair[1] == 2 * pair[0]), "{sizes:?}");
 }

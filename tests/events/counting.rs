@@ -22,6 +22,8 @@ pub(crate) struct Counting {
     pub(crate) feed: Feed,
     /// Whether the next poll is told that the last one was scraped.
     pub(crate) is_scraped: bool,
+    /// The process's clock.
+    pub(crate) now: tokio::time::Instant,
     session: Session,
 }
 
@@ -31,7 +33,11 @@ pub(crate) const BUCKETS: &str = "100ms,1s,1m";
 pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
     let bounds = ["wait", "run", "dag"].map(|of| format!("--events.buckets.{of}={BUCKETS}"));
     let fixed = ["marie-exporter", "serve", "--database-url", url];
-    let arguments = fixed.into_iter().chain(bounds.iter().map(String::as_str)).chain(flags.iter().copied());
+    // Tests of other things need not wait for new series.
+    let is_held = flags.iter().any(|flag| flag.starts_with("--events.new-series-hold"));
+    let hold = (!is_held).then_some("--events.new-series-hold=0s");
+    let arguments =
+        fixed.into_iter().chain(bounds.iter().map(String::as_str)).chain(hold).chain(flags.iter().copied());
     match config::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
         other => panic!("serve was asked for: {other:?}"),
@@ -54,7 +60,7 @@ impl Counting {
     pub(crate) fn new(config: Config) -> Self {
         let feed = Feed::new(&config).unwrap();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
-        Counting { feed, session, config, is_scraped: true }
+        Counting { feed, session, config, is_scraped: true, now: tokio::time::Instant::now() }
     }
 
     pub(crate) fn restart(&mut self) {
@@ -69,7 +75,8 @@ impl Counting {
         let census = QueueCensus::default();
         let queues = Queues::read(&mut run, &schema, &census, &selection).await?;
         let context = Context { config: &self.config, schema: &schema, queues: &queues };
-        let answer = self.feed.poll(&mut run, &context, self.is_scraped).await;
+        let first_scrape = self.is_scraped.then_some(self.now);
+        let answer = self.feed.poll(&mut run, &context, first_scrape, self.now).await;
         self.session.finish(run, answer.as_ref().err()).await;
         let samples = answer?.samples;
         let series = samples.iter().flat_map(|samples| {
@@ -91,6 +98,10 @@ impl Counting {
         self.poll().await.unwrap()
     }
 }
+
+/// Finishes the job of the queue extract, which has been active again before.
+pub(crate) const FINISH: &str = "update job set state = 'active', completed_on = null where name = 'extract';
+     update job set state = 'completed', completed_on = now() where name = 'extract'";
 
 const UNTIL: &str = "marie_events_counted_until_timestamp_seconds";
 

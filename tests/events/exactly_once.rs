@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::events::SliceSize;
 use rand::RngExt;
 
 use crate::counting::{Counting, Folder, falls};
@@ -27,7 +28,7 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         writers.writes_twice = slice > 5;
         let after = ends(&mut database.admin).await;
         let mut counting = Counting::start(&database).await;
-        counting.feed.most_rows = slice;
+        counting.feed.slice = SliceSize::at_most(slice);
         let mut before = counting.poll().await.unwrap();
         for _ in 0..STEPS {
             writers.step().await;

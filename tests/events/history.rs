@@ -3,11 +3,8 @@
 use marie_exporter::database::Reason;
 use marie_exporter::demo::shape::Shape;
 
-use crate::counting::{Counting, Folder, Series, falls, sum};
+use crate::counting::{Counting, FINISH, Folder, Series, falls, sum};
 use crate::databases::Database;
-
-/// Finishes the job once more.
-const FINISH: &str = "update job set state = 'completed', completed_on = now() where name = 'extract'";
 
 async fn finish(database: &mut Database, times: usize) {
     for _ in 0..times {
@@ -164,4 +161,25 @@ async fn a_promoted_or_restored_server_is_told_once_and_counted_from_then_on() {
         finish(&mut database, 1).await;
         assert_eq!(finished(&counting.settle(&mut database).await), 3.0);
     }
+}
+
+#[tokio::test]
+async fn history_that_cannot_be_read_for_a_while_is_not_counted_again() {
+    let mut database = Database::new(Shape::New).await;
+    let reader = database.reader("forgetful_reader").await;
+    let mut counting = Counting::new(crate::counting::config(&reader, &[]));
+    counting.poll().await.unwrap();
+    let dag = "insert into dag (id, name, planner, state, completed_on)
+        select gen_random_uuid(), gen_random_uuid()::text, 'planner', 'completed', now()";
+    database.run(dag).await;
+    let runs = |series: &Series| sum(series, "marie_dag_run_seconds");
+    assert_eq!(runs(&counting.settle(&mut database).await), 1.0);
+    database.run("revoke select on dag_history from forgetful_reader").await;
+    finish(&mut database, 1).await;
+    let without = counting.settle(&mut database).await;
+    assert_eq!((runs(&without), finished(&without)), (1.0, 1.0), "jobs are counted meanwhile");
+    database.run("grant select on dag_history to forgetful_reader").await;
+    counting.settle(&mut database).await;
+    database.run(dag).await;
+    assert_eq!(runs(&counting.settle(&mut database).await), 2.0);
 }

@@ -22,6 +22,7 @@ mod exactly_once;
 mod history;
 mod kills;
 mod open_transactions;
+mod rewrites;
 mod series;
 mod state_file;
 mod truth;

@@ -2,10 +2,8 @@
 
 use marie_exporter::demo::shape::Shape;
 
-use crate::counting::{Counting, counted_until, sum};
+use crate::counting::{Counting, FINISH, counted_until, sum};
 use crate::databases::{Database, run};
-
-const FINISH: &str = "update job set state = 'completed', completed_on = now() where name = 'extract'";
 
 #[tokio::test]
 async fn what_a_long_transaction_writes_is_counted_when_it_commits_and_the_lag_shows_meanwhile() {

@@ -3,10 +3,8 @@
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::events::Feed;
 
-use crate::counting::{self, Counting, Folder, sum};
+use crate::counting::{self, Counting, FINISH, Folder, sum};
 use crate::databases::Database;
-
-const FINISH: &str = "update job set state = 'completed', completed_on = now() where name = 'extract'";
 
 async fn counted(counting: &mut Counting, database: &mut Database) -> f64 {
     sum(&counting.settle(database).await, "marie_jobs_finished_total")
@@ -31,7 +29,7 @@ async fn a_restart_counts_what_happened_meanwhile() {
 async fn a_damaged_or_newer_file_is_kept_aside_and_counting_starts_anew() {
     let mut database = Database::new(Shape::New).await;
     let folder = Folder::new();
-    for contents in ["", "{\"format\": 1, \"tot", "{\"format\": 2, \"whatever\": 3}", "\u{0}\u{0}\u{0}"] {
+    for contents in ["", "{\"format\": 1, \"tot", "{\"format\": 3, \"whatever\": 3}", "\u{0}\u{0}\u{0}"] {
         std::fs::write(folder.file(), contents).unwrap();
         let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
         database.run(FINISH).await;

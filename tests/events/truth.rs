@@ -41,46 +41,56 @@ impl Truth {
         let micros = |column: &str| format!("(extract(epoch from {column}) * 1000000)::int8 as {column}");
         let columns = ["created_on", "start_after", "started_on", "completed_on", "soft_sla", "hard_sla"];
         let sql = format!(
-            "select id, name, state::text as state, retry_count, {},
+            "select history_id, id, name, state::text as state, retry_count, {},
                 (extract(epoch from history_created_on) * 1000000)::int8 as written
              from job_history where history_id > $1 order by history_id",
             columns.map(micros).join(", ")
         );
         let mut finishes = BTreeMap::new();
         let mut creations = BTreeMap::new();
+        let mut unfinished: BTreeMap<Uuid, Vec<i64>> = BTreeMap::new();
         for row in sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(session).await.unwrap() {
             let time = |column: &str| row.get::<Option<i64>, _>(column);
             let written = row.get::<i64, _>("written");
             let (id, state): (Uuid, String) = (row.get("id"), row.get("state"));
+            let history_id = row.get::<i64, _>("history_id");
             let queue: String = row.get("name");
-            if state == "created" {
-                if time("created_on") == Some(written) {
+            if ["created", "retry", "active"].contains(&state.as_str()) {
+                unfinished.entry(id).or_default().push(history_id);
+                if state == "created" && time("created_on") == Some(written) {
                     creations.insert((id, written), queue);
                 }
-                continue;
+            } else if time("completed_on") == Some(written) {
+                let retries = i64::from(row.get::<i32, _>("retry_count"));
+                finishes.insert((id, written), (history_id, queue, state, retries, columns.map(time)));
             }
-            if ["retry", "active"].contains(&state.as_str()) || time("completed_on") != Some(written) {
-                continue;
-            }
-            let retries = i64::from(row.get::<i32, _>("retry_count"));
-            let times = columns.map(time);
-            finishes.insert((id, written), (queue, state, retries, times));
         }
         for queue in creations.into_values() {
             self.count("marie_jobs_created_total", &[&queue], 1);
         }
-        for (queue, state, retries, times) in finishes.into_values() {
+        let mut in_order: Vec<_> = finishes.into_iter().map(|((id, _), finish)| (id, finish)).collect();
+        in_order.sort_by_key(|(_, (history_id, ..))| *history_id);
+        let mut last: BTreeMap<Uuid, i64> = BTreeMap::new();
+        for (id, (history_id, queue, state, retries, times)) in in_order {
+            let before = last.insert(id, history_id);
+            let is_between = |row: &i64| before.is_some_and(|before| before < *row) && *row < history_id;
+            // Finished again without having been unfinished: no entry into a finished state.
+            if before.is_some() && !unfinished.get(&id).is_some_and(|rows| rows.iter().any(is_between)) {
+                continue;
+            }
             let [Some(created), start_after, started, Some(completed), soft, hard] = times else { panic!() };
             self.count("marie_jobs_finished_total", &[&queue, &state], 1);
             self.observe("marie_job_retries", &[&queue, &state], retries);
             for (sla, due) in [("soft", soft), ("hard", hard)] {
-                let Some(due) = due.filter(|due| *due > created) else { continue };
+                let Some(due) = due.filter(|due| *due > created + 60_000_000) else { continue };
                 self.count("marie_job_sla_finished_total", &[&queue, sla], 1);
                 self.count("marie_job_sla_missed_total", &[&queue, sla], u64::from(completed > due));
             }
             let Some(started) = started else { continue };
             let ready = start_after.unwrap_or(created).max(created);
-            self.observe("marie_job_wait_seconds", &[&queue], started - ready);
+            if retries == 0 {
+                self.observe("marie_job_wait_seconds", &[&queue], started - ready);
+            }
             self.observe("marie_job_run_seconds", &[&queue, &state], completed - started);
             self.observe("marie_job_turnaround_seconds", &[&queue, &state], completed - created);
         }

@@ -17,7 +17,7 @@ fn limited(limits: &str, url: &str, flags: &[&str]) -> Process {
     shell.arg(env!("CARGO_BIN_EXE_marie-exporter")).args(["serve", "--web.listen-address=127.0.0.1:0"]);
     shell.args(["--collector.interval=200ms", "--collector.slow-interval=500ms"]);
     // On a busy machine it would rest for seconds between two polls.
-    shell.arg("--collector.load-budget=100%").args(flags);
+    shell.args(["--collector.load-budget=100%", "--events.new-series-hold=0s"]).args(flags);
     Process::start(shell, 1)
 }
 

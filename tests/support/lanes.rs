@@ -14,11 +14,12 @@ use tokio::task::JoinSet;
 use crate::metrics::Metrics;
 
 /// Short, and a budget that stretches nothing; flags given later replace them.
-const FLAGS: [&str; 4] = [
+const FLAGS: [&str; 5] = [
     "--collector.interval=100ms",
     "--collector.slow-interval=300ms",
     "--collector.timeout=5s",
     "--collector.load-budget=100%",
+    "--events.new-series-hold=0s",
 ];
 
 /// Longer than anything here takes, even on a loaded machine.

@@ -43,6 +43,8 @@ impl Process {
         command.args(flags);
         command.env("MARIE_EXPORTER_COLLECTOR_INTERVAL", "200ms");
         command.env("MARIE_EXPORTER_COLLECTOR_SLOW_INTERVAL", "500ms");
+        // Tests of other things need not wait for new series.
+        command.env("MARIE_EXPORTER_EVENTS_NEW_SERIES_HOLD", "0s");
         Self::start(command, 1)
     }
 

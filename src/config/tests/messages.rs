@@ -161,7 +161,7 @@ fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
              collector.stale-after, collector.statistics, collector.stuck, \
              collector.timeout, dags.progress-limit, database-url, database-url-file, \
              database.schema, events.buckets.dag, events.buckets.run, \
-             events.buckets.wait, log.format, log.level, queues.exclude, queues.include, \
+             events.buckets.wait, events.new-series-hold, log.format, log.level, queues.exclude, queues.include, \
              queues.limit, sla.due-soon, state-file, stuck.after, web.config.file, \
              web.listen-address, web.telemetry-path, queues",
         ),
