@@ -16,7 +16,7 @@ use crate::collectors::COLLECTORS;
 use crate::config::{Config, ROLE};
 use crate::database::{Failure, Reason, Run, Session};
 use crate::queues::{QueueCensus, Queues};
-use crate::rights::{self, Rights};
+use crate::rights::{self, Excess, Rights};
 use crate::schema::{Filter, Lack, Schema};
 
 /// What was found. Everything in it can be shown to anybody: no URL, no password.
@@ -54,6 +54,15 @@ pub struct Database {
     pub writable: Vec<String>,
     /// Columns of the schema that the role could read and the exporter does not.
     pub readable_besides: Vec<String>,
+    /// What the role can do besides, the worst first.
+    pub excess: Vec<String>,
+    /// Functions that the role can run with the rights of another one.
+    pub owner_functions: Vec<String>,
+    /// What every role can do because it was granted to PUBLIC.
+    pub through_public: Vec<String>,
+    /// Whether everything in `excess` is a right to read.
+    #[serde(skip)]
+    only_reads: bool,
     /// SQL that makes a role which can do no more than the exporter needs.
     pub role_sql: String,
 }
@@ -151,6 +160,13 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     let role = run.fetch_one(sqlx::query(include_str!("check/role.sql")).bind(schema_name)).await?;
     let role_name: String = role.try_get("role")?;
     let rights = Rights::needed(&schema);
+    let superuser = role.try_get("superuser")?;
+    // A superuser can do everything; a list of it would tell nothing.
+    let excess = if superuser {
+        Excess::default()
+    } else {
+        Excess::read(&mut run, &config.database.schema, &role_name).await?
+    };
     report.database = Some(Database {
         role_sql: rights::role_sql(&mut run, &schema, &config.database.schema, ROLE).await?,
         name: role.try_get("database")?,
@@ -159,7 +175,11 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         schema: schema_name.to_owned(),
         shape: schema.shape(),
         role: role_name.clone(),
-        superuser: role.try_get("superuser")?,
+        superuser,
+        excess: excess.rights,
+        owner_functions: excess.functions,
+        through_public: excess.through_public,
+        only_reads: excess.is_reading,
         untrusted: schema.untrusted().map(ToString::to_string).collect(),
         views: schema.views().map(str::to_owned).collect(),
         filtered: schema.filters().map(ToString::to_string).collect(),

@@ -2,10 +2,13 @@
 //! what the command `grants` prints, and `check` where the role that it is given has less or more. It all
 //! follows from what the queries say that they need.
 
+mod excess;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
 
+pub use self::excess::Excess;
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, SchemaName, quote_identifier};
 use crate::database::{Failure, Run, Session};
@@ -97,12 +100,17 @@ pub async fn role_sql(
     if !remedies.is_empty() {
         remedies.push('\n');
     }
+    let mut revokes = Excess::read(run, name, role).await?.revokes.join("\n");
+    if !revokes.is_empty() {
+        revokes.push('\n');
+    }
     let database = quote_identifier(&row.try_get::<String, _>("database")?);
     let (schema, role) = (name.quoted(), quote_identifier(role));
     let role_itself = if row.try_get("is_there")? {
         format!(
-            "-- The role is there already. Attributes and memberships that it has it keeps.\n\
+            "-- The role exists. It loses every right, attribute and membership that the exporter does not need.\n\
              ALTER ROLE {role} CONNECTION LIMIT {CONNECTIONS};\n\
+             {revokes}\
              REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};"
         )
     } else {

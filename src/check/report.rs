@@ -9,6 +9,9 @@ use super::{Advice, CollectorReport, Database, Outcome, Report};
 /// PostgreSQL's names are shorter, those of a column with its table included.
 const NAME_LIMIT: usize = 200;
 
+/// The rights that are listed for people.
+const EXCESS_SHOWN: usize = 20;
+
 impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(database) = &self.database {
@@ -61,16 +64,48 @@ impl fmt::Display for Database {
             writeln!(to, ", a superuser")?;
         } else if !self.writable.is_empty() {
             writeln!(to, ", could write to {}", names(&self.writable))?;
+        } else if !self.only_reads {
+            writeln!(to, ", can do more than the exporter needs")?;
         } else if !self.readable_besides.is_empty() {
             writeln!(to, ", can only read, but also {}", in_short(&self.readable_besides))?;
+        } else if !self.excess.is_empty() {
+            writeln!(to, ", can only read, but more than the exporter needs")?;
+        } else if self.owner_functions.is_empty() {
+            writeln!(to, ", can read what the exporter needs and no more")?;
         } else {
-            return writeln!(to, ", can read what the exporter needs and no more");
+            writeln!(to, ", can read what the exporter needs, and run functions with the rights of others")?;
+        }
+        self.list_excess(to)?;
+        let has_only_what_is_needed = !self.superuser
+            && [&self.writable, &self.readable_besides, &self.excess].iter().all(|list| list.is_empty());
+        if has_only_what_is_needed {
+            return Ok(());
         }
         writeln!(
             to,
             "          A role that can do just what the exporter needs (marie-exporter grants):\n{}",
             indented(&self.role_sql)
         )
+    }
+}
+
+impl Database {
+    fn list_excess(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for right in self.excess.iter().chain(&self.owner_functions).take(EXCESS_SHOWN) {
+            writeln!(to, "          {right}")?;
+        }
+        let rest = (self.excess.len() + self.owner_functions.len()).saturating_sub(EXCESS_SHOWN);
+        if rest > 0 {
+            writeln!(to, "          and {rest} more (--format=json has all)")?;
+        }
+        if !self.through_public.is_empty() {
+            const SHOWN: usize = 3;
+            let shown: Vec<&str> = self.through_public.iter().take(SHOWN).map(String::as_str).collect();
+            let rest = self.through_public.len().saturating_sub(SHOWN);
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            writeln!(to, "          As every role, by a grant to PUBLIC: {}{more}", shown.join("; "))?;
+        }
+        Ok(())
     }
 }
 

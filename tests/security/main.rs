@@ -19,6 +19,7 @@ mod scrape;
 mod addresses;
 mod certificates;
 mod columns;
+mod excess;
 mod files;
 mod filtered;
 mod memory;
