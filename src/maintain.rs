@@ -13,6 +13,7 @@ mod cleanup;
 mod columns;
 pub mod console;
 mod disposal;
+mod estimate;
 mod everything;
 mod history;
 mod indexes;

@@ -21,13 +21,15 @@ pub(super) async fn archive(
 ) -> anyhow::Result<()> {
     let schema = &config.database.schema;
     writer.begin_reading().await?;
-    let disposal = disposal(writer, schema, asked, console).await?;
+    let mut notes = Vec::new();
+    let disposal = disposal(writer, schema, asked, &mut notes).await?;
+    let references = References::read(writer, schema).await?;
     let criteria = Criteria {
         cutoff: writer.cutoff(asked.age.older_than).await?,
         per_job: asked.per_job,
         ended: Ended::Anyhow,
         spares_archived: !asked.replace,
-        spares_referred: References::read(writer, schema).await?,
+        spares_referred: references.clone(),
     };
     let cleanup = Cleanup {
         name: "archive",
@@ -37,6 +39,8 @@ pub(super) async fn archive(
         disposal,
         batches: asked.batches,
         destruction: &asked.destruction,
+        references: &references,
+        notes,
     };
     cleanup.run(writer, console).await
 }
@@ -45,7 +49,7 @@ async fn disposal(
     writer: &mut Writer,
     schema: &SchemaName,
     asked: &Archive,
-    console: &Console,
+    notes: &mut Vec<String>,
 ) -> Result<Disposal, Failure> {
     if writer.schema.is_missing(&Need::Table("archive")) {
         let message = format!(
@@ -62,7 +66,7 @@ async fn disposal(
     let dags = if asked.per_job || !has_dags(&writer.schema) {
         Dags::Stay
     } else {
-        dags(writer, schema, console).await?
+        dags(writer, schema, notes).await?
     };
     Ok(Disposal::Archive {
         columns: jobs.shared_with(&archive, ""),
@@ -73,14 +77,14 @@ async fn disposal(
 }
 
 /// A DAG's own row may go where its last state is kept in the history.
-async fn dags(writer: &mut Writer, schema: &SchemaName, console: &Console) -> Result<Dags, Failure> {
+async fn dags(writer: &mut Writer, schema: &SchemaName, notes: &mut Vec<String>) -> Result<Dags, Failure> {
     let recorded: bool = writer
         .fetch_one(sqlx::query(include_str!("dag_deletions_are_recorded.sql")).bind(schema.as_str()))
         .await?
         .try_get("recorded")?;
     if !recorded || writer.schema.is_missing(&Need::Table("dag_history")) {
-        console
-            .say("The rows of the DAGs themselves stay: no trigger records their deletion in dag_history.");
+        let note = "The rows of the DAGs themselves stay: no trigger records their deletion in dag_history.";
+        notes.push(note.to_owned());
         return Ok(Dags::Stay);
     }
     let history = Columns::of(writer, schema, "dag_history").await?;

@@ -7,7 +7,9 @@ use super::backup;
 use super::batches::{self, Done};
 use super::console::Console;
 use super::disposal::Disposal;
+use super::estimate;
 use super::plan::{Criteria, Plan};
+use super::references::References;
 use super::report;
 use super::writer::Writer;
 use crate::config::{Batches, Config, Destruction};
@@ -21,6 +23,9 @@ pub(super) struct Cleanup<'a> {
     pub(super) disposal: Disposal,
     pub(super) batches: Batches,
     pub(super) destruction: &'a Destruction,
+    pub(super) references: &'a References,
+    /// What is to be known besides the plan.
+    pub(super) notes: Vec<String>,
 }
 
 impl Cleanup<'_> {
@@ -34,7 +39,12 @@ impl Cleanup<'_> {
         let plan = Plan::of_all(writer, &self.criteria).await;
         ensure!(!writer.was_cancelled(), "{} was interrupted; nothing was changed", self.name);
         let plan = plan.context("cannot look for the jobs that are due")?;
+        let keys = self.disposal.foreign_keys(writer, self.references).await?;
+        // Nothing is written while a transaction is open: a terminal that is paused would keep it open.
         writer.roll_back().await?;
+        for note in &self.notes {
+            console.say(note);
+        }
         console
             .say(&format!("{}, as {}: what ended before {}\n", self.name, writer.who, self.criteria.cutoff));
         if self.criteria.per_job {
@@ -47,7 +57,7 @@ impl Cleanup<'_> {
             console.say("There is nothing to do.");
             return Ok(());
         }
-        console.say(&report::duration(plan.jobs(), self.batches.batch));
+        console.say(&estimate::duration(plan.jobs(), plan.dags(), self.batches.batch, keys));
         if !execution.execute {
             if !lacking.is_empty() {
                 console

@@ -8,7 +8,9 @@ use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Row};
 use tracing::warn;
 
+use super::estimate::ForeignKeys;
 use super::plan::{Criteria, Plan, Unit};
+use super::references::References;
 use super::writer::Writer;
 use crate::database::{Failure, Reason};
 use crate::schema::{Need, Schema};
@@ -69,6 +71,19 @@ impl Disposal {
             all.extend(of("dag", &["SELECT", "UPDATE", "DELETE"]));
         }
         all
+    }
+
+    /// What foreign keys cost for each row that goes, in the writer's transaction.
+    ///
+    /// # Errors
+    /// Where the database is gone.
+    pub(super) async fn foreign_keys(
+        &self,
+        writer: &mut Writer,
+        references: &References,
+    ) -> Result<Option<ForeignKeys>, Failure> {
+        let (Disposal::Archive { dags, .. } | Disposal::Delete { dags }) = self;
+        ForeignKeys::measure(writer, references, *dags != Dags::Stay).await
     }
 
     /// Takes the units of a batch and commits.

@@ -11,8 +11,8 @@ use tracing::info;
 use super::backup;
 use super::batches::PAUSE;
 use super::console::Console;
+use super::estimate::{self, ForeignKeys};
 use super::plan::count;
-use super::report;
 use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::config::{Config, PurgeHistory};
@@ -79,7 +79,7 @@ pub(super) async fn purge(
         console.say("There is nothing to do.");
         return Ok(());
     }
-    console.say(&report::duration(sum, asked.batches.batch));
+    console.say(&estimate::duration(sum, 0, asked.batches.batch, Some(ForeignKeys::default())));
     if !asked.destruction.execution.execute {
         console.say("Nothing was changed. Do it with --execute, best with --backup-to FILE.");
         return Ok(());

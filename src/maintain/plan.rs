@@ -138,6 +138,10 @@ impl Plan {
         self.parts.values().map(|part| part.jobs).sum()
     }
 
+    pub(super) fn dags(&self) -> u64 {
+        self.units.iter().filter(|unit| unit.is_dag).count() as u64
+    }
+
     /// `12 jobs of 3 DAGs`.
     pub(super) fn sum(&self) -> String {
         report::units(&self.units)

@@ -17,12 +17,7 @@ pub(super) async fn purge(
 ) -> anyhow::Result<()> {
     writer.begin_reading().await?;
     let references = References::read(writer, &config.database.schema).await?;
-    if !references.that_go_along().is_empty() {
-        console.say(&format!(
-            "Rows that refer to what is deleted go with it: {}.",
-            references.that_go_along().join(", ")
-        ));
-    }
+    let notes = references.notes();
     let (name, ended) = match outcome {
         Outcome::Completed => ("purge completed", Ended::Completed),
         Outcome::Failed => ("purge failed", Ended::Failed),
@@ -43,6 +38,8 @@ pub(super) async fn purge(
         disposal: Disposal::Delete { dags },
         batches: asked.batches,
         destruction: &asked.destruction,
+        references: &references,
+        notes,
     };
     cleanup.run(writer, console).await
 }

@@ -6,11 +6,22 @@ use sqlx::Row;
 use super::writer::Writer;
 use crate::config::{SchemaName, quote_identifier};
 use crate::database::Failure;
+use crate::display_text::escaped;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct References {
     to_jobs: Vec<Reference>,
     to_dags: Vec<Reference>,
+    /// Every table whose rows a delete of jobs and DAGs changes, however far they refer to them.
+    affected: Vec<Affected>,
+}
+
+#[derive(Debug, Clone)]
+struct Affected {
+    /// Quoted, with its schema.
+    table: String,
+    /// Whether its rows are deleted; otherwise they lose their reference.
+    is_deleted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -19,8 +30,6 @@ struct Reference {
     table: String,
     /// Quoted.
     column: String,
-    /// Whether its rows are deleted with what they refer to.
-    goes_along: bool,
     /// Whether what they refer to cannot be deleted.
     forbids: bool,
 }
@@ -37,17 +46,19 @@ impl References {
         for row in rows {
             let name = |column| row.try_get::<String, _>(column).map(|name| quote_identifier(&name));
             let table = format!("{}.{}", name("schema_name")?, name("table_name")?);
-            let reference = Reference {
-                table,
-                column: name("column_name")?,
-                goes_along: row.try_get("goes_along")?,
-                forbids: row.try_get("forbids")?,
-            };
+            let reference =
+                Reference { table, column: name("column_name")?, forbids: row.try_get("forbids")? };
             if row.try_get("is_to_job")? {
                 references.to_jobs.push(reference);
             } else {
                 references.to_dags.push(reference);
             }
+        }
+        let rows = writer.fetch_all(sqlx::query(include_str!("affected.sql")).bind(schema.as_str())).await?;
+        for row in rows {
+            let name = |column| row.try_get::<String, _>(column).map(|name| quote_identifier(&name));
+            let table = format!("{}.{}", name("schema_name")?, name("table_name")?);
+            references.affected.push(Affected { table, is_deleted: row.try_get("is_deleted")? });
         }
         Ok(references)
     }
@@ -57,7 +68,8 @@ impl References {
         let forbidding = |references: &[Reference]| {
             references.iter().filter(|reference| reference.forbids).cloned().collect()
         };
-        References { to_jobs: forbidding(&self.to_jobs), to_dags: forbidding(&self.to_dags) }
+        let (to_jobs, to_dags) = (forbidding(&self.to_jobs), forbidding(&self.to_dags));
+        References { to_jobs, to_dags, affected: Vec::new() }
     }
 
     /// The ids that are referred to, as the two tables that `judge.sql` asks for; of a batch, those of its jobs and DAGs
@@ -85,13 +97,32 @@ impl References {
         })
     }
 
-    /// The tables whose rows are deleted with what they refer to, for messages.
-    pub(super) fn that_go_along(&self) -> Vec<&str> {
-        let all = self.to_jobs.iter().chain(&self.to_dags);
-        let mut names: Vec<&str> =
-            all.filter(|reference| reference.goes_along).map(|reference| reference.table.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// Statements that look for rows that refer to the id `$1`, as the server does when that is deleted; and whether the
+    /// id is a DAG's.
+    pub(super) fn looks(&self) -> Vec<(String, bool)> {
+        let look =
+            |Reference { table, column, .. }: &Reference| format!("select from {table} where {column} = $1");
+        let of_dags = self.to_dags.iter().map(|reference| (look(reference), true));
+        of_dags.chain(self.to_jobs.iter().map(|reference| (look(reference), false))).collect()
+    }
+
+    /// What happens to rows that refer to what is deleted.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (what, is_deleted) in [
+            ("Rows that refer to what is deleted go with it", true),
+            ("Rows that refer to what is deleted stay without their reference", false),
+        ] {
+            let names: Vec<String> = self
+                .affected
+                .iter()
+                .filter(|affected| affected.is_deleted == is_deleted)
+                .map(|affected| escaped(&affected.table, 200))
+                .collect();
+            if !names.is_empty() {
+                notes.push(format!("{what}: {}.", names.join(", ")));
+            }
+        }
+        notes
     }
 }

@@ -1,12 +1,11 @@
 -- Foreign keys by which rows of other tables refer to a job or a DAG, one row each: the table, whether it refers to
--- jobs, its column that holds the id, and whether its rows go with what they refer to or keep it from going.
+-- jobs, its column that holds the id, and whether its rows keep what they refer to from going.
 -- $1 the schema's name. Reads the catalog only.
 select
     n.nspname as schema_name,
     c.relname as table_name,
     target.relname = 'job' as is_to_job,
     a.attname as column_name,
-    f.confdeltype = 'c' as goes_along,
     f.confdeltype in ('a', 'r') as forbids
 from pg_constraint as f
 join pg_class as target on target.oid = f.confrelid

@@ -1,17 +1,10 @@
 //! What a clean-up tells: the plan before it, the sums after it.
 
-use std::time::Duration;
-
-use super::batches::PAUSE;
 use super::plan::{Plan, Unit};
 use crate::operator::listing::{Column, Rows, number, state, text};
 use crate::operator::print::{Style, table};
 
 const COLUMNS: &[Column] = &[text("queue"), state("state"), number("jobs"), text("oldest"), text("newest")];
-
-/// Jobs a second that one batch after the other takes, pauses included: `cargo bench --bench archive` measured 5,600 on
-/// two cores. Only an estimate is made of it.
-const PACE: f64 = 5_000.0;
 
 /// A table of the plan's jobs by queue and state.
 pub(super) fn jobs(plan: &Plan) -> String {
@@ -42,15 +35,6 @@ pub(super) fn plan(plan: &Plan) -> String {
     parts.join("\n\n")
 }
 
-/// How long it may take.
-pub(super) fn duration(rows: u64, batch: u32) -> String {
-    let batches = rows.div_ceil(u64::from(batch));
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let (work, pauses) = (rows as f64 / PACE, batches as f64 * PAUSE.as_secs_f64());
-    let seconds = Duration::from_secs_f64(work.max(pauses).ceil().max(1.0));
-    format!("It may take about {} in {}.", humantime::format_duration(seconds), counted(batches, "batch"))
-}
-
 /// `12 jobs of 3 DAGs and 2 without a DAG`.
 pub(super) fn units(units: &[Unit]) -> String {
     let jobs = counted(units.iter().map(|unit| unit.jobs).sum(), "job");
@@ -62,7 +46,8 @@ pub(super) fn units(units: &[Unit]) -> String {
     }
 }
 
-fn counted(count: u64, noun: &str) -> String {
+/// `1 batch`, `2 batches`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
     let plural = match (count, noun.ends_with("ch")) {
         (1, _) => "",
         (_, true) => "es",

@@ -16,6 +16,7 @@ mod archive;
 mod backup;
 mod collisions;
 mod columns;
+mod estimate;
 mod everything;
 mod history;
 mod indexes;

@@ -79,3 +79,28 @@ async fn what_refers_to_the_jobs_is_named_before_it_goes_with_them() {
     let told = scheduler.maintain(&["purge", "completed", "--older-than=7d"]).expect();
     assert!(told.contains("go with it: \"marie_scheduler\".\"hitl_request\"."), "{told}");
 }
+
+#[tokio::test]
+async fn tables_that_go_along_are_named_however_far() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 10, 0.45).await;
+    scheduler
+        .database
+        .run(
+            "create table hitl_request (id int primary key, dag_id uuid references dag (id) on delete cascade);
+             create table hitl_response (id int primary key,
+                 request int references hitl_request (id) on delete cascade);
+             create table hitl_notification (response int references hitl_response (id) on delete cascade);
+             create table note (response int references hitl_response (id) on delete set null);
+             create table apart (id int primary key)",
+        )
+        .await;
+    let planned = scheduler.maintain(&["purge", "completed", "--older-than=30d"]).expect();
+    let table = |name: &str| format!("\"marie_scheduler\".\"{name}\"");
+    let [request, response, notification, note] =
+        ["hitl_request", "hitl_response", "hitl_notification", "note"].map(table);
+    let along =
+        format!("Rows that refer to what is deleted go with it: {notification}, {request}, {response}.");
+    assert!(planned.contains(&along), "{planned}");
+    let stay = format!("Rows that refer to what is deleted stay without their reference: {note}.");
+    assert!(planned.contains(&stay), "{planned}");
+}
