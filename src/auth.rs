@@ -1,12 +1,11 @@
-//! Passwords over HTTP (RFC 7617) against bcrypt hashes. Bcrypt is slow on purpose, so this is mostly about who
-//! pays for it: one computation at a time, away from the threads that serve; a short queue, in which nobody has
-//! more than a few places; and a password that was right once is known again without.
+//! Passwords over HTTP (RFC 7617) against bcrypt hashes. Bcrypt is slow on purpose, so there is one computation at a
+//! time, away from the threads that serve. The queue for it is fair to each client, and a password that was right once
+//! is recognized without a computation.
 
 mod compare;
 mod queue;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
@@ -14,10 +13,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use tokio::sync::Semaphore;
 
 use self::compare::compare;
-use self::queue::Queue;
+use self::queue::{Code, Queue};
+use crate::client::Client;
 use crate::config::PasswordHash;
 
 /// All that bcrypt looks at.
@@ -44,7 +43,6 @@ pub struct Logins {
     /// not remembered. There is no end to them, and whoever tries them may wait.
     known: Arc<Mutex<HashMap<String, hmac::Tag>>>,
     queue: Queue,
-    bench: Arc<Semaphore>,
 }
 
 impl Logins {
@@ -55,7 +53,6 @@ impl Logins {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
             known: Arc::default(),
             queue: Queue::default(),
-            bench: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -64,7 +61,7 @@ impl Logins {
         &self,
         users: &BTreeMap<String, PasswordHash>,
         head: &HeaderMap,
-        from: IpAddr,
+        from: Client,
     ) -> Verdict {
         let Some(highest) = users.values().map(|hash| hash.cost).max() else {
             return Verdict::Welcome;
@@ -72,17 +69,18 @@ impl Logins {
         let Some((name, password)) = credentials(head) else {
             return Verdict::Stranger;
         };
+        let code = self.code(name.as_deref(), &password);
         let hash = name.and_then(|name| users.get(&name));
         if self.is_known(hash, &password) {
             return Verdict::Welcome;
         }
-        let Some(_place) = self.queue.enter(from) else {
+        let Some(ticket) = self.queue.enter(from, code) else {
             return Verdict::Busy;
         };
-        let Ok(permit) = Arc::clone(&self.bench).acquire_owned().await else {
+        let Some(turn) = ticket.turn().await else {
             return Verdict::Busy;
         };
-        // Whoever was in front may have brought the same.
+        // A login before this one may have had the same password.
         if self.is_known(hash, &password) {
             return Verdict::Welcome;
         }
@@ -91,7 +89,7 @@ impl Logins {
         let (hash, known) = (hash.cloned(), Arc::clone(&self.known));
         // A caller who goes away does not stop it, nor is its result lost: the next scrape finds it.
         let compared = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _turn = turn;
             let bcrypt = |hash: &str| bcrypt::verify(&password, hash).unwrap_or(false);
             let Some(right) = compare(hash, highest, bcrypt) else {
                 return Verdict::Stranger;
@@ -102,6 +100,15 @@ impl Logins {
             Verdict::Welcome
         });
         compared.await.unwrap_or(Verdict::Stranger)
+    }
+
+    /// Returns a number for these credentials.
+    fn code(&self, name: Option<&str>, password: &[u8]) -> Code {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [name.unwrap_or_default().as_bytes(), b":", password] {
+            context.update(part);
+        }
+        context.sign().as_ref().iter().take(8).fold(0, |code, byte| code << 8 | Code::from(*byte))
     }
 
     fn is_known(&self, hash: Option<&PasswordHash>, password: &[u8]) -> bool {
@@ -130,10 +137,10 @@ fn credentials(head: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
 mod tests {
     use std::time::Duration;
 
-    use super::queue::{Place, WAITING, WAITING_FROM_ONE};
+    use super::queue::WAITING;
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const HERE: Client = Client::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn users(given: &[(&str, &str, u32)]) -> BTreeMap<String, PasswordHash> {
         let hash = |password: &str, cost| bcrypt::hash(password, cost).unwrap().parse().unwrap();
@@ -191,8 +198,9 @@ mod tests {
     async fn what_is_not_a_name_and_a_password_is_a_stranger_without_any_work() {
         let users = users(&[("alice", "ann", 4)]);
         let logins = Logins::new().unwrap();
-        // No place is free, so that whoever needs one is told so.
-        let _full: Vec<Place> = (0..WAITING_FROM_ONE).map(|_| logins.queue.enter(HERE).unwrap()).collect();
+        // No place is free, so a login that needs one is refused.
+        let _turn = logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
+        let _full: Vec<_> = (0..WAITING).map(|_| logins.queue.enter(HERE, rand::random()).unwrap()).collect();
         let encoded = BASE64_STANDARD.encode("alice:ann");
         for value in
             ["", "Basic", "Basic ", "Basic !!!", "Basic YWxpY2U=", &format!("Bearer {encoded}"), &encoded]
@@ -224,8 +232,8 @@ mod tests {
         let (before, after) = (users(&[("alice", "ann", 4)]), users(&[("alice", "anna", 4)]));
         let logins = Logins::new().unwrap();
         assert_eq!(logins.judge(&before, &login("alice", "ann"), HERE).await, Verdict::Welcome);
-        // From here on nobody gets as far as bcrypt.
-        let bench = Arc::clone(&logins.bench).acquire_owned().await.unwrap();
+        // From here on no login gets as far as bcrypt.
+        let turn = logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
         assert_eq!(logins.judge(&before, &login("alice", "ann"), HERE).await, Verdict::Welcome);
         let (wrong, new) = (login("alice", "anna"), login("alice", "ann"));
         let waits = async |users, head| {
@@ -233,7 +241,7 @@ mod tests {
         };
         assert!(waits(&before, &wrong).await, "a wrong one is not known");
         assert!(waits(&after, &new).await, "the old one is not known any more");
-        drop(bench);
+        drop(turn);
         assert_eq!(logins.judge(&after, &login("alice", "anna"), HERE).await, Verdict::Welcome);
         assert_eq!(logins.known.lock().unwrap().len(), 1, "what no user has is forgotten");
     }
@@ -244,38 +252,21 @@ mod tests {
         let logins = Logins::new().unwrap();
         let given_up = tokio::time::timeout(Duration::ZERO, logins.judge(&users, &head, HERE));
         assert!(given_up.await.is_err());
-        // Once the bench is free, it is known.
-        drop(logins.bench.acquire().await.unwrap());
+        // Once it is this login's turn, the password is known.
+        drop(logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap());
         assert_eq!(logins.known.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]
-    async fn who_waits_is_bounded_and_leaves_no_trace_on_going_away() {
+    async fn abandoned_login_frees_its_place() {
         let users = users(&[("alice", "ann", 4)]);
-        let logins = Arc::new(Logins::new().unwrap());
-        let bench = Arc::clone(&logins.bench).acquire_owned().await.unwrap();
-        let mut waiting = tokio::task::JoinSet::new();
-        let addresses =
-            (0..WAITING / WAITING_FROM_ONE).map(|n| IpAddr::from([127, 0, 1, u8::try_from(n).unwrap()]));
-        for from in addresses {
-            for place in 0..=WAITING_FROM_ONE {
-                let (logins, users) = (Arc::clone(&logins), users.clone());
-                if place < WAITING_FROM_ONE {
-                    waiting.spawn(async move { logins.judge(&users, &login("alice", "no"), from).await });
-                    tokio::task::yield_now().await;
-                } else {
-                    assert_eq!(logins.judge(&users, &login("alice", "no"), from).await, Verdict::Busy);
-                }
-            }
-        }
-        assert_eq!(
-            logins.judge(&users, &login("alice", "no"), HERE).await,
-            Verdict::Busy,
-            "the queue is full"
-        );
-        waiting.shutdown().await;
-        assert!(logins.queue.is_empty());
-        drop(bench);
-        assert_eq!(logins.judge(&users, &login("alice", "ann"), HERE).await, Verdict::Welcome);
+        let logins = Logins::new().unwrap();
+        let turn = logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
+        let (wrong, right) = (login("alice", "no"), login("alice", "ann"));
+        let waits = logins.judge(&users, &wrong, HERE);
+        assert!(tokio::time::timeout(Duration::from_millis(50), waits).await.is_err());
+        assert_eq!(logins.queue.waiting(), 0);
+        drop(turn);
+        assert_eq!(logins.judge(&users, &right, HERE).await, Verdict::Welcome);
     }
 }

@@ -25,6 +25,7 @@ mod sources;
 mod timezone;
 mod tls_files;
 mod values;
+mod web;
 mod web_file;
 
 #[cfg(test)]
@@ -32,7 +33,6 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub use self::operator::{
 };
 pub use self::resolve::Command;
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
+pub use self::web::{ListenAddress, WebConfig};
 pub use self::web_file::{ClientCertificates, PasswordHash, Pem, TlsSettings, TlsVersion, WebFile};
 
 /// Everything that `serve`, `check` and `demo` need to know.
@@ -90,27 +91,6 @@ pub struct Config {
     pub queues: QueuesConfig,
     #[command(flatten)]
     pub events: EventsConfig,
-}
-
-/// Where and how HTTP is served.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Web")]
-pub struct WebConfig {
-    /// Address to serve on, also :10187 for all interfaces; several are repeated or parted by commas
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',',
-          default_value = "127.0.0.1:10187", value_parser = values::listen_address)]
-    pub listen_addresses: Vec<SocketAddr>,
-
-    /// Path of the metrics
-    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics",
-          value_parser = values::telemetry_path)]
-    pub telemetry_path: String,
-
-    /// YAML file of TLS, passwords and headers, in the format of Prometheus's exporters; read again when it
-    /// changes and on SIGHUP
-    #[arg(long = "web.config.file", id = "web.config.file", value_name = "FILE",
-          value_parser = PathBufValueParser::new().try_map(values::file))]
-    pub config_file: Option<PathBuf>,
 }
 
 /// What is logged, on standard error.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use self::server::Server;
 use self::shape::Shape;
 use self::simulator::Simulator;
-use crate::config::{Config, DatabaseUrl, DemoConfig, Secret};
+use crate::config::{Config, DatabaseUrl, DemoConfig, ListenAddress, Secret};
 use crate::serve::serve;
 use crate::shutdown::ends;
 
@@ -38,8 +38,13 @@ pub async fn run(
     };
     config.database.url = Some(DatabaseUrl::Given(Secret::from(url.clone())));
     for address in &config.web.listen_addresses {
-        say(&format!("metrics   http://{address}{}", config.web.telemetry_path));
-        say(&format!("overview  http://{address}/"));
+        match address {
+            ListenAddress::Tcp(address) => {
+                say(&format!("metrics   http://{address}{}", config.web.telemetry_path));
+                say(&format!("overview  http://{address}/"));
+            }
+            ListenAddress::Unix(_) => say(&format!("metrics   {address} {}", config.web.telemetry_path)),
+        }
     }
     say(&format!("database  {url}"));
     say(&format!("Five queues, {} jobs a second. Ctrl-C ends it and leaves nothing behind.", demo.rate));

@@ -15,6 +15,9 @@ use crate::schema::Lack;
 use crate::standing::Standing;
 use crate::status::Latest;
 
+/// What the page looks like. The server's Content-Security-Policy allows this text only.
+pub const STYLE: &str = include_str!("landing.css");
+
 pub fn page(exporter: &Exporter) -> Html<String> {
     let page = html! {
         (DOCTYPE)
@@ -23,7 +26,7 @@ pub fn page(exporter: &Exporter) -> Html<String> {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "marie-exporter" }
-                style { (maud::PreEscaped(include_str!("landing.css"))) }
+                style { (maud::PreEscaped(STYLE)) }
             }
             body {
                 header {
@@ -32,9 +35,10 @@ pub fn page(exporter: &Exporter) -> Html<String> {
                 }
                 main {
                     nav {
-                        a href=(exporter.config.web.telemetry_path) { "Metrics" }
-                        a href="/-/healthy" { "Health" }
-                        a href="/-/ready" { "Readiness" }
+                        // Relative, because a proxy may serve this page below a path of its own.
+                        a href={ "." (exporter.config.web.telemetry_path) } { "Metrics" }
+                        a href="./-/healthy" { "Health" }
+                        a href="./-/ready" { "Readiness" }
                     }
                     h2 { "Database" }
                     p { (database(exporter)) }

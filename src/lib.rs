@@ -6,7 +6,7 @@
 //! of which counts [`events`]; the [`runner`]
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that
-//! to whom [`access`], [`tls`] and [`auth`] let in.
+//! to each [`client`] that [`access`], [`tls`] and [`auth`] admit; [`health`] asks a running server.
 //! The [`operator`]'s commands list the jobs behind the numbers, and [`maintain`], the only part that writes, cleans up.
 //! Text from outside passes through [`display_text`] before people see it.
 //! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`], [`listing`] and [`manual`] are the
@@ -16,6 +16,7 @@ pub mod access;
 pub mod auth;
 pub mod catalog;
 pub mod check;
+pub mod client;
 pub mod collector;
 pub mod collectors;
 pub mod config;
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod display_text;
 pub mod events;
 pub mod family;
+pub mod health;
 pub mod landing;
 pub mod listing;
 pub mod maintain;

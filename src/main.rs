@@ -12,7 +12,9 @@ use marie_exporter::config::{self, Command, Format, LogConfig};
 use marie_exporter::display_text::{escaped, escaped_json, escaped_lines};
 use marie_exporter::maintain::console::Console;
 use marie_exporter::operator::print::Style;
-use marie_exporter::{check, dashboards, listing, maintain, manual, operator, rights, serve, shutdown};
+use marie_exporter::{
+    check, dashboards, health, listing, maintain, manual, operator, rights, serve, shutdown,
+};
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -48,6 +50,11 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
                 Format::Json => escaped_json(&serde_json::to_string_pretty(&report)?),
             })?;
             Ok(ExitCode::from(report.exit_code()))
+        }
+        Command::Healthy(web) => {
+            block_on(health::ask(&web))??;
+            print("Healthy.")?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Grants(config, role) => {
             let sql = block_on(rights::grants(&config, &role))??;
@@ -112,7 +119,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    // One thread for each lane would do; a second keeps /metrics answering while a large table is encoded.
+    // One for each lane. The server of `serve` has its own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -27,7 +27,7 @@ use crate::database::{Failure, Run};
 use crate::events::{self, Feed};
 use crate::queues::Queues;
 use crate::schema::Schema;
-use crate::snapshot::{Page, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::standing::Standing;
 use crate::status::Status;
 use crate::telemetry::Telemetry;
@@ -74,15 +74,13 @@ impl Exporter {
         }
     }
 
-    /// Returns the content of `/metrics`: the text of the exporter's own metrics, then the texts of the collectors.
+    /// Returns the text of the exporter's own metrics. It counts the series of the snapshot, so stale ones should be
+    /// dropped before, as [`Snapshot::page`] does.
     ///
     /// # Errors
     /// When the encoder refuses a family.
-    pub fn page(&self) -> prometheus::Result<(Vec<u8>, Page)> {
-        // First, because it drops stale samples, and the series are counted after that.
-        let collected = self.snapshot.page();
-        let own = self.telemetry.text(&self.snapshot.series(), &self.status.successes())?;
-        Ok((own, collected))
+    pub fn own_text(&self) -> prometheus::Result<Vec<u8>> {
+        self.telemetry.text(&self.snapshot.series(), &self.status.successes())
     }
 
     /// What the database had when it was last looked at.

@@ -1,139 +1,129 @@
-//! The HTTP side: `/metrics` from memory, a landing page, health. No route touches the database.
+//! The HTTP side: `/metrics` from memory, a landing page, health.
 //!
-//! `axum::serve` gives hyper no timer, and without one a client that sends half a request holds its
-//! connection for ever; so connections are accepted here, with a limit on their number and on the head's
-//! size and time. A TLS handshake has as long as a head, and every route asks for the password where there is one.
+//! `axum::serve` gives hyper no timer, and without one a client that sends half a request holds its connection for ever.
+//! So connections are accepted here, with limits on their number, on a head's size and time, on the time that a client
+//! leaves its answer unread, and on the whole. TLS, logins and headers follow [`crate::access`]; health needs no login.
 
+mod body;
+mod encoding;
+mod headers;
+mod idle;
+mod listener;
+mod places;
+mod routes;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
 use tracing::{debug, warn};
 
+use self::idle::Watched;
+pub use self::listener::{ListenError, Listener};
+use self::places::{Place, Places};
+pub(crate) use self::routes::HEALTHY;
 use crate::access::Access;
 use crate::auth::{Logins, Verdict};
-use crate::landing;
+use crate::client::Client;
 use crate::runner::Exporter;
 use crate::shutdown::ends;
 use crate::snapshot::Page;
 
-/// More scrapers than anybody has, and well below the usual limit of open files, which is 1024.
-const CONNECTIONS: usize = 512;
-
-/// Connections that wait in the kernel's queue, as far as the system allows. Of a thousand scrapers at once the usual 128
-/// would turn most away, to come back seconds later, and now and then to be cut off.
-const BACKLOG: u32 = 1024;
-
-/// For a request's head to arrive.
+/// For a TLS handshake, and for a request's head, to arrive in full.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For all of a connection, so that a client that does not read its answer cannot hold its place.
+/// For all of a connection, so that a client that reads slowly cannot hold its place.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is under way when the process is told to end gets this long.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// When the process ends, its connections have this long to end as well.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The smallest buffer that hyper takes; Prometheus's requests need a few hundred bytes.
 const HEAD_SIZE: usize = 8 * 1024;
 
-/// The text format of Prometheus, with the character set that browsers otherwise guess.
-const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// What rustls keeps for a client that does not read: one record.
+const TLS_BUFFER: usize = 16 * 1024;
 
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {reason}; give another address with --web.listen-address")]
-pub struct ListenError {
-    address: SocketAddr,
-    /// Not a source, which would be told a second time behind the message.
-    reason: io::Error,
-}
-
-/// Binds all addresses before anything is served, within the runtime that will serve them.
-///
-/// # Errors
-/// When one of them cannot be had.
-pub fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
-    let mut listeners = Vec::new();
-    for &address in addresses {
-        listeners.push(bind(address).map_err(|reason| ListenError { address, reason })?);
-    }
-    Ok(listeners)
-}
-
-/// `:10187` means all interfaces, which is `[::]` but for hosts without IPv6.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match bind_to(address) {
-        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != ErrorKind::AddrInUse => {
-            bind_to((Ipv4Addr::UNSPECIFIED, address.port()).into()).map_err(|_| error)
-        }
-        bound => bound,
-    }
-}
-
-/// As [`TcpListener::bind`] does it, but for the queue.
-fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart finds the address still taken by connections that are ending.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// What all listeners share.
+/// What listeners share that answer the same.
 pub struct Front {
     routes: TowerToHyperService<Router>,
     logins: Logins,
     access: watch::Receiver<Arc<Access>>,
-    room: Arc<Semaphore>,
+    places: Arc<Places>,
+}
+
+/// One connection of a client.
+struct Connection {
+    client: Client,
+    place: Arc<Place>,
+    access: Arc<Access>,
+    /// Whether the request must be for a local name.
+    is_loopback: bool,
 }
 
 impl Front {
-    /// # Errors
-    /// When the system has no random numbers.
+    /// Answers all routes, to clients that `access` admits. It fails if the system has no random numbers.
     pub fn new(exporter: Arc<Exporter>, access: watch::Receiver<Arc<Access>>) -> anyhow::Result<Self> {
+        // More than all scrapers of an exporter, and below the usual limit of open files, which is 1024.
+        let places = Arc::new(Places::within(512, 2));
+        Self::with(routes::all(exporter, Arc::clone(&places)), access, places)
+    }
+
+    /// Answers the health routes only, without TLS, to all clients.
+    pub fn health(exporter: Arc<Exporter>) -> anyhow::Result<Self> {
+        let access = watch::Sender::new(Arc::default()).subscribe();
+        Self::with(routes::health(exporter), access, Arc::new(Places::within(32, 8)))
+    }
+
+    fn with(
+        routes: Router,
+        access: watch::Receiver<Arc<Access>>,
+        places: Arc<Places>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            routes: TowerToHyperService::new(router(exporter)),
+            routes: TowerToHyperService::new(routes),
             logins: Logins::new().context("the system has no random numbers")?,
             access,
-            room: Arc::new(Semaphore::new(CONNECTIONS)),
+            places,
         })
     }
 
-    /// Answers one connection, which is one request.
-    async fn converse(&self, stream: TcpStream, from: IpAddr, watcher: Watcher) {
-        let access = Arc::clone(&self.access.borrow());
-        let ended = match &access.acceptor {
-            None => self.answer(stream, from, &access, watcher).await,
+    /// Answers one connection, which has one request.
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        connection: &Connection,
+        watcher: Watcher,
+    ) {
+        let stream = Watched::new(stream, Arc::clone(&connection.place));
+        let ended = match &connection.access.acceptor {
+            None => self.answer(stream, connection, watcher).await,
             Some(acceptor) => match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.answer(stream, from, &access, watcher).await,
+                Ok(Ok(mut stream)) => {
+                    stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+                    self.answer(stream, connection, watcher).await
+                }
                 Ok(Err(error)) => return debug!(%error, "a TLS handshake failed"),
                 Err(_) => return debug!("a TLS handshake did not end in time"),
             },
         };
-        // A client that goes away or sends nonsense is its own affair.
+        // A client that leaves early or sends nonsense harms only itself.
         if let Err(error) = ended {
             debug!(%error, "a connection ended early");
         }
@@ -142,21 +132,19 @@ impl Front {
     async fn answer(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-        from: IpAddr,
-        access: &Access,
+        connection: &Connection,
         watcher: Watcher,
     ) -> hyper::Result<()> {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_SIZE);
-        // A scrape every few seconds gains nothing from a connection kept open, and one request each makes
-        // the time of a connection easy to bound.
+        // A scrape every few seconds gains nothing from a connection kept open, and one request each makes the time of
+        // a connection easy to bound.
         http.keep_alive(false);
         let sent = OnceLock::new();
         let service = service_fn(async |request| {
-            let mut response = self.respond(request, from, access).await?;
-            if let Some(page) =
-                response.extensions_mut().remove::<Page>().filter(|_| response.status().is_success())
-            {
+            connection.place.set_idle(false);
+            let mut response = self.respond(request, connection).await?;
+            if let Some(page) = response.extensions_mut().remove::<Page>() {
                 // There is one request on a connection.
                 let _ = sent.set(page);
             }
@@ -173,113 +161,72 @@ impl Front {
     async fn respond(
         &self,
         request: Request<Incoming>,
-        from: IpAddr,
-        access: &Access,
+        connection: &Connection,
     ) -> Result<Response, Infallible> {
-        let file = access.file();
-        let mut response = match self.logins.judge(&file.users, request.headers(), from).await {
-            Verdict::Welcome => self.routes.call(request).await?,
-            Verdict::Stranger => {
-                let challenge = "Basic realm=\"marie-exporter\", charset=\"UTF-8\"";
-                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)], "Unauthorized\n")
-                    .into_response()
+        let file = connection.access.file();
+        let is_open = file.users.is_empty() && connection.access.acceptor.is_none();
+        let mut response = if [routes::HEALTHY, routes::READY].contains(&request.uri().path()) {
+            self.routes.call(request).await?
+        } else if connection.is_loopback && is_open && !headers::has_local_host(&request) {
+            let reason = "This address is for clients on this machine, by an IP address, localhost, or a name without a dot.\n";
+            (StatusCode::MISDIRECTED_REQUEST, reason).into_response()
+        } else {
+            match self.logins.judge(&file.users, request.headers(), connection.client).await {
+                Verdict::Welcome => self.routes.call(request).await?,
+                Verdict::Stranger => {
+                    let challenge = "Basic realm=\"marie-exporter\", charset=\"UTF-8\"";
+                    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)], "Unauthorized\n")
+                        .into_response()
+                }
+                Verdict::Busy => (StatusCode::TOO_MANY_REQUESTS, "Too many logins at once\n").into_response(),
             }
-            Verdict::Busy => (StatusCode::TOO_MANY_REQUESTS, "Too many logins at once\n").into_response(),
         };
-        response.headers_mut().extend(file.headers.clone());
+        headers::complete(response.headers_mut(), &file.headers);
         Ok(response)
     }
 }
 
-/// Serves until `shutdown` turns true, then lets what is under way end.
-pub async fn serve(listener: TcpListener, front: Arc<Front>, mut shutdown: watch::Receiver<bool>) {
+/// Serves until `shutdown` turns true, then lets open connections end.
+pub async fn serve(listener: Listener, front: Arc<Front>, mut shutdown: watch::Receiver<bool>) {
     let connections = GracefulShutdown::new();
     loop {
-        // Beyond the limit, clients wait in the kernel's queue until others are done or timed out.
-        let accepted = async {
-            let place = Arc::clone(&front.room).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, stream, from) = tokio::select! {
-            (place, accepted) = accepted => match accepted {
-                Ok((stream, from)) => (place, prompt(stream), from.ip()),
+        let (stream, client) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
-                    refused(&error).await;
+                    pause_after(&error).await;
                     continue;
                 }
             },
             () = ends(&mut shutdown) => break,
         };
+        // Meanwhile other clients wait in the kernel's queue.
+        let place = tokio::select! {
+            place = front.places.take(client) => Arc::new(place),
+            () = ends(&mut shutdown) => break,
+        };
+        let access = Arc::clone(&front.access.borrow());
+        let connection = Connection { client, place, access, is_loopback: listener.is_loopback };
         let (front, watcher) = (Arc::clone(&front), connections.watcher());
         tokio::spawn(async move {
-            if timeout(CONNECTION_TIMEOUT, front.converse(stream, from, watcher)).await.is_err() {
-                debug!("a client did not read its answer");
+            tokio::select! {
+                // First, so that what has arrived by now is read before the connection counts as idle.
+                biased;
+                ended = timeout(CONNECTION_TIMEOUT, front.converse(stream, &connection, watcher)) => {
+                    if ended.is_err() {
+                        debug!("a client was too slow");
+                    }
+                }
+                () = connection.place.ended() => debug!("a connection was idle while others waited"),
             }
-            drop(place);
         });
     }
-    // Whoever has not read its answer by then will not.
-    let _ = timeout(FAREWELL, connections.shutdown()).await;
+    // A client that has not read its answer by then will not.
+    let _ = timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
 }
 
-/// Answers are written in one piece; waiting to fill a packet would only delay them.
-fn prompt(stream: TcpStream) -> TcpStream {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "a connection keeps its delay");
-    }
-    stream
-}
-
-/// Out of file descriptors, most likely: accepting again at once would spin.
-async fn refused(error: &io::Error) {
+/// Waits, because without file descriptors accepting again at once would spin.
+async fn pause_after(error: &io::Error) {
     warn!(%error, "a connection could not be accepted");
     tokio::time::sleep(Duration::from_millis(100)).await;
-}
-
-fn router(exporter: Arc<Exporter>) -> Router {
-    let telemetry_path = exporter.config.web.telemetry_path.clone();
-    Router::new()
-        .route(&telemetry_path, get(metrics))
-        // Fastest: 10,000 series take 1.6 ms, and the best level a tenth less text for ten times that.
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .route("/", get(async |State(exporter): State<Arc<Exporter>>| landing::page(&exporter)))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .with_state(exporter)
-}
-
-async fn metrics(method: Method, State(exporter): State<Arc<Exporter>>) -> Response {
-    match exporter.page() {
-        Ok((mut text, page)) => {
-            for collected in &page.0 {
-                text.extend_from_slice(&collected.bytes);
-            }
-            let mut response =
-                ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], Bytes::from(text)).into_response();
-            if method == Method::GET {
-                response.extensions_mut().insert(page);
-            }
-            response
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
-async fn healthy(State(exporter): State<Arc<Exporter>>) -> (StatusCode, &'static str) {
-    if exporter.status.is_healthy() {
-        (StatusCode::OK, "marie-exporter is healthy.\n")
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "A collector has not come back from a run; restart marie-exporter.\n",
-        )
-    }
-}
-
-async fn ready(State(exporter): State<Arc<Exporter>>) -> (StatusCode, &'static str) {
-    if exporter.status.is_ready() {
-        (StatusCode::OK, "marie-exporter is ready.\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Not every collector has run once.\n")
-    }
 }

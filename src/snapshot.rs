@@ -1,6 +1,7 @@
 //! The latest samples of each collector, kept as the bytes that scrapes share. A scrape never sees half a
 //! family, never waits for a run, and never sees samples that have outlived their time.
 
+pub mod gzip;
 mod page;
 
 use std::collections::BTreeMap;

@@ -111,7 +111,7 @@ fn readme_names_every_flag() {
     let mut flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")).peekable();
     assert!(flags.peek().is_some());
     for flag in flags {
-        let flag = flag.split([' ', '\n']).next().unwrap();
+        let flag = flag.split([' ', '[', '\n']).next().unwrap();
         assert!(readme.contains(&format!("`--{flag}`")), "README does not name --{flag}");
     }
 }

@@ -97,13 +97,13 @@ async fn two_hundred_half_open_connections_delay_nobody_and_are_closed() {
 }
 
 #[tokio::test]
-async fn more_connections_than_there_are_places_wait_and_are_served() {
+async fn idle_connections_beyond_all_places_end_for_a_scrape() {
     let _sockets = SOCKETS.acquire_many(610).await.unwrap();
     let exporter = Exporter::resting().await;
     let _half_open = exporter.half_open(600).await;
     let (answer, took) = exporter.scrape().await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(took > Duration::from_secs(5), "nobody had to wait: {took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
     let files = std::fs::read_dir(format!("/proc/{}/fd", exporter.process.id()));
     if let Ok(files) = files {
         assert!(files.count() < 600);

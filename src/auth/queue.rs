@@ -1,45 +1,289 @@
-//! Who waits for a computation: few in all, and fewer from one address.
+//! The logins that wait for the one computation at a time.
+//!
+//! The next turn goes to the client that had none for the longest time, so guesses from one address do not delay
+//! logins from others. Among one client's logins those are first that were given up before their turn and are now
+//! repeated: a scraper sends the same password again, and a guesser the next one.
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Logins that wait for their computation at the same time, and how many of them may be from one address.
-pub(super) const WAITING: usize = 32;
-pub(super) const WAITING_FROM_ONE: usize = 4;
+use rand::RngExt;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// The addresses of those who wait.
+use crate::client::Client;
+
+/// Logins that wait at the same time. Each keeps a connection and its request in memory.
+pub(super) const WAITING: usize = 256;
+
+/// With up to this many waiting logins of one client the oldest is next; at 0.1 s each, all are computed before a scrape
+/// times out. With more any of them is next, because the oldest would have timed out already.
+const IN_ORDER: usize = 64;
+
+/// Clients whose last turn is remembered.
+const REMEMBERED: usize = 1024;
+
+/// Logins that are remembered as given up. A flood of 300 a second needs a minute to have them forgotten.
+const GIVEN_UP: usize = 16 * 1024;
+
+/// A number for name and password, from which neither can be computed.
+pub(super) type Code = u64;
+
+/// The waiting logins.
+#[derive(Default, Clone)]
+pub(super) struct Queue(Arc<Mutex<State>>);
+
 #[derive(Default)]
-pub(super) struct Queue(Arc<Mutex<Vec<IpAddr>>>);
-
-/// A place in the queue, free again when it is dropped.
-pub(super) struct Place {
-    queue: Arc<Mutex<Vec<IpAddr>>>,
-    from: IpAddr,
+struct State {
+    /// In the order of their arrival.
+    waiting: Vec<Waiting>,
+    /// Whether a login has the turn.
+    is_taken: bool,
+    last_turns: BTreeMap<Client, Instant>,
+    given_up: GivenUp,
+    arrivals: u64,
 }
 
+/// Logins that were refused, or whose client left, before their turn.
+#[derive(Default)]
+struct GivenUp {
+    codes: HashSet<Code>,
+    /// In the order in which they are forgotten.
+    order: VecDeque<Code>,
+}
+
+struct Waiting {
+    number: u64,
+    client: Client,
+    code: Code,
+    is_repeated: bool,
+    turn: oneshot::Sender<Turn>,
+}
+
+/// A login's place in the queue, free again when it is dropped.
+pub(super) struct Ticket {
+    queue: Queue,
+    number: u64,
+    turn: oneshot::Receiver<Turn>,
+}
+
+/// The right to compute. When it is dropped, the next login has its turn.
+pub(super) struct Turn(Queue);
+
 impl Queue {
-    /// None where there is no place left.
-    pub(super) fn enter(&self, from: IpAddr) -> Option<Place> {
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = queue.iter().filter(|other| **other == from).count();
-        if queue.len() >= WAITING || own >= WAITING_FROM_ONE {
-            return None;
-        }
-        queue.push(from);
-        Some(Place { queue: Arc::clone(&self.0), from })
+    /// Adds a login. There is no place if all are taken, and by clients that have no more of them than this one.
+    pub(super) fn enter(&self, client: Client, code: Code) -> Option<Ticket> {
+        let ticket = {
+            let mut state = self.state();
+            let is_repeated = state.given_up.codes.contains(&code);
+            if state.waiting.len() >= WAITING && !state.make_room(client, is_repeated) {
+                state.given_up.add(code);
+                return None;
+            }
+            state.arrivals += 1;
+            let (number, (turn, receiver)) = (state.arrivals, oneshot::channel());
+            state.waiting.push(Waiting { number, client, code, is_repeated, turn });
+            Ticket { queue: self.clone(), number, turn: receiver }
+        };
+        self.advance();
+        Some(ticket)
+    }
+
+    /// Gives the turn to a waiting login, if it is free.
+    fn advance(&self) {
+        let next = {
+            let mut state = self.state();
+            let next = if state.is_taken { None } else { state.next() };
+            state.is_taken |= next.is_some();
+            next
+        };
+        // If that login left in this moment, the turn comes back and is dropped, which gives it to the next.
+        drop(next.map(|next| next.turn.send(Turn(self.clone()))));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.len()
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = queue.iter().position(|other| *other == self.from) {
-            queue.swap_remove(place);
+impl State {
+    /// Removes a login of the client that has the most, unless this client would have as many. Among clients with as many,
+    /// one that had a turn more recently is removed. A repeated login replaces another one of its own client.
+    fn make_room(&mut self, client: Client, is_repeated: bool) -> bool {
+        let count = |client: Client| self.waiting.iter().filter(|other| other.client == client).count();
+        let rank = |client: Client, more: usize| (count(client) + more, self.last_turns.get(&client));
+        let most = self.waiting.iter().map(|other| other.client).max_by_key(|other| rank(*other, 0));
+        let most = most.filter(|most| rank(*most, 0) > rank(client, 1));
+        let is_replaceable = |other: &Waiting| match most {
+            Some(most) => other.client == most,
+            None => is_repeated && other.client == client && !other.is_repeated,
+        };
+        let Some(newest) = self.waiting.iter().rposition(is_replaceable) else { return false };
+        let removed = self.waiting.remove(newest);
+        self.given_up.add(removed.code);
+        true
+    }
+
+    fn next(&mut self) -> Option<Waiting> {
+        let turn = |client: Client| self.last_turns.get(&client);
+        let client = self.waiting.iter().map(|other| other.client).min_by_key(|client| turn(*client))?;
+        let of = |is_wanted: &dyn Fn(&Waiting) -> bool| -> Vec<usize> {
+            let own =
+                |index: &usize| self.waiting[*index].client == client && is_wanted(&self.waiting[*index]);
+            (0..self.waiting.len()).filter(own).collect()
+        };
+        let repeated = of(&|other| other.is_repeated);
+        let choice = if repeated.is_empty() { of(&|_| true) } else { repeated };
+        let chosen = if choice.len() <= IN_ORDER { 0 } else { rand::rng().random_range(0..choice.len()) };
+        if self.last_turns.len() >= REMEMBERED
+            && let Some((oldest, _)) = self.last_turns.iter().min_by_key(|(_, at)| **at)
+        {
+            let oldest = *oldest;
+            self.last_turns.remove(&oldest);
         }
+        self.last_turns.insert(client, Instant::now());
+        Some(self.waiting.remove(choice[chosen]))
+    }
+}
+
+impl GivenUp {
+    fn add(&mut self, code: Code) {
+        if self.codes.insert(code) {
+            self.order.push_back(code);
+        }
+        if self.order.len() > GIVEN_UP
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.codes.remove(&oldest);
+        }
+    }
+}
+
+impl Ticket {
+    /// Waits for the turn. There is none if the place was given to another client.
+    pub(super) async fn turn(mut self) -> Option<Turn> {
+        (&mut self.turn).await.ok()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        // It is no longer there if it had its turn.
+        if let Some(index) = state.waiting.iter().position(|other| other.number == self.number) {
+            let left = state.waiting.remove(index);
+            state.given_up.add(left.code);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.state().is_taken = false;
+        self.0.advance();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(number: usize) -> Client {
+        Client::V6(number as u64)
+    }
+
+    /// Adds a login that was never there before.
+    fn enter(queue: &Queue, client: Client) -> Option<Ticket> {
+        queue.enter(client, rand::random())
+    }
+
+    #[tokio::test]
+    async fn client_without_recent_turn_is_next() {
+        let queue = Queue::default();
+        let first = enter(&queue, client(1)).unwrap().turn().await.unwrap();
+        let mut guesses: Vec<Ticket> =
+            (0..20).map(|number| enter(&queue, client(1 + number % 2)).unwrap()).collect();
+        let scraper = enter(&queue, client(9)).unwrap();
+        drop(first);
+        // Client 2 has had no turn either, and came first.
+        let second = guesses.remove(1).turn().await.unwrap();
+        drop(second);
+        let third = scraper.turn().await.unwrap();
+        drop(third);
+        assert!(guesses.remove(0).turn().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn logins_of_one_client_are_computed_in_order() {
+        let queue = Queue::default();
+        let first = enter(&queue, client(1)).unwrap().turn().await.unwrap();
+        let waiting: Vec<Ticket> = (0..IN_ORDER).map(|_| enter(&queue, client(1)).unwrap()).collect();
+        drop(first);
+        for ticket in waiting {
+            assert!(ticket.turn().await.is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn full_queue_makes_room_for_other_clients() {
+        let queue = Queue::default();
+        let _turn = enter(&queue, client(1)).unwrap().turn().await.unwrap();
+        let mut guesses: Vec<Ticket> = (0..WAITING).map(|_| enter(&queue, client(1)).unwrap()).collect();
+        assert!(enter(&queue, client(1)).is_none(), "not for its own");
+        let _scraper = enter(&queue, client(2)).unwrap();
+        assert!(guesses.pop().unwrap().turn().await.is_none(), "the newest login lost its place");
+        assert_eq!(queue.waiting(), WAITING);
+        let others: Vec<Ticket> = (3..=WAITING).filter_map(|number| enter(&queue, client(number))).collect();
+        assert_eq!((others.len(), queue.waiting()), (WAITING - 2, WAITING));
+        drop((others, guesses));
+        assert_eq!(queue.waiting(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_guess_each_from_many_clients_leaves_room() {
+        let queue = Queue::default();
+        for number in 0..WAITING {
+            drop(enter(&queue, client(number)).unwrap().turn().await.unwrap());
+        }
+        let _turn = enter(&queue, client(0)).unwrap().turn().await.unwrap();
+        let _guesses: Vec<Ticket> =
+            (0..WAITING).map(|number| enter(&queue, client(number)).unwrap()).collect();
+        let scraper = enter(&queue, client(WAITING));
+        assert!(scraper.is_some());
+        assert!(enter(&queue, client(1)).is_none());
+    }
+
+    #[tokio::test]
+    async fn repeated_login_is_next_of_its_client() {
+        let queue = Queue::default();
+        let turn = enter(&queue, client(1)).unwrap().turn().await.unwrap();
+        let mut guesses: VecDeque<Ticket> = (0..WAITING).map(|_| enter(&queue, client(1)).unwrap()).collect();
+        assert!(queue.enter(client(1), 7).is_none(), "the queue is full");
+        let scraper = queue.enter(client(1), 7).unwrap();
+        assert!(guesses.pop_back().unwrap().turn().await.is_none(), "it took the newest guess's place");
+        drop(turn);
+        drop(scraper.turn().await.unwrap());
+        drop(guesses);
+        // One that left before its turn counts as well.
+        drop(queue.enter(client(2), 8).unwrap().turn().await);
+        let turn = enter(&queue, client(3)).unwrap().turn().await.unwrap();
+        drop(queue.enter(client(1), 9).unwrap());
+        assert!(queue.state().given_up.codes.contains(&9));
+        assert!(!queue.state().given_up.codes.contains(&8), "it had its turn");
+        drop(turn);
+    }
+
+    #[test]
+    fn given_up_logins_are_forgotten_in_order() {
+        let mut given_up = GivenUp::default();
+        (0..=GIVEN_UP as u64).for_each(|code| given_up.add(code));
+        given_up.add(1);
+        assert_eq!((given_up.codes.len(), given_up.order.len()), (GIVEN_UP, GIVEN_UP));
+        assert!(!given_up.codes.contains(&0) && given_up.codes.contains(&1));
     }
 }

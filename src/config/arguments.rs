@@ -35,6 +35,8 @@ pub(super) enum Action {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Ask a running exporter whether it is healthy; ends with 0 if it is and with 1 if not
+    Healthy(Settings),
     /// Look at jobs
     #[command(subcommand)]
     Jobs(JobsAction),
@@ -149,6 +151,9 @@ pub fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Comman
             argument.help(format!("{help}\n[env: {variable}]")).hide(hidden)
         })
     });
+    let line = line.mut_subcommand("healthy", |command| {
+        with_settings(command, &|heading, _| ["Configuration", "Web"].contains(&heading))
+    });
     ["jobs", "queues", "dags", "stats", "top", "maintain"].into_iter().fold(line, |line, group| {
         line.mut_subcommand(group, |command| on_leaves(command, &with_few_settings))
     })
@@ -166,14 +171,22 @@ pub(super) fn on_leaves(
     }
 }
 
-/// Of the settings, which the file may hold all of, a person at a terminal is told those that matter to what is asked.
+/// Hides the settings that a person at a terminal has no use for.
 fn with_few_settings(leaf: clap::Command) -> clap::Command {
+    with_settings(leaf, &|heading, setting| {
+        ["Configuration", "Database"].contains(&heading)
+            || ["stuck.after", "collector.timeout"].contains(&setting)
+    })
+}
+
+/// Hides the settings that have no effect on this command. It accepts them all, because the file may hold them.
+fn with_settings(leaf: clap::Command, has_effect: &dyn Fn(&str, &str) -> bool) -> clap::Command {
     leaf.after_help(Resettable::Reset).mut_args(|argument| {
-        let matters = match (argument.get_help_heading(), argument.get_long()) {
-            (None | Some("Configuration" | "Database"), _) => true,
-            (Some(_), setting) => matches!(setting, Some("stuck.after" | "collector.timeout")),
+        let is_shown = match (argument.get_help_heading(), argument.get_long()) {
+            (None, _) => true,
+            (Some(heading), setting) => has_effect(heading, setting.unwrap_or_default()),
         };
-        let hidden = argument.is_hide_set() || !matters;
+        let hidden = argument.is_hide_set() || !is_shown;
         argument.hide(hidden)
     })
 }

@@ -18,13 +18,14 @@ use super::error::{ConfigError, Origin};
 use super::maintain::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
 use super::operator::{DagsAction, JobsAction, QueuesAction, Reading, Times};
 use super::sources::{self, Given, Level};
-use super::{Config, DatabaseUrl, Format, MetricsFormat, connection::Connect, file};
+use super::{Config, DatabaseUrl, Format, MetricsFormat, WebConfig, connection::Connect, file};
 
 /// What to do.
 #[derive(Debug)]
 pub enum Command {
     Serve(Config),
     Check(Config, Format),
+    Healthy(WebConfig),
     /// For a role of this name.
     Grants(Config, String),
     Read(Config, Reading),
@@ -79,6 +80,7 @@ pub(super) fn parse(
     Ok(match action {
         Action::Serve(settings) => Command::Serve(connected(settings)?),
         Action::Check { settings, format } => Command::Check(connected(settings)?, format),
+        Action::Healthy(settings) => Command::Healthy(settings.config.web),
         Action::Grants { settings, role } => Command::Grants(connected(settings)?, role),
         Action::Jobs(action) => {
             let (reading, settings) = jobs(action);

@@ -65,8 +65,12 @@ fn defaults_are_those_of_the_documentation() {
         },
         web: WebConfig {
             listen_addresses: [
-                127.0.0.1:10187,
+                Tcp(
+                    127.0.0.1:10187,
+                ),
             ],
+            systemd_socket: false,
+            health_address: None,
             telemetry_path: "/metrics",
             config_file: None,
         },
@@ -123,8 +127,13 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
 
 #[test]
 fn lists_and_switches_obey_the_same_precedence() {
-    let ports =
-        |config: Config| -> Vec<u16> { config.web.listen_addresses.iter().map(SocketAddr::port).collect() };
+    let ports = |config: Config| -> Vec<u16> {
+        let port = |address: &ListenAddress| match address {
+            ListenAddress::Tcp(address) => address.port(),
+            ListenAddress::Unix(path) => panic!("{}", path.display()),
+        };
+        config.web.listen_addresses.iter().map(port).collect()
+    };
     let file = "web.listen-address: [':1', ':2']";
     let variable: &[_] = &[("MARIE_EXPORTER_WEB_LISTEN_ADDRESS", ":3,:4")];
     let flags = "--web.listen-address :5 --web.listen-address localhost:6";

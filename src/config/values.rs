@@ -2,7 +2,6 @@
 //! reason alone; whoever calls it adds where it was given, and the value unless that may be a secret. So no reason
 //! repeats what is not a number.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -87,23 +86,6 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err("must be true or false".to_owned()),
-    }
-}
-
-/// An address and port; without a host all interfaces, as users of Prometheus write it.
-pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let hint = "write an IP address and a port, as in 127.0.0.1:10187, [::1]:10187 or :10187";
-    let (host, port) = text.rsplit_once(':').ok_or(hint)?;
-    let port: u16 = port.parse().map_err(|_| hint)?;
-    match host {
-        // `[::]` takes IPv4 as well wherever the system's default was left alone.
-        "" => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
-        // The one name that means the same everywhere; others would need a resolver at start.
-        "localhost" => Ok((Ipv4Addr::LOCALHOST, port).into()),
-        _ => Err(hint.to_owned()),
     }
 }
 
@@ -205,21 +187,6 @@ mod tests {
             ("little", "not a share, write it as in 1% or 0.01"),
         ] {
             assert_eq!(ratio(text), Err(reason.to_owned()), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_listen_address_is_an_ip_localhost_or_nothing_before_the_port() {
-        for (text, address) in [
-            ("127.0.0.1:10187", "127.0.0.1:10187"),
-            ("[::1]:10187", "[::1]:10187"),
-            (":10187", "[::]:10187"),
-            ("localhost:0", "127.0.0.1:0"),
-        ] {
-            assert_eq!(listen_address(text).map(|a| a.to_string()), Ok(address.to_owned()));
-        }
-        for text in ["10187", "0.0.0.0", "::1:10187", "host:10187", ":70000", ""] {
-            assert!(listen_address(text).is_err(), "{text}");
         }
     }
 

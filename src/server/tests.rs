@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Front, listen, serve};
+use super::{Front, Listener, serve};
 use crate::access::Access;
 use crate::collector::{Answer, Lane};
 use crate::collectors::{COLLECTORS, statistics};
@@ -37,8 +37,8 @@ impl Served {
             panic!("these flags are valid: {flags:?}")
         };
         let access = Access::load(config.web.config_file.as_deref()).unwrap();
-        let listener = listen(&config.web.listen_addresses).unwrap().remove(0);
-        let address = listener.local_addr().unwrap();
+        let listener = Listener::bind(&config.web.listen_addresses[0], "web.listen-address").unwrap();
+        let address = listener.to_string().parse().unwrap();
         let exporter = Arc::new(Exporter::new(config).unwrap());
         let access = watch::Sender::new(Arc::new(access)).subscribe();
         let front = Arc::new(Front::new(Arc::clone(&exporter), access).unwrap());

@@ -1,14 +1,20 @@
 //! What a scrape sends of the collectors: texts that the snapshot and all responses share.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use hyper::body::Bytes;
+use once_cell::sync::OnceCell;
 use tokio::time::Instant;
+
+use super::gzip::Deflated;
 
 /// Text that a collector publishes, until its next run replaces it.
 #[derive(Debug, Default)]
 pub struct Text {
     pub bytes: Bytes,
+    /// The same text compressed, as soon as a scrape has accepted that.
+    deflated: OnceCell<Deflated>,
     /// When a scrape first received it in full.
     first_scrape: OnceLock<Instant>,
 }
@@ -18,8 +24,13 @@ pub struct Text {
 pub struct Page(pub Vec<Arc<Text>>);
 
 impl Text {
-    pub(super) fn new(bytes: Bytes) -> Self {
-        Self { bytes, first_scrape: OnceLock::new() }
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
+    /// Returns the text compressed, the same bytes for each caller.
+    pub fn deflated(&self) -> io::Result<&Deflated> {
+        self.deflated.get_or_try_init(|| Deflated::new(&self.bytes))
     }
 
     pub(super) fn first_scrape(&self) -> Option<Instant> {

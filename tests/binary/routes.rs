@@ -57,7 +57,28 @@ async fn other_paths_and_methods_are_refused() {
         assert_eq!(answer.status, 405, "{path}");
         assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{path}");
     }
-    assert!(get(address).text().contains("href=\"/numbers/metrics\""));
+}
+
+#[test]
+fn landing_page_works_below_any_path() {
+    let process =
+        Process::serve("postgres://nobody@127.0.0.1:1/none", &["--web.telemetry-path=/numbers/metrics"]);
+    let page = get(process.address()).text();
+    let targets = |attribute: &str| -> Vec<String> {
+        let start = format!("{attribute}=\"");
+        let parts = page.split(start.as_str()).skip(1);
+        parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(targets("href"), ["./numbers/metrics", "./-/healthy", "./-/ready"]);
+    for attribute in ["src", "action", "srcset", "data"] {
+        assert_eq!(targets(attribute), Vec::<String>::new(), "{attribute}");
+    }
+    assert!(!page.contains("url("), "the style names no other file");
+    for target in targets("href") {
+        let answer = get(&format!("{}/{}", process.address(), target.trim_start_matches("./")));
+        assert!([200, 503].contains(&answer.status), "{target}");
+        assert_eq!(answer.header("location"), None);
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use crate::{help, run, text};
 fn flags(text: &str) -> BTreeSet<String> {
     let words =
         text.split(|c: char| c.is_whitespace() || ",|".contains(c)).map(|word| word.trim_matches(['[', ']']));
+    // A value that may be left out follows in brackets.
+    let words = words.map(|word| word.split("[=").next().unwrap_or_default());
     let flags = words.filter_map(|word| word.strip_prefix("--")).filter(|flag| !flag.is_empty());
     flags
         .flat_map(|flag| match flag.strip_prefix("[no-]") {

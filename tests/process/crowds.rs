@@ -135,7 +135,7 @@ async fn a_scrape_under_way_is_answered_in_full_though_it_is_told_to_end() {
         assert!(is_whole(&answer), "cut off after {} bytes", answer.len());
         assert!(answer.len() > 3 << 20, "{} bytes are no test", answer.len());
     }
-    let (status, took, log) = process.end("TERM");
+    let (status, took, log) = process.wait();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(took < Duration::from_secs(2), "{took:?}");
 }

@@ -22,27 +22,27 @@ fn limited(limits: &str, url: &str, flags: &[&str]) -> Process {
 }
 
 #[tokio::test]
-async fn without_descriptors_it_waits_and_answers_again_when_there_are_some() {
-    const DESCRIPTORS: usize = 40;
+async fn idle_clients_leave_descriptors_to_the_database_sessions() {
+    const DESCRIPTORS: usize = 60;
     let database = Database::new(Shape::New).await;
-    let mut process = limited(&format!("ulimit -n {DESCRIPTORS}"), &database.url, &[]);
+    let process = limited(&format!("ulimit -n {DESCRIPTORS}"), &database.url, &[]);
     until_ready(process.address());
     let address = process.address().trim_start_matches("http://").to_owned();
-    // The kernel takes them all; the exporter has descriptors for a part.
-    let clients: Vec<TcpStream> =
+    // The kernel accepts them all; the exporter has descriptors for a part.
+    let _clients: Vec<TcpStream> =
         (0..2 * DESCRIPTORS).map(|_| TcpStream::connect(&address).unwrap()).collect();
-    while !process.line().contains("a connection could not be accepted") {}
-    drop(clients);
     let began = Instant::now();
-    let answer = get(&format!("{}/metrics", process.address()));
-    assert_eq!(answer.status, 200);
-    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
-    // The sessions were there all along, and no collector came to grief.
-    assert_eq!(metrics(process.address()).value("marie_up", &[]), Some(1.0));
+    for _ in 0..3 {
+        assert_eq!(get(&format!("{}/metrics", process.address())).status, 200);
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+    // A lane that lost its session here would need more files for the next one.
+    let metrics = metrics(process.address());
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0);
     let (status, _, log) = process.end("TERM");
     assert_eq!(status.code(), Some(0));
-    let lines = log.matches("could not be accepted").count();
-    assert!(lines < 200, "it logged {lines} times that it cannot accept");
+    assert!(!log.contains("could not be accepted"), "{log}");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 
 #[path = "../support/databases.rs"]
 mod databases;
+#[path = "../support/memory.rs"]
+mod memory;
 #[path = "../support/metrics.rs"]
 mod metrics;
 #[path = "../support/process.rs"]
@@ -20,4 +22,6 @@ mod clock;
 mod crowds;
 mod limits;
 mod nonsense;
+mod silent;
 mod twins;
+mod unread;

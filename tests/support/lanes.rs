@@ -57,7 +57,8 @@ impl Lanes {
 
     /// Does what a scrape does, and returns what it received.
     pub(crate) fn metrics(&self) -> Metrics {
-        let (mut text, page) = self.exporter.page().expect("it encodes");
+        let page = self.exporter.snapshot.page();
+        let mut text = self.exporter.own_text().expect("it encodes");
         page.0.iter().for_each(|collected| text.extend_from_slice(&collected.bytes));
         page.record_scrape();
         Metrics::parse(&String::from_utf8(text).expect("an exposition is UTF-8"))

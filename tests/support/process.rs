@@ -110,8 +110,13 @@ impl Process {
     }
 
     /// Ends it by a signal (`TERM`, `INT`) and says how it ended, how long that took, and all it logged.
-    pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, Duration, String) {
+    pub(crate) fn end(self, signal: &str) -> (ExitStatus, Duration, String) {
         send(signal, self.id());
+        self.wait()
+    }
+
+    /// Waits until it ends, and returns the same.
+    pub(crate) fn wait(mut self) -> (ExitStatus, Duration, String) {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the binary can be waited for") {

@@ -18,9 +18,11 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion
 
 use crate::certificates::{Authority, Signed};
 
+#[derive(Clone)]
 pub(crate) struct Client {
     tls: Option<ClientConfig>,
     login: String,
+    host: String,
     from: Ipv4Addr,
 }
 
@@ -33,7 +35,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn plain() -> Self {
-        Client { tls: None, login: String::new(), from: Ipv4Addr::LOCALHOST }
+        Client { tls: None, login: String::new(), host: "marie".to_owned(), from: Ipv4Addr::LOCALHOST }
     }
 
     /// Over TLS, believing this authority.
@@ -79,6 +81,11 @@ impl Client {
         Client { login: format!("Authorization: {authorization}\r\n"), ..self }
     }
 
+    /// With this as its header Host.
+    pub(crate) fn hosted(&self, host: &str) -> Self {
+        Client { host: host.to_owned(), ..self.clone() }
+    }
+
     /// From this address of the loopback.
     pub(crate) fn from(self, from: Ipv4Addr) -> Self {
         Client { from, ..self }
@@ -109,7 +116,7 @@ impl Client {
         rest: &str,
     ) -> io::Result<Answer> {
         let end = if rest.is_empty() { "\r\n" } else { rest };
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: marie\r\n{}{end}", self.login);
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{}{end}", self.host, self.login);
         let stream = self.connect(address).await?;
         let answer = async {
             match &self.tls {

@@ -1,4 +1,4 @@
-//! Crowds that try passwords: they pay, others do not.
+//! Clients that guess passwords delay only themselves.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -9,59 +9,113 @@ use tokio::task::JoinSet;
 
 use crate::client::Client;
 use crate::exporter::{Exporter, PASSWORD};
+use crate::memory::{LIMIT, peak_mib};
 
-const CROWD: usize = 60;
+/// As long as Prometheus waits by default.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Clients that guess without end, each over its own connection.
+struct Guessers {
+    over: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+    tasks: JoinSet<()>,
+}
+
+impl Guessers {
+    /// So many from each of these addresses, at work when this returns.
+    async fn start(exporter: &Exporter, addresses: &[Ipv4Addr], each: usize) -> Self {
+        let mut guessers = Guessers { over: Arc::default(), refused: Arc::default(), tasks: JoinSet::new() };
+        for (number, from) in addresses.iter().flat_map(|from| (0..each).map(move |number| (number, *from))) {
+            let address = exporter.address().to_owned();
+            let (over, refused) = (Arc::clone(&guessers.over), Arc::clone(&guessers.refused));
+            guessers.tasks.spawn(async move {
+                let mut tried = 0;
+                while !over.load(Ordering::Relaxed) {
+                    tried += 1;
+                    let name = if number % 2 == 0 { "alice" } else { "nobody" };
+                    let client = Client::plain().logging_in(name, &format!("{number} {tried}")).from(from);
+                    // One that has lost its place to others is reset.
+                    let Ok(answer) = client.get(&address, "/metrics").await else { continue };
+                    assert!([401, 429].contains(&answer.status), "{}", answer.status);
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    // All are on one machine here; a pause leaves it time for the scraper.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            });
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while guessers.refused.load(Ordering::Relaxed) < 4 {
+            assert!(Instant::now() < deadline, "no guess was refused");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        guessers
+    }
+
+    async fn stop(mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap();
+        }
+    }
+}
+
+fn exporter() -> Exporter {
+    let hash = bcrypt::hash(PASSWORD, 10).unwrap();
+    Exporter::serve(&format!("basic_auth_users: {{alice: {hash}}}"))
+}
+
+/// Scrapes as Prometheus does, and returns how long it took if it was let in.
+async fn scrape(exporter: &Exporter, from: Ipv4Addr) -> Option<Duration> {
+    let began = Instant::now();
+    let alice = Client::plain().logging_in("alice", PASSWORD).from(from);
+    let answer = tokio::time::timeout(SCRAPE_TIMEOUT, alice.get(exporter.address(), "/metrics")).await;
+    matches!(answer, Ok(Ok(answer)) if answer.status == 200).then(|| began.elapsed())
+}
+
+/// Addresses of the loopback, none of them the scraper's.
+fn others(count: u8) -> Vec<Ipv4Addr> {
+    (0..count).map(|number| Ipv4Addr::new(127, 0, 2, number + 1)).collect()
+}
+
+/// Has a scraper log in that the exporter does not know yet, within so many scrapes.
+async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usize) {
+    let exporter = exporter();
+    let guessers = Guessers::start(&exporter, addresses, each).await;
+    let began = Instant::now();
+    let mut scrapes = 1;
+    while scrape(&exporter, Ipv4Addr::LOCALHOST).await.is_none() {
+        scrapes += 1;
+        // Until the server has noticed that the scrape before was given up.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(scrapes <= most_scrapes, "it is locked out");
+    }
+    let cold = began.elapsed();
+    for _ in 0..5 {
+        let warm = scrape(&exporter, Ipv4Addr::LOCALHOST).await.expect("a known password is accepted");
+        assert!(warm < Duration::from_secs(1), "{warm:?} though it is known");
+    }
+    guessers.stop().await;
+    let peak = peak_mib(exporter.process.id());
+    eprintln!(
+        "{} addresses, {each} guessers each: let in by scrape {scrapes} after {cold:?}, {peak:?} MiB at most",
+        addresses.len()
+    );
+    assert!(peak.is_none_or(|mib| mib < LIMIT), "{peak:?} MiB");
+}
 
 #[tokio::test]
-async fn while_a_crowd_tries_passwords_who_is_known_is_served_at_once_and_who_is_not_gets_in() {
-    let hash = bcrypt::hash(PASSWORD, 10).unwrap();
-    let late = bcrypt::hash("another", 10).unwrap();
-    let exporter = Exporter::serve(&format!("basic_auth_users: {{alice: {hash}, late: {late}}}"));
-    let address = exporter.address().to_owned();
-    let alice = Client::plain().logging_in("alice", PASSWORD);
-    assert_eq!(alice.get(&address, "/metrics").await.unwrap().status, 200);
+async fn guesses_from_scrapers_own_address_do_not_lock_it_out() {
+    // The second one is recognized as repeated.
+    scraper_gets_in(&[Ipv4Addr::LOCALHOST], 50, 3).await;
+}
 
-    let over = Arc::new(AtomicBool::new(false));
-    let (refused, turned_away) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut crowd = JoinSet::new();
-    for member in 0..CROWD {
-        let (address, over) = (address.clone(), Arc::clone(&over));
-        let (refused, turned_away) = (Arc::clone(&refused), Arc::clone(&turned_away));
-        crowd.spawn(async move {
-            let mut tried = 0;
-            while !over.load(Ordering::Relaxed) {
-                tried += 1;
-                let name = if member % 2 == 0 { "alice" } else { "nobody" };
-                let client = Client::plain().logging_in(name, &format!("{member} {tried}"));
-                let answer =
-                    client.from(Ipv4Addr::new(127, 0, 0, 2)).get(&address, "/metrics").await.unwrap();
-                match answer.status {
-                    401 => refused.fetch_add(1, Ordering::Relaxed),
-                    429 => turned_away.fetch_add(1, Ordering::Relaxed),
-                    status => panic!("{status} for a wrong password"),
-                };
-                // One machine hammers itself here; a pause leaves it time for the others.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
-    }
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while refused.load(Ordering::Relaxed) < 4 || turned_away.load(Ordering::Relaxed) < 4 {
-        assert!(Instant::now() < deadline, "no crowd: {refused:?} refused, {turned_away:?} turned away");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    for _ in 0..10 {
-        let asked = Instant::now();
-        assert_eq!(alice.get(&address, "/metrics").await.unwrap().status, 200);
-        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
-    }
-    // The first login of somebody else, from elsewhere, has a few of the crowd before it and no more.
-    let asked = Instant::now();
-    let late = Client::plain().logging_in("late", "another").get(&address, "/metrics").await.unwrap();
-    assert_eq!(late.status, 200);
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
-    over.store(true, Ordering::Relaxed);
-    while let Some(member) = crowd.join_next().await {
-        member.unwrap();
-    }
+#[tokio::test]
+async fn guesses_from_other_addresses_do_not_lock_a_scraper_out() {
+    scraper_gets_in(&others(13), 8, 1).await;
+}
+
+#[tokio::test]
+async fn more_guesses_than_are_queued_do_not_lock_a_scraper_out() {
+    scraper_gets_in(&others(13), 25, 1).await;
+    scraper_gets_in(&[Ipv4Addr::LOCALHOST], 300, 4).await;
 }

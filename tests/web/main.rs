@@ -10,6 +10,9 @@ mod process;
 #[path = "../support/prometheus.rs"]
 mod prometheus;
 
+#[path = "../support/memory.rs"]
+mod memory;
+
 mod certificates;
 mod client;
 mod exporter;

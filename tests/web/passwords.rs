@@ -6,11 +6,11 @@ use crate::exporter::{Exporter, HASH, PASSWORD, TLS, users};
 const ROUTES: [&str; 5] = ["/metrics", "/", "/-/healthy", "/-/ready", "/nowhere"];
 
 #[tokio::test]
-async fn every_route_asks_for_the_password() {
+async fn every_route_but_health_asks_for_the_password() {
     let exporter = Exporter::serve(&users("alice", &HASH));
     let address = exporter.address();
     let alice = Client::plain().logging_in("alice", PASSWORD);
-    for path in ROUTES {
+    for path in ["/metrics", "/", "/nowhere", "/-/", "/-/healthy/", "//-/healthy", "/-/ready/.."] {
         for (who, client) in [
             ("without", Client::plain()),
             ("wrong", Client::plain().logging_in("alice", "hunter3")),
@@ -36,6 +36,22 @@ async fn every_route_asks_for_the_password() {
         assert!(!get.body.is_empty());
     }
     assert_eq!(alice.get(address, "/nowhere").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn health_needs_no_login_and_says_only_yes_or_no() {
+    let exporter = Exporter::serve(&users("alice", &HASH));
+    for client in [Client::plain(), Client::plain().logging_in("alice", "hunter3")] {
+        for (path, bodies) in
+            [("/-/healthy", ["Healthy.\n", "Not healthy.\n"]), ("/-/ready", ["Ready.\n", "Not ready.\n"])]
+        {
+            let answer = client.get(exporter.address(), path).await.unwrap();
+            assert!([200, 503].contains(&answer.status), "{path}: {}", answer.status);
+            assert!(bodies.contains(&answer.body.as_str()), "{path}: {}", answer.body);
+            let answer = client.ask(exporter.address(), "POST", path, "").await.unwrap();
+            assert_eq!(answer.status, 405, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -73,6 +89,63 @@ async fn the_headers_are_on_every_answer() {
             assert!(answer.head.contains(header), "{}", answer.head);
         }
     }
+}
+
+#[tokio::test]
+async fn protective_headers_are_default_and_configurable() {
+    let defaults = [
+        "x-content-type-options: nosniff",
+        "x-frame-options: deny",
+        "content-security-policy: default-src 'none'",
+    ];
+    let exporter = Exporter::serve("");
+    for path in ["/", "/metrics", "/-/healthy", "/nowhere"] {
+        let answer = Client::plain().get(exporter.address(), path).await.unwrap();
+        for header in defaults {
+            assert!(answer.head.contains(header), "{path}: {}", answer.head);
+        }
+    }
+    let own =
+        "http_server_config: {headers: {X-Frame-Options: sameorigin, Content-Security-Policy: img-src *}}";
+    let exporter = Exporter::serve(own);
+    let answer = Client::plain().get(exporter.address(), "/").await.unwrap();
+    for (name, line) in [
+        ("x-content-type-options", "x-content-type-options: nosniff"),
+        ("x-frame-options", "x-frame-options: sameorigin"),
+        ("content-security-policy", "content-security-policy: img-src *"),
+    ] {
+        assert!(answer.head.contains(line), "{}", answer.head);
+        assert_eq!(answer.head.matches(name).count(), 1, "{}", answer.head);
+    }
+}
+
+#[tokio::test]
+async fn public_host_name_is_refused_on_loopback_without_login() {
+    let ask = async |exporter: &Exporter, client: &Client, host: &str, path: &str| {
+        client.hosted(host).get(exporter.address(), path).await.unwrap()
+    };
+    let open = Exporter::serve("");
+    for path in ["/metrics", "/"] {
+        let answer = ask(&open, &Client::plain(), "rebind.example", path).await;
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(!answer.body.contains("marie_"), "{}", answer.body);
+        for host in ["localhost:1", "127.0.0.1", "[::1]:1", "marie"] {
+            assert_eq!(ask(&open, &Client::plain(), host, path).await.status, 200, "{host} {path}");
+        }
+    }
+    assert_ne!(ask(&open, &Client::plain(), "rebind.example", "/-/healthy").await.status, 421);
+    // A browser that is led here has neither the password nor a name that the certificate is for.
+    let with_password = Exporter::serve(&users("alice", &HASH));
+    let alice = Client::plain().logging_in("alice", PASSWORD);
+    assert_eq!(ask(&with_password, &alice, "marie.example", "/metrics").await.status, 200);
+    let with_tls = Exporter::serve(TLS);
+    let client = Client::trusting(&with_tls.authority);
+    assert_eq!(ask(&with_tls, &client, "marie.example", "/metrics").await.status, 200);
+    let mut on_all_interfaces = Exporter::serve_with("", &["--web.listen-address=0.0.0.0:0"]);
+    let line = on_all_interfaces.process.until_logged("http://0.0.0.0:");
+    let port = line.split("0.0.0.0:").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+    let answer = Client::plain().hosted("marie.example").get(&format!("127.0.0.1:{port}"), "/metrics").await;
+    assert_eq!(answer.unwrap().status, 200);
 }
 
 #[tokio::test]

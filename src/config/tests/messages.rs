@@ -128,7 +128,8 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
         (
             "web.listen-address:\n- :1\n- host:2",
             "invalid value \"host:2\" for web.listen-address (m.yml, line 3): write \
-             an IP address and a port, as in 127.0.0.1:10187, [::1]:10187 or :10187",
+             an IP address and a port, as in 127.0.0.1:10187, [::1]:10187 or :10187, \
+             or unix:/run/marie.sock",
         ),
         (
             "web.listen-address: []",
@@ -163,7 +164,8 @@ fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
              database.schema, events.buckets.dag, events.buckets.run, \
              events.buckets.wait, events.new-series-hold, log.format, log.level, queues.exclude, queues.include, \
              queues.limit, sla.due-soon, state-file, stuck.after, web.config.file, \
-             web.listen-address, web.telemetry-path, queues",
+             web.health-address, web.listen-address, web.systemd-socket, \
+             web.telemetry-path, queues",
         ),
         (
             "queues:\n  extract:\n    stuck_after: 20",

@@ -1,0 +1,126 @@
+//! `marie-exporter healthy`: asks a running exporter whether it is healthy, as a container's HEALTHCHECK needs it.
+//!
+//! It reads the settings of `serve`, so that it finds the address in the same environment or file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::config::{ClientCertificates, ListenAddress, WebConfig, WebFile};
+use crate::server::HEALTHY;
+use crate::tls;
+
+/// A healthy exporter answers in milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the exporter does not count as healthy.
+#[derive(Debug, thiserror::Error)]
+pub enum Unhealthy {
+    #[error("the exporter is not healthy: a collector has not come back from a run; restart marie-exporter")]
+    Hanging,
+    #[error(
+        "{address} does not answer: {reason}; start marie-exporter serve, or give this command the same \
+         --web.listen-address or --web.health-address"
+    )]
+    NoAnswer { address: ListenAddress, reason: String },
+    #[error(
+        "{address} answers with status {status}, which the exporter does not; does another program listen there?"
+    )]
+    Stranger { address: ListenAddress, status: StatusCode },
+    #[error("{0} asks for a client certificate; give serve and this command a --web.health-address")]
+    ClientCertificate(ListenAddress),
+    #[error(
+        "port 0 is another one at each start; give serve and this command a --web.health-address with a port"
+    )]
+    NoPort,
+    #[error("{0}")]
+    WebFile(String),
+}
+
+/// Asks the exporter that runs with these settings.
+///
+/// # Errors
+/// When it is not healthy, or not there.
+pub async fn ask(web: &WebConfig) -> Result<(), Unhealthy> {
+    let (address, with_tls) = target(web)?;
+    let no_answer = |reason: String| Unhealthy::NoAnswer { address: address.clone(), reason };
+    let status = match timeout(TIMEOUT, connect(&address, with_tls)).await {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => return Err(no_answer(format!("{error:#}"))),
+        Err(_) => return Err(no_answer(format!("not within {} s", TIMEOUT.as_secs()))),
+    };
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::SERVICE_UNAVAILABLE => Err(Unhealthy::Hanging),
+        status => Err(Unhealthy::Stranger { address, status }),
+    }
+}
+
+/// The address to ask, and whether it speaks TLS.
+fn target(web: &WebConfig) -> Result<(ListenAddress, bool), Unhealthy> {
+    let (address, is_main) = match (&web.health_address, web.listen_addresses.first()) {
+        (Some(address), _) => (address, false),
+        (None, Some(address)) => (address, true),
+        (None, None) => return Err(Unhealthy::NoPort),
+    };
+    let address = match address {
+        ListenAddress::Tcp(address) if address.port() == 0 => return Err(Unhealthy::NoPort),
+        ListenAddress::Tcp(address) => ListenAddress::Tcp(reachable(*address)),
+        ListenAddress::Unix(_) => address.clone(),
+    };
+    let file = if is_main { web.config_file.as_deref() } else { None };
+    match file.map(clients).transpose()?.flatten() {
+        Some(ClientCertificates::Required(_)) => Err(Unhealthy::ClientCertificate(address)),
+        Some(_) => Ok((address, true)),
+        None => Ok((address, false)),
+    }
+}
+
+/// What the web configuration asks of clients, if it has TLS.
+fn clients(path: &Path) -> Result<Option<ClientCertificates>, Unhealthy> {
+    let file = WebFile::read(path).map_err(|error| Unhealthy::WebFile(error.to_string()))?;
+    Ok(file.tls.map(|tls| tls.clients))
+}
+
+/// All interfaces are no address to connect to, and the loopback is one of them.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    // A listener on [::] accepts IPv4 too, and this machine may have no IPv6.
+    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    SocketAddr::new(ip, address.port())
+}
+
+async fn connect(address: &ListenAddress, with_tls: bool) -> anyhow::Result<StatusCode> {
+    match address {
+        ListenAddress::Unix(path) => encrypt(UnixStream::connect(path).await?, with_tls).await,
+        ListenAddress::Tcp(address) => encrypt(TcpStream::connect(address).await?, with_tls).await,
+    }
+}
+
+async fn encrypt(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    with_tls: bool,
+) -> anyhow::Result<StatusCode> {
+    if !with_tls {
+        return status(stream).await;
+    }
+    let name = ServerName::try_from("localhost")?;
+    status(tls::connector_to_any_server()?.connect(name, stream).await?).await
+}
+
+async fn status(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> anyhow::Result<StatusCode> {
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get(HEALTHY).header(header::HOST, "localhost").body(Body::empty())?;
+    let status = sender.send_request(request).await?.status();
+    connection.abort();
+    Ok(status)
+}

@@ -1,0 +1,91 @@
+//! The headers of every answer, and the names under which a browser may ask.
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use once_cell::sync::Lazy;
+
+use crate::landing;
+
+/// The landing page has a style, and neither scripts nor anything from elsewhere.
+static CONTENT_SECURITY_POLICY: Lazy<HeaderValue> = Lazy::new(|| {
+    let style =
+        BASE64_STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, landing::STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+
+/// Adds the configured headers, and the default of those that are not configured.
+pub(super) fn complete(headers: &mut HeaderMap, configured: &HeaderMap) {
+    let defaults: [(HeaderName, HeaderValue); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone()),
+    ];
+    headers.extend(defaults);
+    headers.extend(configured.clone());
+}
+
+/// Whether the request's host is a name that only this machine or its own network resolves: an IP address, `localhost`,
+/// or a name without a dot.
+///
+/// On a listener for this machine alone, another name can only be a page's in a browser here, whose owner has it resolve
+/// to 127.0.0.1 to read the answers (DNS rebinding). Prometheus by an address, `localhost` or a name in /etc/hosts such
+/// as `marie` is not affected.
+pub(super) fn has_local_host<B>(request: &Request<B>) -> bool {
+    let named = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("not.ascii"));
+    // HTTP/1.0 has no host, and no browser speaks it.
+    let Some(host) = request.uri().authority().map(Authority::as_str).or(named) else {
+        return true;
+    };
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host.parse::<std::net::Ipv4Addr>().is_ok() || !host.contains('.') || host.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_is_local_without_a_public_name() {
+        for (host, is_local) in [
+            ("localhost", true),
+            ("LOCALHOST:10187", true),
+            ("localhost.:10187", true),
+            ("marie.localhost", true),
+            ("127.0.0.1:10187", true),
+            ("10.0.0.5:10187", true),
+            ("[::1]:10187", true),
+            ("[::1]", true),
+            ("marie:10187", true),
+            ("rebind.example:10187", false),
+            ("127.0.0.1.rebind.example", false),
+            ("localhost.rebind.example:10187", false),
+            ("rebind.example.:10187", false),
+            ("notlocalhost.example", false),
+            ("[::1].rebind.example", false),
+            ("\u{e4}.example", false),
+        ] {
+            let request = Request::builder().header(header::HOST, host.as_bytes()).body(()).unwrap();
+            assert_eq!(has_local_host(&request), is_local, "{host}");
+            if host.is_ascii() {
+                let absolute = Request::builder().uri(format!("http://{host}/")).header("host", "localhost");
+                // Some of these are no URI at all.
+                if let Ok(absolute) = absolute.body(()) {
+                    assert_eq!(has_local_host(&absolute), is_local, "{host} in the request line");
+                }
+            }
+        }
+        assert!(has_local_host(&Request::new(())));
+    }
+}

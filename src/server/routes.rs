@@ -1,0 +1,125 @@
+//! What each path answers. No route uses the database.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::time::Instant;
+
+use super::body::Pieces;
+use super::encoding::{Encoding, choose};
+use super::places::Places;
+use crate::landing;
+use crate::runner::Exporter;
+use crate::snapshot::gzip::{self, Deflated};
+use crate::snapshot::{Page, Text};
+
+pub(crate) const HEALTHY: &str = "/-/healthy";
+pub(super) const READY: &str = "/-/ready";
+
+/// The text format of Prometheus, with the character set that browsers otherwise guess.
+const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// With more open connections than this, scrapes share the text of the exporter's own metrics.
+const CROWD: usize = 32;
+
+/// How old that text may be.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+
+/// What the routes of the metrics share.
+struct Scrapes {
+    exporter: Arc<Exporter>,
+    places: Arc<Places>,
+    own: Mutex<Option<(Instant, Arc<Text>)>>,
+}
+
+/// Returns all routes.
+pub(super) fn all(exporter: Arc<Exporter>, places: Arc<Places>) -> Router {
+    let scrapes = Scrapes { exporter: Arc::clone(&exporter), places, own: Mutex::default() };
+    let metrics =
+        Router::new().route(&exporter.config.web.telemetry_path, get(metrics)).with_state(Arc::new(scrapes));
+    Router::new()
+        .route("/", get(async |State(exporter): State<Arc<Exporter>>| landing::page(&exporter)))
+        .with_state(Arc::clone(&exporter))
+        .merge(metrics)
+        .merge(health(exporter))
+}
+
+/// Returns the routes that need no login, because they say nothing but yes or no.
+pub(super) fn health(exporter: Arc<Exporter>) -> Router {
+    Router::new()
+        .route(
+            HEALTHY,
+            get(async |State(exporter): State<Arc<Exporter>>| {
+                word(exporter.status.is_healthy(), ["Healthy.\n", "Not healthy.\n"])
+            }),
+        )
+        .route(
+            READY,
+            get(async |State(exporter): State<Arc<Exporter>>| {
+                word(exporter.status.is_ready(), ["Ready.\n", "Not ready.\n"])
+            }),
+        )
+        .with_state(exporter)
+}
+
+fn word(is_well: bool, [yes, no]: [&'static str; 2]) -> (StatusCode, &'static str) {
+    if is_well { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) }
+}
+
+/// Answers a scrape. The response to a GET carries its [`Page`] as an extension, to be recorded when it is sent.
+async fn metrics(method: Method, head: HeaderMap, State(scrapes): State<Arc<Scrapes>>) -> Response {
+    let Some(encoding) = choose(&head) else {
+        return (StatusCode::NOT_ACCEPTABLE, "The metrics are available as gzip or identity.\n")
+            .into_response();
+    };
+    // First, because it drops stale samples, and the series are counted after that.
+    let page = scrapes.exporter.snapshot.page();
+    let pieces = match scrapes.own().and_then(|own| pieces(&own, &page, encoding)) {
+        Ok(pieces) => pieces,
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    };
+    let kind = [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE), (header::VARY, "accept-encoding")];
+    let mut response = (kind, Body::new(pieces)).into_response();
+    if encoding == Encoding::Gzip {
+        response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+    }
+    if method == Method::GET {
+        response.extensions_mut().insert(page);
+    }
+    response
+}
+
+impl Scrapes {
+    /// Returns the text of the exporter's own metrics. In a crowd it is up to a second old, so that many requests cost
+    /// little time and memory.
+    fn own(&self) -> io::Result<Arc<Text>> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, text)) = &*own
+            && since.elapsed() < SHARED_FOR
+            && self.places.count() > CROWD
+        {
+            return Ok(Arc::clone(text));
+        }
+        let text = Arc::new(Text::new(self.exporter.own_text().map_err(io::Error::other)?.into()));
+        *own = Some((Instant::now(), Arc::clone(&text)));
+        Ok(text)
+    }
+}
+
+fn pieces(own: &Text, page: &Page, encoding: Encoding) -> io::Result<Pieces> {
+    let texts = std::iter::once(own).chain(page.0.iter().map(|text| &**text));
+    Ok(match encoding {
+        Encoding::Identity => texts.map(|text| text.bytes.clone()).collect(),
+        Encoding::Gzip => {
+            let deflated: Vec<&Deflated> = texts.map(Text::deflated).collect::<io::Result<_>>()?;
+            gzip::stream(deflated).into_iter().collect()
+        }
+    })
+}
