@@ -20,6 +20,7 @@ mod watch;
 #[cfg(target_os = "linux")]
 mod clock;
 mod crowds;
+mod flooded;
 mod limits;
 mod nonsense;
 mod silent;

@@ -49,9 +49,14 @@ impl Process {
     }
 
     /// Waits until it serves on that many addresses.
-    pub(crate) fn start(mut command: Command, listeners: usize) -> Self {
+    pub(crate) fn start(command: Command, listeners: usize) -> Self {
+        Self::start_with_input(command, listeners, Stdio::null())
+    }
+
+    /// The same, with this as its standard input.
+    pub(crate) fn start_with_input(mut command: Command, listeners: usize, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

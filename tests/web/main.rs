@@ -19,7 +19,10 @@ mod exporter;
 
 mod flood;
 mod handshakes;
+mod health;
 mod passwords;
 mod refused;
 mod reload;
 mod scraped;
+mod silent;
+mod sockets;
