@@ -10,7 +10,7 @@ mod transaction;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-pub(crate) use self::connect::{LONGEST as LONGEST_CONNECT, connect, warnings};
+pub(crate) use self::connect::{LONGEST as LONGEST_CONNECT, connect, connect_with, warnings};
 pub use self::connection::Connection;
 pub use self::transaction::{Mode, Plans, Transaction};
 use crate::config::DatabaseConfig;

@@ -42,6 +42,17 @@ struct Refusal {
 /// # Errors
 /// [`Reason::Unavailable`], with the places that do not answer and why.
 pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(Connection, bool), Failure> {
+    connect_with(database, &[]).await
+}
+
+/// Opens a connection with settings of the server's that hold from the login on. PgBouncer refuses them.
+///
+/// # Errors
+/// As of [`connect`].
+pub(crate) async fn connect_with(
+    database: &DatabaseConfig,
+    settings: &[(&str, &str)],
+) -> Result<(Connection, bool), Failure> {
     let target = read_target(database).await?;
     let roles = match target.role {
         ServerRole::PreferStandby => vec![ServerRole::Standby, ServerRole::Any],
@@ -53,7 +64,7 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(Connection, bo
         // The second pass says the same of servers that did not answer in the first.
         refusals.clear();
         for server in &target.servers {
-            match timeout_at(deadline, attempt(server, role, target.timeout)).await {
+            match timeout_at(deadline, attempt(server, role, target.timeout, settings)).await {
                 Ok(Ok(connection)) => {
                     target.warnings.iter().for_each(|warning| warn_once(warning));
                     return Ok((Connection::new(connection), target.keeps_statements));
@@ -98,9 +109,17 @@ async fn read_target(database: &DatabaseConfig) -> Result<Target, Failure> {
     }
 }
 
-async fn attempt(server: &Server, role: ServerRole, limit: Duration) -> Result<PgConnection, Refusal> {
+async fn attempt(
+    server: &Server,
+    role: ServerRole,
+    limit: Duration,
+    settings: &[(&str, &str)],
+) -> Result<PgConnection, Refusal> {
     let open = async {
-        let options = server.options.clone().statement_cache_capacity(STATEMENTS);
+        let mut options = server.options.clone().statement_cache_capacity(STATEMENTS);
+        if !settings.is_empty() {
+            options = options.options(settings.iter().copied());
+        }
         let mut connection = options.connect().await?;
         let mismatch = mismatch(&mut connection, role).await?;
         Ok::<_, sqlx::Error>((connection, mismatch))

@@ -30,8 +30,11 @@ const LOCK_TIMEOUT: &str = "--lock-wait-timeout=2000";
 const KEEPALIVES: &str =
     "--dbname=keepalives_idle=10 keepalives_interval=5 keepalives_count=3 tcp_user_timeout=30000";
 
-/// How often a second connection is asked whether the database still answers, and how long it has to answer.
+/// How often a second connection is asked whether the database still answers.
 const BEAT: Duration = Duration::from_secs(5);
+
+/// How long the database has to answer. One that is dumped may be slow.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Writes the backup, whole or not at all. It ends when `shutdown` turns true.
 ///
@@ -75,7 +78,7 @@ async fn silence(database: &DatabaseConfig) -> Failure {
         Ok(connected) => connected,
         Err(failure) => return failure,
     };
-    connection.set_limit(BEAT);
+    connection.set_limit(ANSWER);
     loop {
         if let Err(failure) = connection.execute(sqlx::raw_sql("SELECT 1")).await {
             return failure;

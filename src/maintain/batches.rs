@@ -22,6 +22,34 @@ const ROUNDS: u32 = 3;
 /// So many units that cannot be taken are passed over; with more it is not they that something is wrong with.
 const FAILURES: usize = 20;
 
+/// How long a batch may keep its rows locked. Where foreign keys are dear, a batch of `--batch` rows takes longer.
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// How many rows a batch has: as many as was asked for, or fewer where that takes too long.
+pub(super) struct BatchSize {
+    rows: u32,
+    most: u32,
+}
+
+impl BatchSize {
+    pub(super) fn new(most: u32) -> Self {
+        BatchSize { rows: most, most }
+    }
+
+    pub(super) fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Halves it after a batch that took too long, and doubles it after one that took less than half of that.
+    pub(super) fn adapt(&mut self, took: Duration) {
+        if took > LONGEST {
+            self.rows = (self.rows / 2).max(1);
+        } else if took < LONGEST / 2 {
+            self.rows = self.rows.saturating_mul(2).min(self.most);
+        }
+    }
+}
+
 /// What was done, and how it came to its end.
 #[derive(Debug, Default)]
 pub(super) struct Done {
@@ -58,9 +86,13 @@ async fn take_in_rounds(
     done: &mut Done,
 ) -> Result<(), Failure> {
     let mut units = plan.units.clone();
+    let mut size = BatchSize::new(rows);
     for round in 1..=ROUNDS {
         let mut busy: Vec<Unit> = Vec::new();
-        for batch in Plan::batches(&units, rows) {
+        let mut rest = &units[..];
+        while !rest.is_empty() {
+            let batch = Plan::batch(rest, size.rows());
+            rest = &rest[batch.len()..];
             let began = Instant::now();
             let before = done.taken.plan.jobs();
             if !writer.is_interrupted() {
@@ -71,6 +103,7 @@ async fn take_in_rounds(
                 return Ok(());
             }
             bar.inc(done.taken.plan.jobs() - before);
+            size.adapt(began.elapsed());
             writer.pause(began.elapsed().max(PAUSE)).await;
         }
         units = busy;
@@ -116,5 +149,24 @@ impl Done {
         self.taken.plan.absorb(taken.plan);
         self.taken.dags += taken.dags;
         taken.busy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_batches_shrink_and_fast_ones_grow_back() {
+        let mut size = BatchSize::new(1000);
+        let mut after = |millis| {
+            size.adapt(Duration::from_millis(millis));
+            size.rows()
+        };
+        assert_eq!([700, 600, 400, 100, 100, 100].map(&mut after), [500, 250, 250, 500, 1000, 1000]);
+        for _ in 0..20 {
+            after(900);
+        }
+        assert_eq!(after(900), 1);
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use tracing::info;
 
 use super::backup;
-use super::batches::PAUSE;
+use super::batches::{BatchSize, PAUSE};
 use super::console::Console;
 use super::estimate::{self, ForeignKeys};
 use super::plan::count;
@@ -115,13 +115,15 @@ async fn take(
     done: &mut u64,
 ) -> Result<bool, Failure> {
     let mut from = i64::MIN;
+    let mut size = BatchSize::new(batch);
     loop {
         if writer.is_interrupted() {
             return Ok(false);
         }
         let began = Instant::now();
         let deleted =
-            retried(writer, &BATCH, async |writer| delete(writer, old, from, cutoff, batch).await).await;
+            retried(writer, &BATCH, async |writer| delete(writer, old, from, cutoff, size.rows()).await)
+                .await;
         if writer.was_cancelled() {
             return Ok(false);
         }
@@ -129,6 +131,7 @@ async fn take(
         from = last;
         *done += rows;
         bar.inc(rows);
+        size.adapt(began.elapsed());
         writer.pause(began.elapsed().max(PAUSE)).await;
     }
 }

@@ -20,7 +20,10 @@ pub(super) async fn make(
     execute: bool,
     console: &Console,
 ) -> anyhow::Result<()> {
-    let report = check::check(config).await;
+    let report = tokio::select! {
+        report = check::check(config) => report,
+        () = writer.interrupted() => bail!("interrupted; nothing was changed"),
+    };
     if let Some(error) = report.error {
         bail!(error);
     }

@@ -147,21 +147,14 @@ impl Plan {
         report::units(&self.units)
     }
 
-    /// Units in parts of at most so many jobs, a DAG never divided.
-    pub(super) fn batches(units: &[Unit], rows: u32) -> Vec<&[Unit]> {
-        let mut batches = Vec::new();
-        let (mut first, mut jobs) = (0, 0);
-        for (place, unit) in units.iter().enumerate() {
-            if place > first && jobs + unit.jobs > u64::from(rows) {
-                batches.push(&units[first..place]);
-                (first, jobs) = (place, 0);
-            }
+    /// The first of these units, with at most so many jobs together; a DAG is never divided.
+    pub(super) fn batch(units: &[Unit], rows: u32) -> &[Unit] {
+        let mut jobs = 0;
+        let fits = |(place, unit): &(usize, &Unit)| {
             jobs += unit.jobs;
-        }
-        if first < units.len() {
-            batches.push(&units[first..]);
-        }
-        batches
+            *place == 0 || jobs <= u64::from(rows)
+        };
+        &units[..units.iter().enumerate().take_while(fits).count()]
     }
 }
 
@@ -226,11 +219,14 @@ mod tests {
     fn a_dag_is_never_divided_and_each_batch_has_one_at_least() {
         let unit = |number: u128, jobs| Unit { id: Uuid::from_u128(number), is_dag: true, jobs };
         let units = [unit(1, 3), unit(2, 3), unit(3, 4), unit(4, 25), unit(5, 1), unit(6, 10)];
-        let sizes: Vec<Vec<u64>> = Plan::batches(&units, 10)
-            .iter()
-            .map(|batch| batch.iter().map(|unit| unit.jobs).collect())
-            .collect();
+        let mut rest = &units[..];
+        let mut sizes: Vec<Vec<u64>> = Vec::new();
+        while !rest.is_empty() {
+            let batch = Plan::batch(rest, 10);
+            sizes.push(batch.iter().map(|unit| unit.jobs).collect());
+            rest = &rest[batch.len()..];
+        }
         assert_eq!(sizes, [vec![3, 3, 4], vec![25], vec![1], vec![10]]);
-        assert!(Plan::batches(&[], 10).is_empty());
+        assert!(Plan::batch(&[], 10).is_empty());
     }
 }

@@ -13,8 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use crate::database::{Connection, Failure, Reason};
 use crate::shutdown::ends;
 
-/// How often the server is asked whether it still runs the statement, and how long it has to answer.
+/// How often the server is asked whether it still runs the statement.
 const BEAT: Duration = Duration::from_secs(5);
+
+/// How long the server has to answer. A server that is busy with an index may be slow.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long the answer to a cancelled statement is waited for.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +34,7 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     pub(super) fn new(mut guard: Connection, shutdown: watch::Receiver<bool>) -> Self {
-        guard.set_limit(BEAT);
+        guard.set_limit(ANSWER);
         Watchdog { guard, shutdown, backend: 0, patience: Duration::ZERO, was_cancelled: false }
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::watchdog::Watchdog;
 use crate::config::{Config, SchemaName};
-use crate::database::{Connection, Failure, Mode, Plans, Reason, Transaction, connect};
+use crate::database::{Connection, Failure, Mode, Plans, Reason, Transaction, connect_with};
 use crate::display_text::escaped;
 use crate::schema::Schema;
 
@@ -29,6 +29,14 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// An index of a large table takes hours to build.
 const INDEX_LIMIT: Duration = Duration::from_hours(24);
+
+/// Settings from the login on. The role's own search path may hold a schema in which others can make functions. They
+/// are no statements, because a pooler would hand a session that they have changed to another client.
+const SETTINGS: [(&str, &str); 2] = [("search_path", "pg_catalog,pg_temp"), ("row_security", "off")];
+
+/// What follows where a pooler is found.
+const POOLER: &str = ": a pooler is between marie-exporter and PostgreSQL, and maintain changes settings of its session; \
+                      connect it to PostgreSQL itself";
 
 /// How long the server keeps a transaction that holds locks while no statement runs.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -300,10 +308,19 @@ async fn locked(guard: &mut Connection, schema: &SchemaName) -> Result<Failure, 
 
 /// A connection that has no time limit of the server's while it is idle, and that sees every row or none.
 async fn connected(config: &Config) -> Result<Connection, Failure> {
-    let (mut connection, _) = connect(&config.database).await?;
-    // The path comes first: the role's own may hold a schema in which others can make functions.
-    let settings = concat!("SET search_path = pg_catalog, pg_temp;\n", include_str!("session.sql"));
-    connection.execute(sqlx::raw_sql(settings)).await?;
+    let connected = connect_with(&config.database, &SETTINGS).await;
+    let (mut connection, _) = connected.map_err(|failure| {
+        let is_refused = failure.message.contains("startup parameter");
+        let advice = if is_refused { POOLER } else { "" };
+        Failure { message: failure.message + advice, ..failure }
+    })?;
+    // SHOW calls no function, whatever the path is.
+    let path = connection.fetch_one(sqlx::raw_sql("SHOW search_path")).await?;
+    if path.try_get::<&str, _>(0)? != SETTINGS[0].1 {
+        let message = format!("the settings of the login were dropped{POOLER}");
+        return Err(Failure::new(Reason::Other, message));
+    }
+    connection.execute(sqlx::raw_sql(include_str!("session.sql"))).await?;
     Ok(connection)
 }
 

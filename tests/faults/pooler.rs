@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::databases::{furnished, run};
 use crate::metrics::Metrics;
-use crate::process::{Process, command, text};
+use crate::process::{Process, command, output, text};
 use crate::watch::{INTERVAL, Watch};
 
 /// Of the server, that the pooler's clients share.
@@ -44,8 +44,9 @@ fn knows_prepared_statements() -> bool {
 }
 
 impl Pooler {
-    /// In front of this server, with few sessions. `statements` is how many it keeps prepared for each client.
-    fn start(server: &Server, statements: u32) -> Self {
+    /// In front of this server, with few sessions. `statements` is how many it keeps prepared for each client;
+    /// `settings` are further lines.
+    fn start(server: &Server, statements: u32, settings: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = server.folder().join("pgbouncer.ini");
         let users = server.folder().join("users");
@@ -61,7 +62,7 @@ impl Pooler {
             format!(
                 "[databases]\n* = host=127.0.0.1 port={}\n\
                  [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-                 auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = {SESSIONS}\n{support}\n",
+                 auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = {SESSIONS}\n{support}\n{settings}\n",
                 server.port(),
                 users.display()
             ),
@@ -128,10 +129,14 @@ async fn prepared(pooler: &Pooler) -> Vec<String> {
 }
 
 async fn pooled(statements: u32) -> (Server, Pooler, PgConnection) {
+    pooled_with(statements, "").await
+}
+
+async fn pooled_with(statements: u32, settings: &str) -> (Server, Pooler, PgConnection) {
     let server = Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     let admin = furnished(&url, Shape::New).await;
-    let pooler = Pooler::start(&server, statements);
+    let pooler = Pooler::start(&server, statements, settings);
     (server, pooler, admin)
 }
 
@@ -206,4 +211,28 @@ async fn a_pooler_with_prepared_statements_needs_no_word() {
     neighbours.iter().for_each(JoinHandle::abort);
     watch.end();
     drop(server);
+}
+
+#[tokio::test]
+async fn maintain_behind_pooler_is_refused_and_changes_no_session() {
+    for settings in ["", "ignore_startup_parameters = options"] {
+        let (_server, pooler, mut admin) = pooled_with(0, settings).await;
+        let queues = "select json_agg(q order by name)::text from queue as q";
+        let before: String = sqlx::query_scalar(queues).fetch_one(&mut admin).await.unwrap();
+        let refused =
+            output(&["maintain", "queue", "create", "new", "--execute", "--database-url", &pooler.url]);
+        assert_eq!(refused.status.code(), Some(1));
+        let errors = text(&refused.stderr);
+        assert!(errors.contains("connect it to PostgreSQL itself"), "{errors}");
+        let after: String = sqlx::query_scalar(queues).fetch_one(&mut admin).await.unwrap();
+        assert_eq!(after, before);
+        let mut clients = Vec::new();
+        for _ in 0..SESSIONS {
+            let mut client = client(&pooler.url).await;
+            run(&mut client, "begin").await;
+            let row = sqlx::raw_sql("show search_path").fetch_one(&mut client).await.unwrap();
+            assert_eq!(row.get::<&str, _>(0), "\"$user\", public");
+            clients.push(client);
+        }
+    }
 }
