@@ -1,14 +1,17 @@
 //! What both lanes know of the database: its schema, read again once a minute by whichever lane finds it too old,
 //! and the census of the queues found in `job`, which one of the lanes takes when it is due.
 
+mod census;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::census::Census;
 use crate::config::Config;
-use crate::database::{Failure, Reason, Run};
+use crate::database::{Failure, Reason, Run, Session};
 use crate::queues::{self, LONGEST, MOST_BYTES, QueueCensus, Queues};
 use crate::schema::Schema;
 
@@ -77,25 +80,29 @@ impl Catalog {
         self.lock().next_census.is_none_or(|due| due <= Instant::now())
     }
 
-    /// Takes the census. Where no index leads with the queue's name this is a pass over the history, and keeps
+    /// Takes the census and returns how long the database worked for it. Where no index leads with the queue's name this is a pass over the history, and keeps
     /// to the load budget like any collector.
     ///
     /// # Errors
-    /// Any failure of the database; the census before is kept.
-    pub async fn take_census(&self, run: &mut Run, config: &Config, schema: &Schema) -> Result<(), Failure> {
+    /// Where the database cannot be reached. After any other failure the census before is kept.
+    pub async fn take_census(
+        &self,
+        session: &mut Session,
+        config: &Config,
+        schema: &Schema,
+    ) -> Result<(Result<(), Failure>, Duration), Failure> {
         if schema.lacks(&queues::CENSUS).is_some() {
-            return Ok(());
+            return Ok((Ok(()), Duration::ZERO));
         }
-        let before = run.busy();
-        let census = QueueCensus::read(run, schema, &config.queues).await;
-        let pause = maximum_age(config).max(config.collectors.pause_after(run.busy().saturating_sub(before)));
+        let Census { outcome: census, busy } = census::take(session, config, schema).await?;
+        let pause = maximum_age(config).max(config.collectors.pause_after(busy));
         let mut known = self.lock();
         // A lost connection says nothing of the census, and whoever finds it again takes it at once.
         if !matches!(&census, Err(failure) if failure.reason == Reason::Unavailable) {
             known.next_census = Some(Instant::now() + pause);
         }
-        known.census = Arc::new(census?);
-        Ok(())
+        let outcome = census.map(|census| known.census = Arc::new(census));
+        Ok((outcome, busy))
     }
 
     /// The queues found in `job`, none before the first census.

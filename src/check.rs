@@ -15,6 +15,7 @@ use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, ROLE};
 use crate::database::{Failure, Reason, Run, Session};
+use crate::division;
 use crate::queues::{QueueCensus, Queues};
 use crate::rights::{self, Excess, Rights};
 use crate::schema::{Filter, Lack, Schema};
@@ -96,6 +97,10 @@ pub enum Outcome {
     Forbidden {
         lacks: String,
     },
+    /// It would take more of the server's locks than one transaction of ours may hold.
+    TooManyLocks {
+        lacks: String,
+    },
     /// The configuration does not ask for it.
     NotWanted,
     Failed {
@@ -117,6 +122,13 @@ pub struct Advice {
     pub sql: String,
 }
 
+impl Outcome {
+    /// Whether the operator has to do something, or the query's numbers are missing.
+    fn is_bad(&self) -> bool {
+        matches!(self, Outcome::Forbidden { .. } | Outcome::TooManyLocks { .. } | Outcome::Failed { .. })
+    }
+}
+
 impl Report {
     /// 0 all good, 1 a collector cannot do its work, 2 no connection.
     pub fn exit_code(&self) -> u8 {
@@ -124,8 +136,7 @@ impl Report {
             let outcomes = || collector.queries.iter().map(|query| &query.outcome);
             !collector.enabled
                 || outcomes().any(|outcome| matches!(outcome, Outcome::Ran { .. }))
-                    && !outcomes()
-                        .any(|outcome| matches!(outcome, Outcome::Forbidden { .. } | Outcome::Failed { .. }))
+                    && !outcomes().any(Outcome::is_bad)
         };
         match &self.error {
             Some(_) => 2,
@@ -242,6 +253,7 @@ async fn attempt(
         Some(Lack::Filtered(filter)) => {
             return Ok(Outcome::Forbidden { lacks: format!("all of table {} ({filter})", filter.relation) });
         }
+        Some(Lack::Locks(lacks)) => return Ok(Outcome::TooManyLocks { lacks }),
         None => {}
     }
     let lane = query.lane(schema).label();
@@ -262,21 +274,16 @@ async fn time(
     query: &'static Query,
 ) -> Result<Duration, Failure> {
     let mut run = session.begin().await?;
-    let outcome = timed(config, &mut run, schema, query).await;
-    session.finish(run, outcome.as_ref().err()).await;
-    outcome
-}
-
-async fn timed(
-    config: &Config,
-    run: &mut Run,
-    schema: &Schema,
-    query: &'static Query,
-) -> Result<Duration, Failure> {
-    schema.permit_policies(run).await?;
-    let queues = Queues::read(run, schema, &QueueCensus::default(), &config.queues).await?;
+    let queues = known_queues(config, &mut run, schema).await;
+    session.finish(run, queues.as_ref().err()).await;
+    let queues = queues?;
     let context = Context { config, schema, queues: &queues };
     let started = Instant::now();
-    query.fetch(run, &context).await?;
+    division::fetch(session, query, &context).await?.parts?;
     Ok(started.elapsed())
+}
+
+async fn known_queues(config: &Config, run: &mut Run, schema: &Schema) -> Result<Queues, Failure> {
+    schema.permit_policies(run).await?;
+    Queues::read(run, schema, &QueueCensus::default(), &config.queues).await
 }

@@ -6,8 +6,10 @@
 
 mod by_queue;
 
+use std::collections::BTreeSet;
+
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{AssertSqlSafe, Column, Row, SqlSafeStr, SqlStr};
+use sqlx::{Arguments, AssertSqlSafe, Column, Row, SqlSafeStr, SqlStr};
 
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
@@ -42,6 +44,7 @@ pub struct Query {
     pub stand_ins: &'static [StandIn],
     /// The index that keeps it cheap.
     pub index: Option<Index>,
+    pub division: Division,
     /// Values for $1, $2, …
     pub arguments: fn(&Context<'_>) -> Result<PgArguments, sqlx::error::BoxDynError>,
 }
@@ -51,6 +54,18 @@ pub struct Query {
 pub struct SqlFile {
     pub name: &'static str,
     pub text: &'static str,
+}
+
+/// Whether a query over `job` can be answered for some of the queues at a time, where one transaction must not lock all
+/// partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Division {
+    /// The answers for groups of queues are together the answer for all.
+    ByQueue,
+    /// The same, if the parents of a group's jobs are read too, which can be in other queues.
+    ByQueueWithParents,
+    /// It looks at DAGs, whose jobs can be in any queue.
+    Whole,
 }
 
 /// What a query's cost follows.
@@ -124,7 +139,7 @@ impl Query {
     /// What this query lacks here, if anything; what is not there before what may not be read.
     pub fn lack(&self, schema: &Schema) -> Option<Lack> {
         let mut lacks = self.needs_here(schema).filter_map(|need| schema.lacks(need));
-        let first = lacks.next()?;
+        let Some(first) = lacks.next() else { return self.lack_of_locks(schema) };
         if !first.is_permission() {
             return Some(first);
         }
@@ -156,23 +171,80 @@ impl Query {
     /// Returns the statement for this database: the file's text with its tables qualified, behind the stand-ins that it
     /// needs here, and summed up by published queues.
     pub fn text(&self, schema: &Schema) -> String {
-        let text = self.text_of_file(schema);
+        self.text_over(schema, None)
+    }
+
+    /// Returns the statement over the jobs of some queues only, which are its parameter of this number.
+    pub fn text_of_queues(&self, schema: &Schema, parameter: usize) -> String {
+        self.text_over(schema, Some(parameter))
+    }
+
+    fn text_over(&self, schema: &Schema, queues: Option<usize>) -> String {
+        let text = self.text_of_file(schema, queues);
         if self.by_queue.is_empty() { text } else { by_queue::summed(&text, self.by_queue) }
     }
 
-    fn text_of_file(&self, schema: &Schema) -> String {
-        let stand_ins: Vec<&StandIn> = self.stand_ins_here(schema).collect();
-        if stand_ins.is_empty() {
-            return schema.name.qualify(self.sql.text);
+    fn text_of_file(&self, schema: &Schema, queues: Option<usize>) -> String {
+        let of_queues: &[(&str, &str)] = if queues.is_some() { &[("job", "job_of_queues")] } else { &[] };
+        // Not materialized, so that it is planned as the table would be, with the partitions of these queues alone.
+        let jobs = queues.map(|parameter| {
+            format!(
+                "job_of_queues as not materialized (select {} from {}.job where name = any (${parameter}::text[]))",
+                self.job_columns(schema).join(", "),
+                schema.name.quoted(),
+            )
+        });
+        let mut expressions: Vec<String> = jobs.into_iter().collect();
+        let mut replaced = Vec::new();
+        for stand_in in self.stand_ins_here(schema) {
+            expressions.push(schema.name.qualify_except(stand_in.sql, of_queues));
+            replaced.push((stand_in.table, stand_in.table));
         }
-        let replaced: Vec<&str> = stand_ins.iter().map(|stand_in| stand_in.table).collect();
-        let expressions: Vec<String> =
-            stand_ins.iter().map(|stand_in| schema.name.qualify(stand_in.sql)).collect();
-        format!(
-            "with {}\nselect query.* from (\n{}\n) as query",
-            expressions.join(",\n"),
-            schema.name.qualify_except(self.sql.text, &replaced)
-        )
+        replaced.extend(of_queues);
+        let text = schema.name.qualify_except(self.sql.text, &replaced);
+        if expressions.is_empty() {
+            return text;
+        }
+        format!("with {}\nselect query.* from (\n{text}\n) as query", expressions.join(",\n"))
+    }
+
+    /// Returns the tables whose rows it reads here.
+    pub fn tables(&self, schema: &Schema) -> BTreeSet<&'static str> {
+        let tables = self.needs_here(schema).filter_map(|need| match need {
+            Need::Columns(table, _) => Some(*table),
+            Need::Table(_) | Need::Index(_) => None,
+        });
+        tables.collect()
+    }
+
+    /// Whether its locks have to be spread over several transactions, each for some of the queues.
+    pub fn is_divided(&self, schema: &Schema) -> bool {
+        schema.locks(self.tables(schema)) > schema.locks_allowed()
+    }
+
+    fn lack_of_locks(&self, schema: &Schema) -> Option<Lack> {
+        let tables = self.tables(schema);
+        let locks = schema.locks(tables.iter().copied());
+        let can_be_divided = || match self.division {
+            Division::Whole => false,
+            Division::ByQueue => true,
+            // Without the table of dependencies, parents are found by their ids alone, in any partition.
+            Division::ByQueueWithParents => tables.contains("job_dependencies"),
+        };
+        let fits = locks <= schema.locks_allowed()
+            || can_be_divided() && schema.room_for_partitions(tables.iter().copied()).is_some();
+        (!fits).then(|| schema.lack_of_locks(locks))
+    }
+
+    /// Returns the columns of `job` that it reads here, its queue's name among them.
+    fn job_columns(&self, schema: &Schema) -> Vec<&'static str> {
+        let mut columns = BTreeSet::from(["name"]);
+        for need in self.needs_here(schema) {
+            if let Need::Columns("job", more) = need {
+                columns.extend(*more);
+            }
+        }
+        columns.into_iter().collect()
     }
 
     /// The same as sqlx takes it. Safe, because nothing but our own files and the quoted schema goes into it.
@@ -185,13 +257,40 @@ impl Query {
     /// # Errors
     /// Any failure of the database, led by the query's name.
     pub async fn fetch(&self, run: &mut Run, context: &Context<'_>) -> Result<Vec<PgRow>, Failure> {
-        let arguments = (self.arguments)(context)
-            .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", self.sql.name)))?;
+        let arguments = self.arguments(context)?;
         let statement = self.statement(context.schema);
-        run.fetch_all(sqlx::query_with(statement, arguments)).await.map_err(|failure| Failure {
-            message: format!("{}: {}", self.sql.name, failure.message),
-            ..failure
-        })
+        let rows = run.fetch_all(sqlx::query_with(statement, arguments)).await;
+        rows.map_err(|failure| self.failure(failure.reason, &failure.message))
+    }
+
+    /// Runs it over the jobs of these queues only.
+    ///
+    /// # Errors
+    /// As of [`Query::fetch`].
+    pub async fn fetch_of_queues(
+        &self,
+        run: &mut Run,
+        context: &Context<'_>,
+        queues: &[String],
+    ) -> Result<Vec<PgRow>, Failure> {
+        let arguments = self.arguments(context).and_then(|mut arguments| {
+            let added = arguments.add(queues);
+            added.map(|()| arguments).map_err(|error| self.failure(Reason::Other, &error.to_string()))
+        })?;
+        // Safe, because nothing but our own files and the quoted schema goes into it.
+        let statement = AssertSqlSafe(self.text_of_queues(context.schema, arguments.len()));
+        // Planned for its values each time, so there is nothing to keep.
+        let rows = run.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
+        rows.map_err(|failure| self.failure(failure.reason, &failure.message))
+    }
+
+    fn arguments(&self, context: &Context<'_>) -> Result<PgArguments, Failure> {
+        (self.arguments)(context).map_err(|error| self.failure(Reason::Other, &error.to_string()))
+    }
+
+    /// A failure, led by the query's name.
+    fn failure(&self, reason: Reason, message: &str) -> Failure {
+        Failure::new(reason, format!("{}: {message}", self.sql.name))
     }
 
     fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {
@@ -222,6 +321,13 @@ impl Collector {
     ) -> impl Iterator<Item = &'static Query> + 'a {
         let runs_here = move |query: &&Query| query.lack(schema).is_none() && query.lane(schema) == lane;
         self.wanted_queries(config).filter(runs_here)
+    }
+
+    /// Whether its queries of one lane may share a transaction: whether their locks together are within the limit.
+    pub fn fits_one_transaction(&self, lane: Lane, config: &Config, schema: &Schema) -> bool {
+        let tables: BTreeSet<&str> =
+            self.queries_in(lane, config, schema).flat_map(|query| query.tables(schema)).collect();
+        schema.locks(tables) <= schema.locks_allowed()
     }
 
     /// Whether it has to know the queues; a lock on their table is no business of the others.
@@ -257,12 +363,22 @@ impl Collector {
         let mut queues = context.queues.clone();
         for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
-            let samples = samples(query, self.families, &rows)
-                .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
-            let samples = samples.into_iter().map(|samples| publishable(samples, &mut queues)).collect();
-            answers.push(Answer { query: query.sql.name, samples });
+            answers.push(self.answer(query, &rows, &mut queues)?);
         }
         Ok(())
+    }
+}
+
+impl Collector {
+    /// Makes samples of a query's rows, under the published names of their queues.
+    ///
+    /// # Errors
+    /// Where a row does not fit the families that it names.
+    pub fn answer(&self, query: &Query, rows: &[PgRow], queues: &mut Queues) -> Result<Answer, Failure> {
+        let samples = samples(query, self.families, rows)
+            .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
+        let samples = samples.into_iter().map(|samples| publishable(samples, queues)).collect();
+        Ok(Answer { query: query.sql.name, samples })
     }
 }
 

@@ -23,7 +23,7 @@ use sqlx::Arguments;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 
-use crate::collector::{Collector, Context, Pace, Query, SqlFile};
+use crate::collector::{Collector, Context, Division, Pace, Query, SqlFile};
 use crate::queues::LABEL as QUEUE;
 use crate::schema::Index;
 
@@ -53,6 +53,7 @@ const UNFINISHED: Query = Query {
     needs: &[],
     stand_ins: &[],
     index: Some(BY_STATE),
+    division: Division::ByQueue,
     arguments: by_queue,
 };
 

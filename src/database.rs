@@ -35,19 +35,25 @@ pub enum Reason {
     Permission,
     SchemaChanged,
     Unavailable,
+    /// It would take more locks than one transaction of ours may hold.
+    LockLimit,
+    /// The server has no memory left, usually none in its lock table.
+    OutOfMemory,
     /// Events of the history are gone or cannot be told from those counted.
     HistoryLost,
     Other,
 }
 
 impl Reason {
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 10] = [
         Reason::Timeout,
         Reason::Lock,
         Reason::Conflict,
         Reason::Permission,
         Reason::SchemaChanged,
         Reason::Unavailable,
+        Reason::LockLimit,
+        Reason::OutOfMemory,
         Reason::HistoryLost,
         Reason::Other,
     ];
@@ -60,6 +66,8 @@ impl Reason {
             Reason::Permission => "permission",
             Reason::SchemaChanged => "schema_changed",
             Reason::Unavailable => "unavailable",
+            Reason::LockLimit => "lock_limit",
+            Reason::OutOfMemory => "out_of_memory",
             Reason::HistoryLost => "history_lost",
             Reason::Other => "other",
         }
@@ -73,6 +81,7 @@ impl Reason {
             // A standby cancels what stands in the way of replay as a serialization failure.
             "40001" | "40P01" => Reason::Conflict,
             "42501" => Reason::Permission,
+            "53200" => Reason::OutOfMemory,
             // Undefined table, column, function or object; a changed result type; a label that the enum lacks.
             "42P01" | "42703" | "42883" | "42704" | "42804" | "0A000" | "22P02" => Reason::SchemaChanged,
             // Too many connections, ended by an administrator or a time-out, no such database, login refused.
@@ -164,6 +173,16 @@ impl Session {
     /// [`Reason::Unavailable`] where the database cannot be reached or does not answer.
     pub async fn begin(&mut self) -> Result<Run, Failure> {
         let transaction = self.transaction.clone();
+        self.begin_with(&transaction).await
+    }
+
+    /// Opens a transaction whose statements are planned for the values of their parameters, so that only the partitions
+    /// that these name are locked.
+    ///
+    /// # Errors
+    /// As of [`Session::begin`].
+    pub async fn begin_planning_for_values(&mut self) -> Result<Run, Failure> {
+        let transaction = Transaction { plans: Plans::Custom, ..self.transaction.clone() };
         self.begin_with(&transaction).await
     }
 

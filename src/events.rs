@@ -34,7 +34,7 @@ pub use self::slices::SliceSize;
 use self::state::State;
 use self::state_file::Identity;
 pub use self::state_file::StateFileError;
-use crate::collector::{Answer, Collector, Context, Pace, Query, SqlFile};
+use crate::collector::{Answer, Collector, Context, Division, Pace, Query, SqlFile};
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
@@ -73,6 +73,7 @@ static QUERIES: [Query; TABLES] = [
         )],
         stand_ins: &[],
         index: Some(Index { table: "job_history", columns: &["history_id"], predicate: None }),
+        division: Division::Whole,
         arguments: |_| nothing_new(),
     },
     Query {
@@ -99,6 +100,7 @@ static QUERIES: [Query; TABLES] = [
         ],
         stand_ins: &[],
         index: Some(Index { table: "dag_history", columns: &["history_id"], predicate: None }),
+        division: Division::Whole,
         arguments: |_| nothing_new(),
     },
 ];

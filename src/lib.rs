@@ -25,6 +25,7 @@ pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod display_text;
+pub mod division;
 pub mod events;
 pub mod family;
 pub mod health;

@@ -19,7 +19,7 @@ use self::listing::{Listing, Rows};
 use self::print::Style;
 use self::reader::Reader;
 use self::sheet::Sheet;
-use crate::collector::{Pace, Query, SqlFile};
+use crate::collector::{Division, Pace, Query, SqlFile};
 use crate::config::{Config, Output, OutputFormat, Reading, ShowFormat};
 
 /// Every query that needs no more than the exporter's own role may read; `grants` gives what they need.
@@ -64,6 +64,7 @@ const QUERY: Query = Query {
     needs: &[],
     stand_ins: &[],
     index: None,
+    division: Division::Whole,
     arguments: |_| Ok(PgArguments::default()),
 };
 

@@ -4,10 +4,11 @@
 //! the arguments by which queries sum the queues without series of their own (`collector::by_queue`). Names are read up
 //! to a length and a number, so that memory does not grow with what clients write.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use sqlx::error::BoxDynError;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, Row};
 
 use crate::config::QueuesConfig;
@@ -53,7 +54,11 @@ impl Names {
         sql: &'static str,
         most: usize,
     ) -> Result<Self, Failure> {
-        let names = strings(connection, schema, sql, most.saturating_add(1)).await?;
+        Ok(Names::of(strings(connection, schema, sql, most.saturating_add(1)).await?, most))
+    }
+
+    /// Of names that can be a label, and `None` where there are others.
+    fn of(names: Vec<Option<String>>, most: usize) -> Self {
         let count = names.len();
         let mut names: BTreeSet<String> = names.into_iter().flatten().collect();
         let mut has_more = names.len() < count;
@@ -61,7 +66,7 @@ impl Names {
             names.pop_last();
             has_more = true;
         }
-        Ok(Names { names, has_more })
+        Names { names, has_more }
     }
 }
 
@@ -96,6 +101,26 @@ impl QueueCensus {
         Ok(QueueCensus {
             names: Names::read(connection, schema, names, most).await?,
             busiest: busiest.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Of the rows of several transactions.
+    ///
+    /// # Errors
+    /// Where a row does not have the columns that it should.
+    pub fn of<'a>(
+        names: impl Iterator<Item = &'a PgRow>,
+        busiest: impl Iterator<Item = &'a PgRow>,
+        selection: &QueuesConfig,
+    ) -> Result<Self, Failure> {
+        let names = names.map(|row| row.try_get("queue")).collect::<Result<_, sqlx::Error>>()?;
+        let by_jobs = |row: &PgRow| Ok((Reverse(row.try_get::<i64, _>("jobs")?), row.try_get("queue")?));
+        let mut by_jobs: Vec<(Reverse<i64>, String)> =
+            busiest.map(by_jobs).collect::<Result<_, sqlx::Error>>()?;
+        by_jobs.sort_unstable();
+        Ok(QueueCensus {
+            names: Names::of(names, most_names(selection)),
+            busiest: by_jobs.into_iter().map(|(_, queue)| queue).take(most_names(selection)).collect(),
         })
     }
 
@@ -168,6 +193,19 @@ impl Queues {
         self.published.iter()
     }
 
+    /// The same selection for a transaction that looks at the queues `own` only; those of `beside` are read as well, but
+    /// have no rows in its answer.
+    #[must_use]
+    pub fn of(&self, own: &[String], beside: &[String]) -> Queues {
+        let is_own = |name: &&String| own.contains(name);
+        Queues {
+            known: self.known.iter().filter(is_own).cloned().collect(),
+            published: self.published.iter().filter(is_own).cloned().collect(),
+            excluded: self.excluded.iter().filter(is_own).chain(beside).cloned().collect(),
+            ..self.clone()
+        }
+    }
+
     /// Publishes a queue that came up since the census under its name while there is room.
     pub fn admit(&mut self, name: &str) {
         let has_room = self.published.len() < self.selection.limit;
@@ -216,6 +254,17 @@ impl Queues {
 /// Whether a name that a client chose is short enough for a label.
 pub fn can_be_a_label(name: &str) -> bool {
     name.len() <= MOST_BYTES && name.chars().nth(LONGEST).is_none()
+}
+
+/// The arguments of a query for names: the pattern of text that the server can send, and how many names at most.
+///
+/// # Errors
+/// When they cannot be encoded.
+pub fn census_arguments(schema: &Schema, selection: &QueuesConfig) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    arguments.add(schema.sendable_text())?;
+    arguments.add(i64::try_from(most_names(selection).saturating_add(1))?)?;
+    Ok(arguments)
 }
 
 fn most_names(selection: &QueuesConfig) -> usize {

@@ -4,6 +4,7 @@
 //! the fast lane what follows unfinished work, the slow lane what reads the history, so that stuck jobs never
 //! wait behind a long query.
 
+mod apart;
 pub(crate) mod debt;
 mod lane;
 mod outage;
@@ -11,7 +12,8 @@ mod outage;
 mod tests;
 mod turn;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{Mutex, watch};
@@ -39,6 +41,8 @@ pub struct Exporter {
     pub status: Status,
     pub telemetry: Telemetry,
     catalog: Catalog,
+    /// Until when both lanes leave the database alone.
+    rests_until: std::sync::Mutex<Option<Instant>>,
     /// Only the fast lane takes it.
     events: Mutex<Feed>,
 }
@@ -54,6 +58,7 @@ impl Exporter {
             status: Status::default(),
             telemetry: Telemetry::new().context("a metric is declared wrongly")?,
             catalog: Catalog::default(),
+            rests_until: std::sync::Mutex::default(),
         };
         exporter.telemetry.reached(false);
         for collector in COLLECTORS {
@@ -70,7 +75,7 @@ impl Exporter {
         let before = self.status.stands(collector.name, standing);
         let before = before.map(|standing| standing.denials()).unwrap_or_default();
         for denied in denials.iter().filter(|denied| !before.contains(denied)) {
-            warn!(collector = collector.name, denied, "left out; marie-exporter check prints the GRANT");
+            warn!(collector = collector.name, denied, "left out; marie-exporter check says what to do");
         }
     }
 
@@ -93,6 +98,18 @@ impl Exporter {
         LaneTask::new(self, lane).run(shutdown).await;
     }
 
+    /// Keeps both lanes from the database for a while.
+    fn rest(&self, pause: Duration) {
+        let mut until = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + pause);
+    }
+
+    /// Until when the lanes leave the database alone, if they do.
+    fn rests_until(&self) -> Option<Instant> {
+        let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.filter(|until| *until > Instant::now())
+    }
+
     /// The database's schema, and word of it to all who show it where it has been read anew.
     async fn look(&self, run: &mut Run) -> Result<Arc<Schema>, Failure> {
         let (schema, is_new) = self.catalog.schema(run, &self.config).await?;
@@ -104,12 +121,6 @@ impl Exporter {
         }
         schema.permit_policies(run).await?;
         Ok(schema)
-    }
-
-    /// The census for all collectors, which come to know the schema by it.
-    async fn take_census(&self, run: &mut Run) -> Result<(), Failure> {
-        let schema = self.look(run).await?;
-        self.catalog.take_census(run, &self.config, &schema).await
     }
 
     /// Runs a collector's queries of one lane; what came before a failure is in `answers`.

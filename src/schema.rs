@@ -7,6 +7,8 @@
 
 mod encoding;
 mod filter;
+mod locks;
+pub mod queue_partitions;
 mod read;
 mod trust;
 
@@ -17,6 +19,7 @@ use once_cell::sync::Lazy;
 use regex::Regex;
 
 pub use self::filter::Filter;
+use self::locks::Relations;
 pub use self::trust::Untrusted;
 use crate::config::SchemaName;
 use crate::database::{Connection, Failure, Reason};
@@ -71,6 +74,8 @@ pub enum Lack {
     Permission(String),
     /// Our role may read it, and row-level security keeps rows back.
     Filtered(Filter),
+    /// Reading it would take more of the server's locks than one transaction of ours may hold.
+    Locks(String),
 }
 
 impl Lack {
@@ -78,11 +83,18 @@ impl Lack {
         match self {
             Lack::Missing(_) => "missing_table",
             Lack::Permission(_) | Lack::Filtered(_) => "permission",
+            Lack::Locks(_) => "lock_limit",
         }
     }
 
     /// Whether an operator can lift it by a right.
     pub fn is_permission(&self) -> bool {
+        matches!(self, Lack::Permission(_) | Lack::Filtered(_))
+    }
+
+    /// Whether an operator can lift it, by a right or by a setting of the server. Schemas come in several shapes, so a
+    /// missing table needs no change.
+    pub fn can_be_changed(&self) -> bool {
         !matches!(self, Lack::Missing(_))
     }
 }
@@ -93,6 +105,7 @@ impl fmt::Display for Lack {
             Lack::Missing(what) => write!(to, "no {what}"),
             Lack::Permission(what) => write!(to, "{what} may not be read"),
             Lack::Filtered(filter) => filter.fmt(to),
+            Lack::Locks(what) => write!(to, "would take {what}"),
         }
     }
 }
@@ -126,11 +139,14 @@ pub struct Schema {
     /// Filters as they were read, those that keep nothing back among them.
     filters: Vec<Filter>,
     indexes: Vec<FoundIndex>,
+    relations: BTreeMap<String, Relations>,
     states: Vec<String>,
     /// Our role.
     pub role: String,
     /// The server's name of the database's encoding.
     encoding: String,
+    /// How many locks all sessions of the server can hold together.
+    pub lock_table: u64,
     pub server_version: String,
     pub in_recovery: bool,
     /// The database's clock minus ours, in seconds.

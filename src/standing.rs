@@ -51,14 +51,14 @@ impl Standing {
         }
     }
 
-    /// What does not run for want of a right, which the operator can give and may not know of. A table that
-    /// is not there is no such thing: schemas come in several shapes.
+    /// What does not run because a right or a setting of the server forbids it, which the operator can change and may not
+    /// know of. A missing table is not among it: schemas come in several shapes.
     pub fn denials(&self) -> Vec<String> {
         match self {
-            Standing::Lacking(lack) if lack.is_permission() => vec![lack.to_string()],
+            Standing::Lacking(lack) if lack.can_be_changed() => vec![lack.to_string()],
             Standing::SwitchedOff | Standing::Lacking(_) => Vec::new(),
             Standing::Enabled { left_out } => {
-                let denied = left_out.iter().filter(|left_out| left_out.lack.is_permission());
+                let denied = left_out.iter().filter(|left_out| left_out.lack.can_be_changed());
                 denied.map(ToString::to_string).collect()
             }
         }

@@ -141,6 +141,9 @@ impl fmt::Display for CollectorReport {
                 Outcome::Forbidden { lacks } => {
                     writeln!(to, "  DENIED  {file:<26} may not be read: {lacks}")?;
                 }
+                Outcome::TooManyLocks { lacks } => {
+                    writeln!(to, "  LOCKS   {file:<26} would take {lacks}")?;
+                }
                 Outcome::NotWanted => {
                     writeln!(to, "  -       {file:<26} not asked for by the configuration")?;
                 }

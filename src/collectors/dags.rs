@@ -5,7 +5,7 @@ use sqlx::Arguments;
 
 use super::statistics::DEPENDENCIES_FROM_JSON;
 use super::{UNFINISHED, no_arguments, sendable_text};
-use crate::collector::{Collector, Pace, Query};
+use crate::collector::{Collector, Division, Pace, Query};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
 
@@ -60,6 +60,7 @@ const OVER_DAGS: Query = Query {
         columns: &["id"],
         predicate: Some("state not in ('completed', 'failed', 'cancelled')"),
     }),
+    division: Division::Whole,
     arguments: sendable_text,
     ..UNFINISHED
 };

@@ -6,7 +6,7 @@
 use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, by_queue};
-use crate::collector::{Collector, Pace, Query, StandIn};
+use crate::collector::{Collector, Division, Pace, Query, StandIn};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
 
@@ -34,6 +34,7 @@ pub static COLLECTOR: Collector = Collector {
             by_queue: &[&JOBS_READY, &JOBS_DEFERRED, &JOBS_BLOCKED, &OLDEST_READY_JOB],
             needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "created_on", "completed_on"])],
             stand_ins: &[NO_START_AFTER, NO_DAGS, DEPENDENCIES_FROM_JSON],
+            division: Division::ByQueueWithParents,
             ..UNFINISHED
         },
         Query {

@@ -90,16 +90,17 @@ impl SchemaName {
         self.qualify_except(sql, &[])
     }
 
-    /// Returns `sql` qualified, except for the tables `replaced`, for which the statement has common table expressions.
-    pub fn qualify_except(&self, sql: &str, replaced: &[&str]) -> String {
+    /// Returns `sql` qualified, except for tables that a common table expression of the statement replaces: pairs of a
+    /// table and the expression's name.
+    pub fn qualify_except(&self, sql: &str, replaced: &[(&str, &str)]) -> String {
         static TABLE: Lazy<Regex> = Lazy::new(|| {
             Regex::new(r"(?P<literal>')?\bmarie_scheduler\.(?P<table>\w+)")
                 .expect("a constant pattern, which the tests compile")
         });
         let qualified = |found: &Captures<'_>| {
             let table = &found["table"];
-            if replaced.contains(&table) {
-                return table.to_owned();
+            if let Some((_, expression)) = replaced.iter().find(|(name, _)| *name == table) {
+                return (*expression).to_owned();
             }
             match found.name("literal") {
                 Some(quote) => format!("{}{}.{table}", quote.as_str(), self.quoted().replace('\'', "''")),
@@ -182,9 +183,9 @@ mod tests {
             "select from \"it's \"\"x\"\"\".job as j join \"it's \"\"x\"\"\".job_history using (id) \
              where to_regclass('\"it''s \"\"x\"\"\".job') is null"
         );
-        let replaced =
-            SchemaName::default().qualify_except("from marie_scheduler.job, marie_scheduler.job_x", &["job"]);
-        assert_eq!(replaced, "from job, \"marie_scheduler\".job_x");
+        let replaced = SchemaName::default()
+            .qualify_except("from marie_scheduler.job, marie_scheduler.job_x", &[("job", "j")]);
+        assert_eq!(replaced, "from j, \"marie_scheduler\".job_x");
     }
 
     #[test]

@@ -35,6 +35,8 @@ struct Refusal {
     why: String,
     /// Whether the other servers would refuse as well, as libpq assumes of a wrong password.
     ends_search: bool,
+    /// Whether the server has no room for a session.
+    is_out_of_memory: bool,
 }
 
 /// Opens a connection, and says whether statements stay prepared on it.
@@ -60,6 +62,7 @@ pub(crate) async fn connect_with(
     };
     let deadline = Instant::now() + LONGEST;
     let mut refusals = Vec::new();
+    let mut reason = Reason::Unavailable;
     'search: for role in roles {
         // The second pass says the same of servers that did not answer in the first.
         refusals.clear();
@@ -71,6 +74,9 @@ pub(crate) async fn connect_with(
                 }
                 Ok(Err(refusal)) => {
                     refusals.push(format!("{}: {}", server.place, refusal.why));
+                    if refusal.is_out_of_memory {
+                        reason = Reason::OutOfMemory;
+                    }
                     if refusal.ends_search {
                         break 'search;
                     }
@@ -83,7 +89,7 @@ pub(crate) async fn connect_with(
         }
     }
     let message = format!("cannot connect to PostgreSQL at {}", refusals.join("; at "));
-    Err(Failure::new(Reason::Unavailable, message))
+    Err(Failure::new(reason, message))
 }
 
 /// Returns what was worth a warning since the program started.
@@ -126,17 +132,26 @@ async fn attempt(
     };
     match answer(limit, open).await {
         Ok(Ok((connection, None))) => Ok(connection),
-        Ok(Ok((_, Some(mismatch)))) => Err(Refusal { why: mismatch.to_owned(), ends_search: false }),
+        Ok(Ok((_, Some(mismatch)))) => {
+            Err(Refusal { why: mismatch.to_owned(), ends_search: false, is_out_of_memory: false })
+        }
         Ok(Err(error)) => {
             let code =
                 error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
             let ends_search = code.starts_with(LOGIN_REFUSED);
             let lacks_password = server.lacks_password.as_ref().filter(|_| ends_search);
             let hint = lacks_password.map(|why| format!("; {why}")).unwrap_or_default();
-            let why = certificate::explain(&error).unwrap_or_else(|| Failure::from(error).message);
-            Err(Refusal { why: why + &hint, ends_search })
+            let explained = certificate::explain(&error);
+            let failure = Failure::from(error);
+            let is_out_of_memory = failure.reason == Reason::OutOfMemory;
+            let why = explained.unwrap_or(failure.message) + &hint;
+            Err(Refusal { why, ends_search, is_out_of_memory })
         }
-        Err(_) => Err(Refusal { why: format!("no answer within {} s", limit.as_secs()), ends_search: false }),
+        Err(_) => Err(Refusal {
+            why: format!("no answer within {} s", limit.as_secs()),
+            ends_search: false,
+            is_out_of_memory: false,
+        }),
     }
 }
 

@@ -195,7 +195,7 @@ impl Criteria {
         let stand_ins: Vec<&StandIn> =
             [&NO_DAGS, &DEPENDENCIES_FROM_JSON].into_iter().filter(|it| it.is_used(schema)).collect();
         tables.extend(stand_ins.iter().map(|stand_in| stand_in.sql));
-        let replaced: Vec<&str> = stand_ins.iter().map(|stand_in| stand_in.table).collect();
+        let replaced: Vec<_> = stand_ins.iter().map(|stand_in| (stand_in.table, stand_in.table)).collect();
         tables.push(if self.spares_archived {
             "archived as not materialized (select id, name from marie_scheduler.archive)"
         } else {

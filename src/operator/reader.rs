@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
                 "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"
             }
             Lack::Filtered(_) => "; marie-exporter check prints the SQL by which the role reads every row",
-            Lack::Missing(_) => "",
+            Lack::Missing(_) | Lack::Locks(_) => "",
         };
         Err(Failure::new(Reason::Permission, format!("{}: {lack}{advice}", query.sql.name)))
     }

@@ -1,7 +1,7 @@
 -- Queues by their number of unfinished jobs, busiest first: those that keep their own series when there are
 -- more queues than the limit. $1 the pattern of text that can be sent, NULL where all can; $2 the most names.
 -- Index: any that leads with state.
-select name::text as queue
+select name::text as queue, jobs
 from (
     select name, count(*) as jobs
     from marie_scheduler.job

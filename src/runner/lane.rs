@@ -17,10 +17,14 @@ use super::turn::{Turn, share};
 use crate::collector::{Answer, Collector, Lane};
 use crate::collectors::COLLECTORS;
 use crate::database::{Failure, LONGEST_CONNECT, Reason, Run, Session};
+use crate::schema::Schema;
 use crate::shutdown::ends;
 
 /// The first pause after the database was not reached; it doubles up to the fast interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause after the server ran out of memory or locks. What we hold then is missing to the scheduler.
+const OUT_OF_MEMORY_PAUSE: Duration = Duration::from_mins(10);
 
 pub(super) struct LaneTask {
     pub(super) exporter: Arc<Exporter>,
@@ -85,10 +89,15 @@ impl LaneTask {
                 self.exporter.status.been_round(self.lane);
                 return;
             };
-            self.exporter.status.promise(self.lane, self.turns[next].due);
+            let due =
+                self.exporter.rests_until().map_or(self.turns[next].due, |end| end.max(self.turns[next].due));
+            self.exporter.status.promise(self.lane, due);
             tokio::select! {
-                () = sleep_until(self.turns[next].due) => {}
+                () = sleep_until(due) => {}
                 () = ends(&mut shutdown) => break,
+            }
+            if self.exporter.rests_until().is_some() {
+                continue;
             }
             self.exporter.status.promise(self.lane, Instant::now() + self.longest_turn(next));
             tokio::select! {
@@ -119,6 +128,11 @@ impl LaneTask {
             let failure = Failure::new(Reason::Unavailable, "internal fault, see the log line before");
             Outcome::Failed(Vec::new(), failure, Cost { busy: Duration::ZERO, own: Duration::ZERO })
         });
+        if let Outcome::Failed(_, failure, _) | Outcome::NotReached(failure) = &outcome
+            && failure.reason == Reason::OutOfMemory
+        {
+            self.exporter.rest(OUT_OF_MEMORY_PAUSE);
+        }
         let took = began.elapsed();
         self.turns[index].is_here = !matches!(outcome, Outcome::NotHere);
         match outcome {
@@ -181,11 +195,43 @@ impl LaneTask {
                 self.session.finish(run, None).await;
                 return Outcome::NotHere;
             }
+            Ok(schema) if !collector.fits_one_transaction(self.lane, config, &schema) => {
+                self.finish(run, None).await;
+                return self.attempt_apart(collector, &schema, census + looked).await;
+            }
             Ok(schema) => self.exporter.collect(collector, self.lane, &schema, &mut run, &mut answers).await,
             Err(failure) => Err(failure),
         };
         let cost = Cost { busy: census + run.busy(), own: run.busy().saturating_sub(looked) };
         self.finish(run, outcome.as_ref().err()).await;
+        match outcome {
+            Ok(()) => Outcome::Collected(answers, cost),
+            Err(failure) => Outcome::Failed(answers, failure, cost),
+        }
+    }
+
+    /// The same in several transactions; `before` is what the database has worked already.
+    async fn attempt_apart(
+        &mut self,
+        collector: &'static Collector,
+        schema: &Schema,
+        before: Duration,
+    ) -> Outcome {
+        let mut answers = Vec::new();
+        let exporter = Arc::clone(&self.exporter);
+        let collected =
+            exporter.collect_apart(collector, self.lane, schema, &mut self.session, &mut answers).await;
+        let (outcome, own) = match collected {
+            Ok(collected) => collected,
+            Err(failure) => {
+                self.exporter.telemetry.reached(false);
+                return Outcome::NotReached(failure);
+            }
+        };
+        let cost = Cost { busy: before + own, own };
+        if outcome.as_ref().is_err_and(|failure| failure.reason == Reason::Unavailable) {
+            self.exporter.telemetry.reached(false);
+        }
         match outcome {
             Ok(()) => Outcome::Collected(answers, cost),
             Err(failure) => Outcome::Failed(answers, failure, cost),
@@ -199,9 +245,19 @@ impl LaneTask {
             return Ok((Duration::ZERO, self.begin().await?));
         }
         let mut run = self.begin().await?;
-        let taken = self.exporter.take_census(&mut run).await;
-        let busy = run.busy();
-        self.finish(run, taken.as_ref().err()).await;
+        let schema = self.exporter.look(&mut run).await;
+        let mut busy = run.busy();
+        self.finish(run, schema.as_ref().err()).await;
+        let taken = match schema {
+            Ok(schema) => {
+                let exporter = Arc::clone(&self.exporter);
+                let census = exporter.catalog.take_census(&mut self.session, &exporter.config, &schema).await;
+                let (outcome, more) = census.inspect_err(|_| exporter.telemetry.reached(false))?;
+                busy += more;
+                outcome
+            }
+            Err(failure) => Err(failure),
+        };
         if let Err(failure) = taken {
             // Without it there are still the rows of the table queue, and the queues that turn up in answers.
             warn!(error = %failure, "the names of the queues in job could not be read");

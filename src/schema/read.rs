@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::Row;
 
+use super::locks::Relations;
 use super::{Filter, FoundIndex, Schema, TABLES, Table, Untrusted};
 use crate::config::SchemaName;
 use crate::database::{Connection, Failure};
@@ -30,6 +31,8 @@ impl Schema {
             states: server.try_get("states")?,
             role: server.try_get("role")?,
             encoding: server.try_get("encoding")?,
+            lock_table: server.try_get::<i64, _>("lock_table")?.unsigned_abs(),
+            relations: Relations::read(connection, name).await?,
             server_version: escaped(server.try_get("server_version")?, VERSION_LENGTH),
             in_recovery: server.try_get("in_recovery")?,
             clock_offset: clock - ours,

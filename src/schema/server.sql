@@ -1,10 +1,12 @@
--- Our role, the server, and the labels of job.state in their order (none where it is text). Of another encoding than
--- UTF-8 only labels in ASCII, for not every one can be sent.
+-- Our role, the server, the size of its lock table, and the labels of job.state in their order (none where it is
+-- text). Where the encoding is not UTF-8 only labels in ASCII are returned, because others may not be convertible.
 -- $1 is the schema's name. Costs a look into the catalog.
 select
     current_user::text as role,
     current_setting('server_version')::text as server_version,
     current_setting('server_encoding')::text as encoding,
+    current_setting('max_locks_per_transaction')::int8
+        * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8) as lock_table,
     pg_is_in_recovery() as in_recovery,
     extract(epoch from clock_timestamp())::float8 as clock,
     array(

@@ -167,7 +167,7 @@ async fn a_session_ended_in_mid_query_costs_its_collector_one_run() {
     let watch = Watch::serve(&database.url, &[]);
     let in_mid_query = "select pg_terminate_backend(pid) from pg_stat_activity
                         where datname = current_database() and application_name = 'marie-exporter'
-                            and state = 'active' and query like '%from version as v%'";
+                            and state = 'active' and query like '%.version as v%'";
     while sqlx::query(AssertSqlSafe(in_mid_query)).execute(&mut database.admin).await.unwrap().rows_affected()
         == 0
     {

@@ -27,6 +27,7 @@ mod flood;
 mod gone;
 mod hanging;
 mod hole;
+mod lock_table;
 mod migrated;
 mod pooler;
 mod signals;

@@ -1,7 +1,7 @@
 //! Deployments differ: a table that was never made, a column from a later migration, states as text, a view
 //! in the table's place, a schema of any name. Whatever is not lacking still runs.
 
-use marie_exporter::collector::{Collector, Lane, Pace, Query, SqlFile};
+use marie_exporter::collector::{Collector, Division, Lane, Pace, Query, SqlFile};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::schema::Need;
@@ -173,6 +173,7 @@ const fn needing(needs: &'static [Need]) -> Query {
         needs,
         stand_ins: &[],
         index: None,
+        division: Division::Whole,
         arguments: |_| Ok(PgArguments::default()),
     }
 }

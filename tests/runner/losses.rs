@@ -1,18 +1,28 @@
 //! Single connections that are lost while the database itself is well.
 
+use std::time::{Duration, Instant};
+
 use marie_exporter::demo::shape::Shape;
 use sqlx::AssertSqlSafe;
 
 use crate::databases::Database;
 use crate::lanes::Lanes;
 
-/// Ends all of the exporter's sessions in this database for which the condition holds.
-async fn terminate(database: &mut Database, condition: &str) -> u64 {
-    let sql = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = current_database() and application_name = 'marie-exporter' and {condition}"
-    );
-    sqlx::query(AssertSqlSafe(sql)).execute(&mut database.admin).await.unwrap().rows_affected()
+/// Ends all of the exporter's sessions in this database for which the condition holds, once there are any.
+async fn terminate(database: &mut Database, condition: &str) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let sql = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and application_name = 'marie-exporter' and {condition}"
+        );
+        let ended = sqlx::query(AssertSqlSafe(sql)).execute(&mut database.admin).await.unwrap();
+        if ended.rows_affected() > 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no session has {condition}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
@@ -28,9 +38,7 @@ async fn a_session_ended_while_its_query_runs_costs_one_run() {
         .await;
     let mut lanes = Lanes::start(&database.url, &[]);
     lanes.until_fresh(&["scheduler"]).await;
-    while terminate(&mut database, "state = 'active' and query like '%from version as v%'").await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    terminate(&mut database, "state = 'active' and query like '%.version as v%'").await;
     let lost = [("collector", "scheduler"), ("lane", "fast"), ("reason", "unavailable")];
     let failures = |now: &crate::metrics::Metrics| now.count("marie_collector_failures_total", &lost);
     lanes.until("the run has failed", |now| failures(now) > 0.0).await;
@@ -47,9 +55,7 @@ async fn a_session_ended_between_two_runs_costs_nothing() {
     let mut lanes = Lanes::start(&database.url, &flags);
     lanes.until_fresh(&["stuck"]).await;
     for _ in 0..2 {
-        while terminate(&mut database, "state = 'idle'").await == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        terminate(&mut database, "state = 'idle'").await;
         lanes.until_fresh(&["stuck"]).await;
     }
     assert_eq!(lanes.metrics().count("marie_collector_failures_total", &[]), 0.0);

@@ -11,8 +11,11 @@ mod lanes;
 mod metrics;
 
 mod changes;
+mod division;
 mod load;
 mod locks;
 mod losses;
 mod manners;
 mod outages;
+#[path = "../operator/world.rs"]
+mod world;

@@ -1,0 +1,220 @@
+//! Asks a query in as many transactions as its locks demand.
+//!
+//! With hundreds of partitions one statement over all of `job` locks thousands of relations, and the server's lock table
+//! holds a few thousand for everybody. A query that would take more than its share is asked for groups of queues, each
+//! in a transaction of its own: a group's partitions are known when its statement is planned, so no other is locked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use crate::collector::{Context, Division, Query};
+use crate::database::{Failure, Reason, Run, Session};
+use crate::schema::Schema;
+use crate::schema::queue_partitions::QueuePartition;
+
+/// The rows of a query, by transaction, and how long the database worked for them.
+#[derive(Debug)]
+pub struct Fetched {
+    pub parts: Result<Vec<Vec<PgRow>>, Failure>,
+    pub busy: Duration,
+}
+
+/// Runs a query in transactions of its own: in one, or one for each group of queues.
+///
+/// # Errors
+/// [`Reason::Unavailable`] where no transaction could be opened; the query's own failures are in the result.
+pub async fn fetch(
+    session: &mut Session,
+    query: &'static Query,
+    context: &Context<'_>,
+) -> Result<Fetched, Failure> {
+    let mut transactions = Transactions { session, schema: context.schema, busy: Duration::ZERO };
+    let parts = if query.is_divided(context.schema) {
+        by_queue(&mut transactions, query, context).await
+    } else {
+        transactions.run(async |run| Ok(vec![query.fetch(run, context).await?])).await
+    };
+    match parts {
+        Err(Stop::Unreachable(failure)) => Err(failure),
+        Err(Stop::Failed(failure)) => Ok(Fetched { parts: Err(failure), busy: transactions.busy }),
+        Ok(parts) => Ok(Fetched { parts: Ok(parts), busy: transactions.busy }),
+    }
+}
+
+/// Why no more rows come.
+enum Stop {
+    Unreachable(Failure),
+    Failed(Failure),
+}
+
+struct Transactions<'a> {
+    session: &'a mut Session,
+    schema: &'a Schema,
+    busy: Duration,
+}
+
+impl Transactions<'_> {
+    async fn run<T>(&mut self, work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>) -> Result<T, Stop> {
+        let run = self.session.begin().await.map_err(Stop::Unreachable)?;
+        self.finish(run, work).await
+    }
+
+    /// The same, with statements planned for the values of their parameters.
+    async fn run_for_values<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
+    ) -> Result<T, Stop> {
+        let run = self.session.begin_planning_for_values().await.map_err(Stop::Unreachable)?;
+        self.finish(run, work).await
+    }
+
+    async fn finish<T>(
+        &mut self,
+        mut run: Run,
+        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
+    ) -> Result<T, Stop> {
+        let outcome = match self.schema.permit_policies(&mut run).await {
+            Ok(()) => work(&mut run).await,
+            Err(failure) => Err(failure),
+        };
+        self.busy += run.busy();
+        self.session.finish(run, outcome.as_ref().err()).await;
+        outcome.map_err(Stop::Failed)
+    }
+}
+
+/// Queues that one transaction looks at.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Group {
+    queues: Vec<String>,
+    /// What planning a statement over their partitions locks.
+    relations: u64,
+}
+
+async fn by_queue(
+    transactions: &mut Transactions<'_>,
+    query: &'static Query,
+    context: &Context<'_>,
+) -> Result<Vec<Vec<PgRow>>, Stop> {
+    let schema = context.schema;
+    let tables = query.tables(schema);
+    let Some(room) = schema.room_for_partitions(tables.iter().copied()) else {
+        return Err(Stop::Failed(out_of_room(query, context, schema.locks(tables))));
+    };
+    let partitions = transactions.run(async |run| QueuePartition::read_all(run, &schema.name).await).await?;
+    let relations = relations_by_queue(&partitions);
+    let mut parts = Vec::new();
+    let mut known: BTreeSet<&str> = context.queues.known().iter().map(String::as_str).collect();
+    let mut groups = groups(partitions, room);
+    groups.reverse();
+    let is_empty = groups.is_empty();
+    while let Some(group) = groups.pop() {
+        let parents = match query.division {
+            Division::ByQueueWithParents => foreign_parents(transactions, context, &group).await?,
+            Division::ByQueue | Division::Whole => Vec::new(),
+        };
+        let locks: u64 = parents.iter().filter_map(|queue| relations.get(queue)).sum();
+        if group.relations + locks > room {
+            if group.queues.len() == 1 {
+                return Err(Stop::Failed(out_of_room(query, context, group.relations + locks)));
+            }
+            let single = |queue: String| Group { relations: relations[&queue], queues: vec![queue] };
+            groups.extend(group.queues.into_iter().rev().map(single));
+            continue;
+        }
+        for queue in &group.queues {
+            known.remove(queue.as_str());
+        }
+        let read: Vec<String> = group.queues.iter().chain(&parents).cloned().collect();
+        parts.push(part(transactions, query, context, &group.queues, &read).await?);
+    }
+    // Queues without a job get their zeros.
+    if is_empty || !known.is_empty() {
+        let idle: Vec<String> = known.into_iter().map(str::to_owned).collect();
+        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
+        let no_queue = format!("{:032x}", rand::random::<u128>());
+        parts.push(part(transactions, query, context, &idle, &[no_queue]).await?);
+    }
+    Ok(parts)
+}
+
+/// The rows of `queues`, for which the jobs of the queues `read` are read.
+async fn part(
+    transactions: &mut Transactions<'_>,
+    query: &'static Query,
+    context: &Context<'_>,
+    queues: &[String],
+    read: &[String],
+) -> Result<Vec<PgRow>, Stop> {
+    let beside: Vec<String> = read.iter().filter(|name| !queues.contains(name)).cloned().collect();
+    let of_part = context.queues.of(queues, &beside);
+    let context = Context { queues: &of_part, ..*context };
+    transactions.run_for_values(async |run| query.fetch_of_queues(run, &context, read).await).await
+}
+
+/// The queues beyond the group in which parents of its waiting jobs are.
+async fn foreign_parents(
+    transactions: &mut Transactions<'_>,
+    context: &Context<'_>,
+    group: &Group,
+) -> Result<Vec<String>, Stop> {
+    let statement = context.schema.name.statement(include_str!("division/foreign_parents.sql"));
+    transactions
+        .run_for_values(async |run| {
+            let rows = run.fetch_all(sqlx::query(statement).bind(&group.queues).persistent(false)).await?;
+            Ok(rows.iter().map(|row| row.try_get("queue")).collect::<Result<_, sqlx::Error>>()?)
+        })
+        .await
+}
+
+/// Packs partitions, in their order, into groups that lock at most `room` relations. A larger one is alone.
+fn groups(partitions: Vec<QueuePartition>, room: u64) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for partition in partitions {
+        match groups.last_mut().filter(|group| group.relations + partition.relations <= room) {
+            Some(group) => {
+                group.queues.extend(partition.queues);
+                group.relations += partition.relations;
+            }
+            None => groups.push(Group { queues: partition.queues, relations: partition.relations }),
+        }
+    }
+    groups
+}
+
+fn relations_by_queue(partitions: &[QueuePartition]) -> BTreeMap<String, u64> {
+    let by_queue = |partition: &QueuePartition| {
+        let relations = partition.relations;
+        partition.queues.clone().into_iter().map(move |queue| (queue, relations))
+    };
+    partitions.iter().flat_map(by_queue).collect()
+}
+
+fn out_of_room(query: &Query, context: &Context<'_>, locks: u64) -> Failure {
+    let lack = context.schema.lack_of_locks(locks);
+    Failure::new(Reason::LockLimit, format!("{}: {lack}", query.sql.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_packed_within_the_room() {
+        let partition = |name: &str, relations| QueuePartition { queues: vec![name.to_owned()], relations };
+        let partitions = ["a", "b", "c", "d", "e"]
+            .iter()
+            .zip([10, 10, 15, 40, 5])
+            .map(|(name, size)| partition(name, size));
+        let packed = groups(partitions.collect(), 30);
+        let names: Vec<_> = packed.iter().map(|group| (group.queues.concat(), group.relations)).collect();
+        assert_eq!(
+            names,
+            [("ab".to_owned(), 20), ("c".to_owned(), 15), ("d".to_owned(), 40), ("e".to_owned(), 5)]
+        );
+        assert!(groups(Vec::new(), 30).is_empty());
+    }
+}

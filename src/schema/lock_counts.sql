@@ -1,0 +1,34 @@
+-- How many tables and indexes belong to each table of the monitored schema, its partitions included: planning a
+-- statement over a table locks all of them. `own` are the table and its own indexes, `largest` the same of its largest
+-- partition; `is_by_queue` is whether each partition is for some values of the column name.
+-- $1 is the schema's name. Costs a look into the catalog, which follows the number of partitions.
+with recursive member (root, oid) as (
+    select c.oid, c.oid
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = $1 and c.relkind in ('r', 'p') and not c.relispartition
+    union all
+    select m.root, i.inhrelid
+    from member as m
+    join pg_inherits as i on i.inhparent = m.oid
+),
+counted as (
+    select m.root, m.oid, 1 + count(x.indexrelid) as relations
+    from member as m
+    left join pg_index as x on x.indrelid = m.oid
+    group by m.root, m.oid
+)
+select
+    c.relname::text as table_name,
+    sum(k.relations)::int8 as relations,
+    (max(k.relations) filter (where k.oid = k.root))::int8 as own,
+    coalesce(max(k.relations) filter (where k.oid <> k.root), 0)::int8 as largest,
+    exists (
+        select
+        from pg_partitioned_table as p
+        join pg_attribute as a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+        where p.partrelid = c.oid and p.partstrat = 'l' and p.partnatts = 1 and p.partdefid = 0 and a.attname = 'name'
+    ) as is_by_queue
+from counted as k
+join pg_class as c on c.oid = k.root
+group by c.oid, c.relname

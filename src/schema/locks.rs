@@ -1,0 +1,101 @@
+//! How many locks a transaction takes when it reads a table, and how many it may take.
+//!
+//! PostgreSQL keeps the locks of all sessions in one table of fixed size. A statement over a partitioned table locks
+//! every partition and every index of it while it is planned, until its transaction ends. When the table is full, the
+//! scheduler's own statements fail.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+
+use super::{Lack, Schema};
+use crate::config::SchemaName;
+use crate::database::{Connection, Failure};
+
+/// The part of the server's lock table that one process of ours uses at most.
+const SHARE: u64 = 8;
+
+/// The most locks that one process of ours holds, however large the server's table is.
+const MOST: u64 = 600;
+
+/// Sessions of one process that hold locks at the same time: the two lanes of `serve`. No command has more.
+const SESSIONS: u64 = 2;
+
+/// Locks that a transaction takes besides: on the catalog and on the table of queues.
+const CATALOG: u64 = 20;
+
+/// What planning a statement over a table locks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Relations {
+    /// The table, its partitions and the indexes of all of them.
+    all: u64,
+    /// The table and its own indexes.
+    own: u64,
+    /// The largest partition and its indexes.
+    largest_partition: u64,
+    /// Whether each partition is for some values of the column `name`.
+    is_by_queue: bool,
+}
+
+impl Relations {
+    /// Reads the relations of each table of the schema.
+    pub(super) async fn read(
+        connection: &mut Connection,
+        schema: &SchemaName,
+    ) -> Result<BTreeMap<String, Relations>, Failure> {
+        let statement = sqlx::query(include_str!("lock_counts.sql")).bind(schema.as_str());
+        let rows = connection.fetch_all(statement).await?;
+        rows.iter()
+            .map(|row| {
+                let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+                let relations = Relations {
+                    all: count("relations")?,
+                    own: count("own")?,
+                    largest_partition: count("largest")?,
+                    is_by_queue: row.try_get("is_by_queue")?,
+                };
+                Ok((row.try_get("table_name")?, relations))
+            })
+            .collect()
+    }
+}
+
+impl Schema {
+    /// Returns how many locks one transaction may take on the tables that it reads.
+    pub fn locks_allowed(&self) -> u64 {
+        ((self.lock_table / SHARE).min(MOST) / SESSIONS).saturating_sub(CATALOG)
+    }
+
+    /// Returns how many locks a transaction takes that plans statements over these tables.
+    pub fn locks<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> u64 {
+        tables.into_iter().map(|table| self.relations(table).all).sum()
+    }
+
+    /// Returns how many locks remain for partitions of `job` where a transaction reads these tables but only some queues
+    /// of `job`. None where `job` is not partitioned by queue, or not even its largest partition fits.
+    pub fn room_for_partitions<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> Option<u64> {
+        let job = self.relations("job");
+        let locks = |table| if table == "job" { job.own } else { self.relations(table).all };
+        let room = self.locks_allowed().checked_sub(tables.into_iter().map(locks).sum())?;
+        (job.is_by_queue && job.largest_partition <= room).then_some(room)
+    }
+
+    /// Returns what the database lacks for so many locks in one transaction.
+    pub fn lack_of_locks(&self, locks: u64) -> Lack {
+        let allowed = self.locks_allowed();
+        let advice = if (locks + CATALOG) * SESSIONS <= MOST {
+            "; a higher max_locks_per_transaction in postgresql.conf makes room"
+        } else {
+            ""
+        };
+        Lack::Locks(format!(
+            "{locks} locks in one transaction, more than the {allowed} that leave the server's lock table of {} to the \
+             scheduler{advice}",
+            self.lock_table
+        ))
+    }
+
+    fn relations(&self, table: &str) -> Relations {
+        self.relations.get(table).copied().unwrap_or_default()
+    }
+}
