@@ -64,8 +64,10 @@ pub enum Division {
     ByQueue,
     /// The same, if the parents of a group's jobs are read too, which can be in other queues.
     ByQueueWithParents,
-    /// It looks at DAGs, whose jobs can be in any queue.
+    /// It looks at DAGs, whose jobs can be in any queue: it is asked for all queues that have a job in one transaction.
     Whole,
+    /// The stalled DAGs, which have a way of their own.
+    StalledDags,
 }
 
 /// What a query's cost follows.
@@ -219,20 +221,24 @@ impl Query {
 
     /// Whether its locks have to be spread over several transactions, each for some of the queues.
     pub fn is_divided(&self, schema: &Schema) -> bool {
-        schema.locks(self.tables(schema)) > schema.locks_allowed()
+        schema.locks(self.tables(schema)) > schema.locks_allowed
     }
 
     fn lack_of_locks(&self, schema: &Schema) -> Option<Lack> {
         let tables = self.tables(schema);
         let locks = schema.locks(tables.iter().copied());
         let can_be_divided = || match self.division {
-            Division::Whole => false,
-            Division::ByQueue => true,
+            Division::Whole => {
+                schema.locks_of_filled_partitions(tables.iter().copied()) <= schema.locks_allowed
+            }
+            Division::ByQueue => schema.room_for_partitions(tables.iter().copied()).is_some(),
             // Without the table of dependencies, parents are found by their ids alone, in any partition.
-            Division::ByQueueWithParents => tables.contains("job_dependencies"),
+            Division::ByQueueWithParents | Division::StalledDags => {
+                tables.contains("job_dependencies")
+                    && schema.room_for_partitions(tables.iter().copied()).is_some()
+            }
         };
-        let fits = locks <= schema.locks_allowed()
-            || can_be_divided() && schema.room_for_partitions(tables.iter().copied()).is_some();
+        let fits = locks <= schema.locks_allowed || can_be_divided();
         (!fits).then(|| schema.lack_of_locks(locks))
     }
 
@@ -273,12 +279,26 @@ impl Query {
         context: &Context<'_>,
         queues: &[String],
     ) -> Result<Vec<PgRow>, Failure> {
-        let arguments = self.arguments(context).and_then(|mut arguments| {
-            let added = arguments.add(queues);
-            added.map(|()| arguments).map_err(|error| self.failure(Reason::Other, &error.to_string()))
-        })?;
+        self.fetch_over(run, context.schema, self.arguments(context)?, queues).await
+    }
+
+    /// The same with other arguments than the query's own.
+    ///
+    /// # Errors
+    /// As of [`Query::fetch`].
+    pub async fn fetch_over(
+        &self,
+        run: &mut Run,
+        schema: &Schema,
+        mut arguments: PgArguments,
+        queues: &[String],
+    ) -> Result<Vec<PgRow>, Failure> {
+        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
+        let no_queue = [format!("{:032x}", rand::random::<u128>())];
+        let added = arguments.add(if queues.is_empty() { &no_queue } else { queues });
+        added.map_err(|error| self.failure(Reason::Other, &error.to_string()))?;
         // Safe, because nothing but our own files and the quoted schema goes into it.
-        let statement = AssertSqlSafe(self.text_of_queues(context.schema, arguments.len()));
+        let statement = AssertSqlSafe(self.text_of_queues(schema, arguments.len()));
         // Planned for its values each time, so there is nothing to keep.
         let rows = run.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
         rows.map_err(|failure| self.failure(failure.reason, &failure.message))
@@ -327,7 +347,7 @@ impl Collector {
     pub fn fits_one_transaction(&self, lane: Lane, config: &Config, schema: &Schema) -> bool {
         let tables: BTreeSet<&str> =
             self.queries_in(lane, config, schema).flat_map(|query| query.tables(schema)).collect();
-        schema.locks(tables) <= schema.locks_allowed()
+        schema.locks(tables) <= schema.locks_allowed
     }
 
     /// Whether it has to know the queues; a lock on their table is no business of the others.

@@ -4,6 +4,8 @@
 //! holds a few thousand for everybody. A query that would take more than its share is asked for groups of queues, each
 //! in a transaction of its own: a group's partitions are known when its statement is planned, so no other is locked.
 
+mod stalled;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -94,51 +96,109 @@ struct Group {
     relations: u64,
 }
 
+/// Whether the states of jobs' parents are read, which can be in other queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parents {
+    Read,
+    Skip,
+}
+
+/// What one transaction answers and reads.
+#[derive(Debug)]
+struct Slice {
+    /// The queues that it answers for.
+    own: Vec<String>,
+    /// The queues whose jobs it reads: those, and those of parents.
+    read: Vec<String>,
+}
+
 async fn by_queue(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
     context: &Context<'_>,
 ) -> Result<Vec<Vec<PgRow>>, Stop> {
+    let parents = match query.division {
+        Division::ByQueueWithParents => Parents::Read,
+        Division::ByQueue => Parents::Skip,
+        Division::StalledDags => return stalled::fetch(transactions, context).await,
+        Division::Whole => return whole(transactions, query, context).await,
+    };
+    let mut known: BTreeSet<&str> = context.queues.known().iter().map(String::as_str).collect();
+    let slices = slices(transactions, query, context, parents).await?;
+    for queue in slices.iter().flat_map(|slice| &slice.own) {
+        known.remove(queue.as_str());
+    }
+    let mut parts = Vec::new();
+    for slice in &slices {
+        parts.push(part(transactions, query, context, &slice.own, &slice.read).await?);
+    }
+    // Queues without a job get their zeros.
+    if slices.is_empty() || !known.is_empty() {
+        let idle: Vec<String> = known.into_iter().map(str::to_owned).collect();
+        parts.push(part(transactions, query, context, &idle, &[]).await?);
+    }
+    Ok(parts)
+}
+
+/// Asks for all queues that have a job, in one transaction.
+async fn whole(
+    transactions: &mut Transactions<'_>,
+    query: &'static Query,
+    context: &Context<'_>,
+) -> Result<Vec<Vec<PgRow>>, Stop> {
+    let (partitions, room) = partitions(transactions, query, context).await?;
+    let locks = partitions.iter().map(|partition| partition.relations).sum();
+    if locks > room {
+        return Err(Stop::Failed(out_of_room(query, context, locks)));
+    }
+    let queues: Vec<String> = partitions.into_iter().flat_map(|partition| partition.queues).collect();
+    Ok(vec![part(transactions, query, context, context.queues.known(), &queues).await?])
+}
+
+/// The partitions that may hold rows, and how many locks there are for them.
+async fn partitions(
+    transactions: &mut Transactions<'_>,
+    query: &'static Query,
+    context: &Context<'_>,
+) -> Result<(Vec<QueuePartition>, u64), Stop> {
     let schema = context.schema;
     let tables = query.tables(schema);
     let Some(room) = schema.room_for_partitions(tables.iter().copied()) else {
         return Err(Stop::Failed(out_of_room(query, context, schema.locks(tables))));
     };
     let partitions = transactions.run(async |run| QueuePartition::read_all(run, &schema.name).await).await?;
+    Ok((partitions, room))
+}
+
+/// Divides the queues that have jobs between transactions, so that each keeps within its locks.
+async fn slices(
+    transactions: &mut Transactions<'_>,
+    query: &'static Query,
+    context: &Context<'_>,
+    parents: Parents,
+) -> Result<Vec<Slice>, Stop> {
+    let (partitions, room) = partitions(transactions, query, context).await?;
     let relations = relations_by_queue(&partitions);
-    let mut parts = Vec::new();
-    let mut known: BTreeSet<&str> = context.queues.known().iter().map(String::as_str).collect();
     let mut groups = groups(partitions, room);
     groups.reverse();
-    let is_empty = groups.is_empty();
+    let mut slices = Vec::new();
     while let Some(group) = groups.pop() {
-        let parents = match query.division {
-            Division::ByQueueWithParents => foreign_parents(transactions, context, &group).await?,
-            Division::ByQueue | Division::Whole => Vec::new(),
+        let beside = match parents {
+            Parents::Read => foreign_parents(transactions, context, &group).await?,
+            Parents::Skip => Vec::new(),
         };
-        let locks: u64 = parents.iter().filter_map(|queue| relations.get(queue)).sum();
-        if group.relations + locks > room {
-            if group.queues.len() == 1 {
-                return Err(Stop::Failed(out_of_room(query, context, group.relations + locks)));
-            }
+        let locks: u64 = beside.iter().filter_map(|queue| relations.get(queue)).sum();
+        if group.relations + locks <= room {
+            let read = group.queues.iter().chain(&beside).cloned().collect();
+            slices.push(Slice { own: group.queues, read });
+        } else if group.queues.len() == 1 {
+            return Err(Stop::Failed(out_of_room(query, context, group.relations + locks)));
+        } else {
             let single = |queue: String| Group { relations: relations[&queue], queues: vec![queue] };
             groups.extend(group.queues.into_iter().rev().map(single));
-            continue;
         }
-        for queue in &group.queues {
-            known.remove(queue.as_str());
-        }
-        let read: Vec<String> = group.queues.iter().chain(&parents).cloned().collect();
-        parts.push(part(transactions, query, context, &group.queues, &read).await?);
     }
-    // Queues without a job get their zeros.
-    if is_empty || !known.is_empty() {
-        let idle: Vec<String> = known.into_iter().map(str::to_owned).collect();
-        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
-        let no_queue = format!("{:032x}", rand::random::<u128>());
-        parts.push(part(transactions, query, context, &idle, &[no_queue]).await?);
-    }
-    Ok(parts)
+    Ok(slices)
 }
 
 /// The rows of `queues`, for which the jobs of the queues `read` are read.

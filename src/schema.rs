@@ -147,6 +147,8 @@ pub struct Schema {
     encoding: String,
     /// How many locks all sessions of the server can hold together.
     pub lock_table: u64,
+    /// How many locks one transaction of ours may take on the tables that it reads.
+    pub locks_allowed: u64,
     pub server_version: String,
     pub in_recovery: bool,
     /// The database's clock minus ours, in seconds.

@@ -1,6 +1,6 @@
 -- How many tables and indexes belong to each table of the monitored schema, its partitions included: planning a
 -- statement over a table locks all of them. `own` are the table and its own indexes, `largest` the same of its largest
--- partition; `is_by_queue` is whether each partition is for some values of the column name.
+-- partition, `filled` those of the partitions that have a page; `is_by_queue` is whether each partition is for some values of the column name.
 -- $1 is the schema's name. Costs a look into the catalog, which follows the number of partitions.
 with recursive member (root, oid) as (
     select c.oid, c.oid
@@ -13,7 +13,11 @@ with recursive member (root, oid) as (
     join pg_inherits as i on i.inhparent = m.oid
 ),
 counted as (
-    select m.root, m.oid, 1 + count(x.indexrelid) as relations
+    select
+        m.root,
+        m.oid,
+        1 + count(x.indexrelid) as relations,
+        m.root <> m.oid and pg_relation_size(m.oid) > 0 as is_filled
     from member as m
     left join pg_index as x on x.indrelid = m.oid
     group by m.root, m.oid
@@ -23,6 +27,7 @@ select
     sum(k.relations)::int8 as relations,
     (max(k.relations) filter (where k.oid = k.root))::int8 as own,
     coalesce(max(k.relations) filter (where k.oid <> k.root), 0)::int8 as largest,
+    coalesce(sum(k.relations) filter (where k.is_filled), 0)::int8 as filled,
     exists (
         select
         from pg_partitioned_table as p

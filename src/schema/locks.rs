@@ -18,8 +18,8 @@ const SHARE: u64 = 8;
 /// The most locks that one process of ours holds, however large the server's table is.
 const MOST: u64 = 600;
 
-/// Sessions of one process that hold locks at the same time: the two lanes of `serve`. No command has more.
-const SESSIONS: u64 = 2;
+/// The most sessions of one process that hold locks at the same time: the two lanes of `serve`.
+pub(super) const SESSIONS: u64 = 2;
 
 /// Locks that a transaction takes besides: on the catalog and on the table of queues.
 const CATALOG: u64 = 20;
@@ -33,6 +33,8 @@ pub(super) struct Relations {
     own: u64,
     /// The largest partition and its indexes.
     largest_partition: u64,
+    /// The partitions that may hold rows and their indexes.
+    filled_partitions: u64,
     /// Whether each partition is for some values of the column `name`.
     is_by_queue: bool,
 }
@@ -52,6 +54,7 @@ impl Relations {
                     all: count("relations")?,
                     own: count("own")?,
                     largest_partition: count("largest")?,
+                    filled_partitions: count("filled")?,
                     is_by_queue: row.try_get("is_by_queue")?,
                 };
                 Ok((row.try_get("table_name")?, relations))
@@ -61,9 +64,9 @@ impl Relations {
 }
 
 impl Schema {
-    /// Returns how many locks one transaction may take on the tables that it reads.
-    pub fn locks_allowed(&self) -> u64 {
-        ((self.lock_table / SHARE).min(MOST) / SESSIONS).saturating_sub(CATALOG)
+    /// Shares the locks of this process between so many sessions, of which each runs one transaction at a time.
+    pub fn share_locks(&mut self, sessions: u64) {
+        self.locks_allowed = ((self.lock_table / SHARE).min(MOST) / sessions).saturating_sub(CATALOG);
     }
 
     /// Returns how many locks a transaction takes that plans statements over these tables.
@@ -76,22 +79,28 @@ impl Schema {
     pub fn room_for_partitions<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> Option<u64> {
         let job = self.relations("job");
         let locks = |table| if table == "job" { job.own } else { self.relations(table).all };
-        let room = self.locks_allowed().checked_sub(tables.into_iter().map(locks).sum())?;
+        let room = self.locks_allowed.checked_sub(tables.into_iter().map(locks).sum())?;
         (job.is_by_queue && job.largest_partition <= room).then_some(room)
+    }
+
+    /// Returns how many locks planning a statement over these tables takes where empty partitions of `job` are left out.
+    pub fn locks_of_filled_partitions<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> u64 {
+        let locks = |table| {
+            let relations = self.relations(table);
+            if table == "job" && relations.is_by_queue {
+                relations.own + relations.filled_partitions
+            } else {
+                relations.all
+            }
+        };
+        tables.into_iter().map(locks).sum()
     }
 
     /// Returns what the database lacks for so many locks in one transaction.
     pub fn lack_of_locks(&self, locks: u64) -> Lack {
-        let allowed = self.locks_allowed();
-        let advice = if (locks + CATALOG) * SESSIONS <= MOST {
-            "; a higher max_locks_per_transaction in postgresql.conf makes room"
-        } else {
-            ""
-        };
         Lack::Locks(format!(
-            "{locks} locks in one transaction, more than the {allowed} that leave the server's lock table of {} to the \
-             scheduler{advice}",
-            self.lock_table
+            "{locks} locks in one transaction, more than the {} that leave the server's lock table of {} to the scheduler",
+            self.locks_allowed, self.lock_table
         ))
     }
 

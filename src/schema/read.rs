@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::Row;
 
-use super::locks::Relations;
+use super::locks::{Relations, SESSIONS};
 use super::{Filter, FoundIndex, Schema, TABLES, Table, Untrusted};
 use crate::config::SchemaName;
 use crate::database::{Connection, Failure};
@@ -38,6 +38,7 @@ impl Schema {
             clock_offset: clock - ours,
             ..Schema::default()
         };
+        schema.share_locks(SESSIONS);
         let used = schema.read_relations(connection).await?;
         schema.read_tables(connection, &used).await?;
         schema.read_indexes(connection, &used).await?;
