@@ -29,12 +29,11 @@ pub(super) fn complete(headers: &mut HeaderMap, configured: &HeaderMap) {
     headers.extend(configured.clone());
 }
 
-/// Whether the request's host is a name that only this machine or its own network resolves: an IP address, `localhost`,
-/// or a name without a dot.
+/// Whether the request's host is a name that no public name server resolves: an IP address, `localhost`, a name without a
+/// dot, or one that this machine gives itself or lists in /etc/hosts.
 ///
 /// On a listener for this machine alone, another name can only be a page's in a browser here, whose owner has it resolve
-/// to 127.0.0.1 to read the answers (DNS rebinding). Prometheus by an address, `localhost` or a name in /etc/hosts such
-/// as `marie` is not affected.
+/// to 127.0.0.1 to read the answers (DNS rebinding).
 pub(super) fn has_local_host<B>(request: &Request<B>) -> bool {
     let named = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("not.ascii"));
     // HTTP/1.0 has no host, and no browser speaks it.
@@ -49,7 +48,24 @@ pub(super) fn has_local_host<B>(request: &Request<B>) -> bool {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
     }
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    host.parse::<std::net::Ipv4Addr>().is_ok() || !host.contains('.') || host.ends_with(".localhost")
+    host.parse::<std::net::Ipv4Addr>().is_ok()
+        || !host.contains('.')
+        || host.ends_with(".localhost")
+        || own_names().is_some_and(|names| is_among(&names, &host))
+}
+
+/// The name of this machine and the lines of /etc/hosts, read each time because both can change.
+fn own_names() -> Option<String> {
+    let hosts = std::fs::read_to_string("/etc/hosts").ok()?;
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(format!("- {own}\n{hosts}"))
+}
+
+/// Whether a text in the format of /etc/hosts has this name.
+fn is_among(hosts: &str, name: &str) -> bool {
+    let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let mut names = lines.flat_map(|line| line.split_whitespace().skip(1));
+    names.any(|listed| listed.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -87,5 +103,22 @@ mod tests {
             }
         }
         assert!(has_local_host(&Request::new(())));
+    }
+
+    #[test]
+    fn names_of_etc_hosts_are_local() {
+        let hosts = "- db1.corp.example\n127.0.0.1\tmarie.corp.example marie # other.example\n#10.0.0.1 old.example\n\n::1";
+        for (name, is_listed) in [
+            ("db1.corp.example", true),
+            ("marie.corp.example", true),
+            ("Marie.Corp.Example", true),
+            ("other.example", false),
+            ("old.example", false),
+            ("corp.example", false),
+            ("127.0.0.1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_among(hosts, name), is_listed, "{name}");
+        }
     }
 }
