@@ -15,6 +15,7 @@ use marie_exporter::operator::print::Style;
 use marie_exporter::{
     check, dashboards, health, listing, maintain, manual, operator, rights, serve, shutdown,
 };
+use tracing::error;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -119,7 +120,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    // One for each lane. The server of `serve` has its own.
+    // The lanes and the server of `serve` have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -148,6 +149,8 @@ fn log(log: &LogConfig) {
         }
         Format::Json => registry.with(lines.json()).init(),
     }
+    // A panic of the driver or of one collector is caught; it must not break the format of the log.
+    std::panic::set_hook(Box::new(|panic| error!("internal fault: {panic}")));
 }
 
 /// Writes a field of a log line. Because a field may hold text of a client or the server, it is escaped and shortened:

@@ -1,19 +1,24 @@
 //! `marie-exporter serve`: both lanes and the HTTP server, until the process is told to end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::access::{self, Access};
 use crate::collector::Lane;
 use crate::config::{Config, WebConfig};
 use crate::runner::Exporter;
 use crate::server::{self, Front, ListenError, Listener};
+use crate::shutdown::ends;
+
+/// How long requests and lanes may take to end; they are done much sooner.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// Serves until `shutdown` turns true; the database may come and go meanwhile. `hangups` are the process's SIGHUPs,
 /// if they are not to end it.
@@ -28,7 +33,7 @@ pub async fn serve(
     let access = Access::load(config.web.config_file.as_deref())?;
     let scheme = if access.acceptor.is_some() { "https" } else { "http" };
     let access = watch::Sender::new(Arc::new(access));
-    let http = HttpRuntime::start()?;
+    let http = Threads::start(1, "http")?;
     let (listeners, health) = listen(&config.web, &http.handle)?;
     let exporter = Arc::new(Exporter::new(config)?);
     let mut tasks = JoinSet::new();
@@ -44,13 +49,31 @@ pub async fn serve(
     }
     let follow = access::follow(Arc::clone(&exporter), access, hangups, shutdown.clone());
     tasks.spawn_on(follow, &http.handle);
+    // A server that sends without end keeps a lane's thread busy, for the driver does not yield while there is more to
+    // read. Signals and requests must not wait in the queue of such a thread.
+    let lanes = Threads::start(Lane::ALL.len(), "lane")?;
     for lane in Lane::ALL {
-        tasks.spawn(Arc::clone(&exporter).run(lane, shutdown.clone()));
+        tasks.spawn_on(Arc::clone(&exporter).run(lane, shutdown.clone()), &lanes.handle);
     }
-    while let Some(ended) = tasks.join_next().await {
-        ended.context("a task of the exporter has panicked, so it ends")?;
+    let all_end = async {
+        while let Some(ended) = tasks.join_next().await {
+            ended.context("a task of the exporter has panicked, so it ends")?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        outcome = all_end => outcome,
+        () = is_overdue(shutdown) => {
+            warn!("a lane does not end, because the database keeps it busy; ending without it");
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+/// Waits until the process should have ended.
+async fn is_overdue(mut shutdown: watch::Receiver<bool>) {
+    ends(&mut shutdown).await;
+    tokio::time::sleep(LONGEST_END).await;
 }
 
 /// Binds all addresses before anything is served: those for all routes, and the one for health.
@@ -66,22 +89,24 @@ fn listen(web: &WebConfig, runtime: &Handle) -> Result<(Vec<Listener>, Option<Li
     Ok((listeners, health.transpose()?))
 }
 
-/// The server's thread. Because it is apart from the lanes' threads, requests are answered while a database floods a lane.
-struct HttpRuntime {
+/// Threads for a part of the exporter. Because the lanes' threads are apart from the server's, requests are answered
+/// while a database floods a lane.
+struct Threads {
     handle: Handle,
     /// Taken when it is dropped.
     runtime: Option<Runtime>,
 }
 
-impl HttpRuntime {
-    fn start() -> anyhow::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("http").enable_all().build();
-        let runtime = runtime.context("cannot start the server's thread")?;
+impl Threads {
+    fn start(count: usize, name: &str) -> anyhow::Result<Self> {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(count).thread_name(name).enable_all().build();
+        let runtime = runtime.with_context(|| format!("cannot start the threads {name}"))?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 }
 
-impl Drop for HttpRuntime {
+impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // The other runtime's threads must not wait for it.

@@ -9,6 +9,8 @@
 mod check_metrics;
 #[path = "../support/databases.rs"]
 mod databases;
+#[path = "../support/fake_server.rs"]
+mod fake_server;
 #[path = "../support/metrics.rs"]
 mod metrics;
 #[path = "../support/process.rs"]
@@ -19,6 +21,7 @@ mod scrape;
 mod addresses;
 mod certificates;
 mod columns;
+mod confused;
 mod excess;
 mod files;
 mod filtered;
