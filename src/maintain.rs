@@ -93,7 +93,7 @@ fn advice(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::Permission => Some("this takes a role that owns the scheduler's tables, not the exporter's"),
         Reason::Lock => {
-            Some("somebody holds a lock on the scheduler's tables (see pg_locks); try again later")
+            Some("another session holds a lock on the scheduler's tables (see pg_locks); try again later")
         }
         Reason::Timeout => {
             Some("the server took too long; a smaller --batch may help, but a DAG is never divided")

@@ -1,5 +1,5 @@
 //! The way from a plan to what is done: batch after batch, with a pause as long as the work before it, so that replicas and
-//! everybody else keep up; until it is done or told to end.
+//! other sessions keep up; until it is done or a signal ends it.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::database::{Failure, Reason};
 /// The least that is left to others between two batches.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
-/// What stayed because somebody was at work with it is tried again so often.
+/// How often units that are locked by another session are tried.
 const ROUNDS: u32 = 3;
 
 /// So many units that cannot be taken are passed over; with more it is not they that something is wrong with.
@@ -110,14 +110,14 @@ async fn take_in_rounds(
         if units.is_empty() {
             break;
         }
-        info!(units = units.len(), round, "somebody is at work with these, or they have changed");
+        info!(units = units.len(), round, "locked by another session or changed since the plan");
     }
     done.taken.busy = units;
     Ok(())
 }
 
 /// Takes a batch; where something is wrong with it, its units one by one, so that one of them does not keep the others from
-/// going, today and at every later run. Returns those that somebody is at work with.
+/// going, today and at every later run. Returns those that are locked or have changed.
 async fn take_batch(
     writer: &mut Writer,
     work: (&Disposal, &Criteria),

@@ -91,13 +91,13 @@ impl Cleanup<'_> {
         console.say(&format!("{sum} {}, and {} rows of dag deleted, by {who}.", self.done, taken.dags));
         if !taken.busy.is_empty() {
             console.say(&format!(
-                "{} stayed: somebody is at work with them, or they have changed. Run it again for those.",
+                "{} skipped: locked by another session or changed since the plan. Run it again for those.",
                 report::units(&taken.busy)
             ));
         }
         for (unit, why) in &done.failed {
             let what = if unit.is_dag { "DAG" } else { "job" };
-            console.say(&format!("The {what} {} stayed: {why}", unit.id));
+            console.say(&format!("The {what} {} was skipped: {why}", unit.id));
         }
         if taken.plan.jobs() < plan.jobs() {
             console.say(&format!("{} of the plan's {} jobs are done.", taken.plan.jobs(), plan.jobs()));

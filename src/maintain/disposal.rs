@@ -1,6 +1,6 @@
 //! What happens to the units of a batch, in one transaction: they are locked, judged once more, and their jobs moved into
-//! the archive or deleted, their DAGs after them. A unit that has changed since the plan, or that somebody is at work
-//! with, stays where it is.
+//! the archive or deleted, their DAGs after them. A unit that has changed since the plan, or that another session
+//! has locked, stays where it is.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ pub(super) struct Taken {
     pub(super) plan: Plan,
     /// Rows of the table dag that have gone.
     pub(super) dags: u64,
-    /// What stayed although the plan had it: somebody is at work with it, or it has changed.
+    /// What was skipped: locked by another session or changed since the plan.
     pub(super) busy: Vec<Unit>,
 }
 
@@ -102,7 +102,7 @@ impl Disposal {
                 Ok(()) => Ok(taken),
                 Err(failure) => Err(Failure {
                     message: format!(
-                        "the server was told to commit {} and has not answered, so they may be done as well: {}",
+                        "the commit of {} was sent and not answered, so they may be done as well: {}",
                         taken.plan.sum(),
                         failure.message
                     ),

@@ -105,7 +105,7 @@ pub(super) async fn purge(
     Ok(())
 }
 
-/// Deletes them batch after batch, counting in `done`; false where it was told to end before.
+/// Deletes them batch after batch, counting in `done`; false where a signal has ended it.
 async fn take(
     writer: &mut Writer,
     old: &Old,

@@ -58,7 +58,7 @@ pub(super) async fn make(
 /// Runs one statement, again where it does not get its lock or loses a deadlock.
 ///
 /// CREATE INDEX on a partitioned table waits for all its writers, and ATTACH PARTITION for all readers and writers of
-/// the partition; whoever comes later waits behind them. So they give up soon. CONCURRENTLY only waits for
+/// the partition; later statements wait behind them. So they give up soon. CONCURRENTLY only waits for
 /// transactions to end and keeps no reader or writer waiting.
 async fn make_one(writer: &mut Writer, statement: &str) -> Result<(), Failure> {
     let is_concurrent = statement.contains(" INDEX CONCURRENTLY ");

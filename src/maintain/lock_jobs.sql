@@ -1,5 +1,5 @@
 -- The jobs of the DAGs $1 and the single jobs $2, $3 whether those may be in a DAG; and which of them are held for this
--- transaction: those that nobody is at work with. Waits for nobody, so that the scheduler is never part of a deadlock.
+-- transaction: those that no other session has locked. Waits for no lock, so that the scheduler is never part of a deadlock.
 -- Indexes: on (dag_id), and the one on id that every shape has.
 with held as materialized (
     select id, name

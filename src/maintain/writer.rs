@@ -133,7 +133,7 @@ impl Writer {
         Ok(rows.iter().map(|row| row.try_get("lacking")).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// The refusal of whoever lacks these.
+    /// The refusal of a role that lacks these.
     pub(super) fn denied(&self, lacking: &[String]) -> Failure {
         let message = format!("the role of {} has no right of {}", self.who, lacking.join(", "));
         Failure::new(Reason::Permission, message)

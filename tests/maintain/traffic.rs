@@ -109,14 +109,14 @@ async fn nothing_is_lost_or_doubled_and_no_unfinished_dag_is_touched_whatever_go
 }
 
 #[tokio::test]
-async fn a_dag_that_somebody_is_at_work_with_stays() {
+async fn locked_dag_is_skipped() {
     let mut scheduler = Scheduler::new(Shape::New, 40, 0.8).await;
     let expected = scheduler.in_finished_dags("7 days", "true").await;
     let held = expected.first().unwrap();
     let mut session = scheduler.database.session().await;
     databases::run(&mut session, &format!("begin; update job set priority = 9 where id = '{held}'")).await;
     let told = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
-    assert!(told.contains("somebody is at work with them, or they have changed"), "{told}");
+    assert!(told.contains("locked by another session or changed since the plan"), "{told}");
     let of_dag = format!("select id from job where dag_id = (select dag_id from job where id = '{held}')");
     let stayed = scheduler.ids(&of_dag).await;
     let archived = scheduler.ids("select id from archive").await;
@@ -157,13 +157,13 @@ async fn there_is_one_run_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_table_that_somebody_holds_is_told_as_that() {
+async fn locked_table_is_named_with_advice() {
     let mut scheduler = Scheduler::new(Shape::Mid, 10, 0.8).await;
     scheduler.database.run("begin; lock table job in access exclusive mode").await;
     for arguments in [&["archive", "--older-than=7d"][..], &["purge", "all"]] {
         let refused = scheduler.maintain(arguments).refused();
         assert!(
-            refused.contains("somebody holds a lock on the scheduler's tables (see pg_locks)"),
+            refused.contains("another session holds a lock on the scheduler's tables (see pg_locks)"),
             "{refused}"
         );
     }
