@@ -2,6 +2,7 @@
 //! the message out.
 
 mod messages;
+mod web;
 mod web_file;
 
 use std::path::Path;
