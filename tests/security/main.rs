@@ -28,6 +28,7 @@ mod filtered;
 mod memory;
 mod names;
 mod planted;
+mod planted_set;
 mod redaction;
 mod refusals;
 mod role;
