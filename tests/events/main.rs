@@ -20,6 +20,7 @@ mod backlog;
 mod counting;
 mod exactly_once;
 mod history;
+mod holds;
 mod kills;
 mod open_transactions;
 mod rewrites;

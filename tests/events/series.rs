@@ -2,7 +2,7 @@
 
 use marie_exporter::demo::shape::Shape;
 
-use crate::counting::{Counting, Series, sum, value};
+use crate::counting::{Counting, Folder, Series, sum, value};
 use crate::databases::Database;
 
 const FINISHED: &str = "marie_jobs_finished_total";
@@ -98,4 +98,97 @@ async fn a_date_beyond_all_sense_stops_nothing() {
     }
     let counted = counting.settle(&mut database).await;
     assert_eq!(sum(&counted, FINISHED), 4.0);
+}
+
+#[tokio::test]
+async fn sla_within_a_minute_of_creation_is_no_promise() {
+    let mut database = Database::new(Shape::New).await;
+    let mut counting = Counting::start(&database).await;
+    for (number, seconds) in [-1, 0, 2, 60, 61].into_iter().enumerate() {
+        database
+            .run(&format!(
+                "insert into job (id, name, dag_id, state, created_on, completed_on, soft_sla, hard_sla)
+                 select md5('{number}')::uuid, 'idle', md5('dag')::uuid, 'completed', at, now(),
+                    at + interval '{seconds} s', at + interval '{seconds} s'
+                 from (select now() - interval '1 hour' as at) as creation"
+            ))
+            .await;
+    }
+    let counted = counting.settle(&mut database).await;
+    assert_eq!(sum(&counted, FINISHED), 5.0);
+    for sla in ["soft", "hard"] {
+        for family in ["marie_job_sla_finished_total", "marie_job_sla_missed_total"] {
+            assert_eq!(value(&counted, family, &["idle", sla]), Some(1.0), "{family}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn evicted_queue_that_comes_back_keeps_its_counts() {
+    let mut database = Database::new(Shape::New).await;
+    database.run("delete from queue where name = 'idle'; select create_queue('first', '{}')").await;
+    let mut counting = Counting::start_with(&database, &["--queues.limit=2"]).await;
+    database.run(&failed_job("extract", 1)).await;
+    database.run(&failed_job("first", 2)).await;
+    assert_eq!(sum(&counting.settle(&mut database).await, FINISHED), 2.0);
+    // Both are gone. One new queue takes the room of the first, which has events in the same poll.
+    database
+        .run(
+            "set session_replication_role = replica; delete from job; delete from queue;
+             set session_replication_role = origin; select create_queue('newer', '{}')",
+        )
+        .await;
+    let events = [failed_job("newer", 3), failed_job("newer", 4), failed_job("extract", 5)].concat();
+    database.run(&format!("{events} delete from job where name = 'extract'")).await;
+    let counted = counting.settle(&mut database).await;
+    assert_eq!(value(&counted, FINISHED, &["newer", "failed"]), Some(2.0));
+    assert_eq!(value(&counted, FINISHED, &["extract", "failed"]), Some(2.0));
+    assert_eq!(value(&counted, FINISHED, &["first", "failed"]), None);
+}
+
+#[tokio::test]
+async fn series_of_deleted_queue_go_after_an_hour() {
+    let mut database = Database::new(Shape::New).await;
+    let folder = Folder::new();
+    database.run("select create_queue('short-lived', '{}')").await;
+    let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
+    database.run(&failed_job("short-lived", 1)).await;
+    database
+        .run(
+            "insert into dag (id, name, planner, state, completed_on)
+              values (gen_random_uuid(), 'd', 'old planner', 'completed', now())",
+        )
+        .await;
+    counting.settle(&mut database).await;
+    database
+        .run(
+            "set session_replication_role = replica; delete from job where name = 'short-lived';
+              delete from queue where name = 'short-lived'; set session_replication_role = origin",
+        )
+        .await;
+    let has =
+        |series: &Series, owner: &str| series.keys().any(|(_, labels)| labels.contains(&owner.to_owned()));
+    for (hours, queue, planner) in
+        [(0.0, true, true), (0.9, true, true), (1.0, false, true), (24.0, false, false)]
+    {
+        folder.change(|saved| {
+            for times in ["gone", "planners"] {
+                for since in saved["presence"][times].as_object_mut().unwrap().values_mut() {
+                    *since = (since.as_f64().unwrap() - hours * 3600.0).into();
+                }
+            }
+        });
+        counting.restart();
+        let now = counting.poll().await.unwrap();
+        assert_eq!((has(&now, "short-lived"), has(&now, "old planner")), (queue, planner), "{hours} h");
+        assert!(has(&now, "extract"));
+        // Each step says how long ago in all.
+        folder.change(|saved| {
+            for times in ["gone", "planners"] {
+                for since in saved["presence"][times].as_object_mut().unwrap().values_mut() {
+                    *since = (since.as_f64().unwrap() + hours * 3600.0).into();
+                }
+            }
+        });
+    }
 }

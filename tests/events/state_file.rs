@@ -92,3 +92,52 @@ async fn a_file_that_cannot_be_written_is_told_at_once_and_later_counts_nothing_
     std::fs::remove_dir(&blocked).unwrap();
     assert_eq!(counted(&mut counting, &mut database).await, 1.0);
 }
+
+/// As a release wrote it whose format was 1.
+#[tokio::test]
+async fn state_file_of_format_1_is_read() {
+    let mut database = Database::new(Shape::New).await;
+    let folder = Folder::new();
+    let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
+    database.run(FINISH).await;
+    counting.settle(&mut database).await;
+    folder.change(|saved| {
+        let saved = saved.as_object_mut().unwrap();
+        for new in ["watermarks", "recent", "presence"] {
+            saved.remove(new).unwrap();
+        }
+        saved.insert("format".to_owned(), 1.into());
+        for total in saved["totals"].as_array_mut().unwrap() {
+            let total = total.as_object_mut().unwrap();
+            total.remove("published");
+            total.insert("is_shown".to_owned(), true.into());
+        }
+    });
+    database.run(FINISH).await;
+    counting.restart();
+    assert_eq!(sum(&counting.poll().await.unwrap(), "marie_jobs_finished_total"), 1.0);
+    assert_eq!(counted(&mut counting, &mut database).await, 2.0);
+    assert_eq!(folder.names(), ["events.json"], "none is set aside");
+}
+
+#[tokio::test]
+async fn state_file_follows_no_link_and_is_private() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mut database = Database::new(Shape::New).await;
+    let folder = Folder::new();
+    let victim = folder.file().with_file_name("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    let temporary = folder.file().with_file_name(format!("events.json.new-{}", std::process::id()));
+    symlink(&victim, &temporary).unwrap();
+    let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
+    symlink(&victim, &temporary).unwrap();
+    database.run(FINISH).await;
+    counting.settle(&mut database).await;
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    assert_eq!(std::fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+
+    std::fs::remove_file(folder.file()).unwrap();
+    symlink(&victim, folder.file()).unwrap();
+    let error = Feed::new(&counting.config).err().unwrap().to_string();
+    assert!(error.contains("it is a symbolic link"), "{error}");
+}
