@@ -1,5 +1,5 @@
-//! Unfinished jobs that have missed an SLA or are about to. The gateway stamps jobs without a promise with
-//! a soft SLA at their submission, so an SLA at or before `created_on` is not counted.
+//! Unfinished jobs that have missed an SLA or are about to. The gateway stamps jobs without a promise with a soft SLA at
+//! their submission, by its own clock. So an SLA within a minute of `created_on` is not counted.
 
 use sqlx::Arguments;
 
@@ -30,7 +30,7 @@ static SLA_OVERDUE: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE, "sla"],
     help: "Unfinished jobs (created, retry, active) whose soft or hard SLA has passed. A job can be in both. An SLA \
-           at or before the job's creation is no promise and is not counted.",
+           within a minute of the job's creation is no promise and is not counted.",
     together: Together::Sum,
 };
 

@@ -102,7 +102,8 @@ static JOBS_DEFERRED: Family = Family {
     name: "marie_jobs_deferred",
     kind: Kind::Gauge,
     labels: &[QUEUE],
-    help: "Waiting jobs (created or retry) whose start_after is in the future and that nothing else blocks.",
+    help: "Waiting jobs (created or retry) whose start_after is in the future and that nothing else blocks. Retries are \
+           in it until their start_after, although the scheduler's memory restarts them after two seconds.",
     together: Together::Sum,
 };
 

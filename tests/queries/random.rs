@@ -44,7 +44,7 @@ impl Dice {
     fn job(&mut self, number: u128, dag: &Dag, queues: &[String], states: &[&'static str]) -> Job {
         let created = self.time();
         let sla = |dice: &mut Dice| match dice.0.random_range(0..3) {
-            0 => Some(created + dice.pick(&[-1, 0, 0, 1])),
+            0 => Some(created + dice.pick(&[-1, 0, 2, MINUTE, MINUTE + 1])),
             _ => dice.maybe_time(),
         };
         Job {

@@ -86,6 +86,26 @@ fn no_statement_names_a_state_that_some_shapes_lack() {
     }
 }
 
+/// SQL cannot share an expression, so the rule which SLA is a promise stands in each file that judges one.
+#[test]
+fn every_judge_of_slas_has_the_same_rule() {
+    let judges = ["job_events.sql", "sla.sql", "overdue.sql"];
+    let mut found = 0;
+    for (path, text) in readers() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if judges.contains(&name.as_str()) {
+            found += 1;
+            assert!(statement(&text).contains("created_on + interval '1 minute'"), "{name}");
+        } else {
+            assert!(
+                !statement(&text).contains("_sla >") && !statement(&text).contains("deadline >"),
+                "{name}"
+            );
+        }
+    }
+    assert_eq!(found, judges.len());
+}
+
 #[test]
 fn no_statement_depends_on_the_order_of_columns() {
     for (path, text) in readers() {

@@ -42,7 +42,7 @@ impl World {
         for job in self.unfinished() {
             for (sla, deadline) in [("soft", job.soft_sla), ("hard", job.hard_sla)] {
                 let family = match deadline {
-                    Some(deadline) if deadline <= job.created => continue,
+                    Some(deadline) if deadline <= job.created + MINUTE => continue,
                     Some(deadline) if deadline < 0 => "marie_jobs_sla_overdue",
                     Some(deadline) if deadline <= 15 * MINUTE => "marie_jobs_sla_due_soon",
                     _ => continue,
