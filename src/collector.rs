@@ -5,6 +5,7 @@
 //! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
 
 mod by_queue;
+mod optional;
 
 use std::collections::BTreeSet;
 
@@ -38,9 +39,11 @@ pub struct Query {
     /// The families that it serves, where its rows are by queue: those of queues without series of their own are
     /// summed by the database ([`by_queue`]).
     pub by_queue: &'static [&'static Family],
+    /// Columns that are read where they exist, and are NULL elsewhere.
+    pub optional: &'static [Optional],
     /// Without these the query is left out.
     pub needs: &'static [Need],
-    /// Tables and columns that are read where they exist, and what is read instead where not.
+    /// Tables that are read where they exist, and what is read instead where not.
     pub stand_ins: &'static [StandIn],
     /// The index that keeps it cheap.
     pub index: Option<Index>,
@@ -112,6 +115,16 @@ pub struct StandIn {
     pub needs: &'static [Need],
 }
 
+/// A column that some generations of the schema lack.
+#[derive(Debug)]
+pub struct Optional {
+    pub table: &'static str,
+    /// The column alone.
+    pub need: Need,
+    /// The type of the NULL that stands for it.
+    pub data_type: &'static str,
+}
+
 /// What one query gave.
 #[derive(Debug)]
 pub struct Answer {
@@ -135,7 +148,8 @@ impl Query {
             .stand_ins
             .iter()
             .flat_map(|stand_in| if stand_in.is_used(schema) { stand_in.needs } else { stand_in.instead_of });
-        self.needs.iter().chain(or_instead)
+        let optional = self.optional.iter().filter(|column| !schema.is_missing(&column.need));
+        self.needs.iter().chain(or_instead).chain(optional.map(|column| &column.need))
     }
 
     /// What this query lacks here, if anything; what is not there before what may not be read.
@@ -198,9 +212,10 @@ impl Query {
         });
         let mut expressions: Vec<String> = jobs.into_iter().collect();
         let mut replaced = Vec::new();
-        for stand_in in self.stand_ins_here(schema) {
-            expressions.push(schema.name.qualify_except(stand_in.sql, of_queues));
-            replaced.push((stand_in.table, stand_in.table));
+        let stand_ins = self.stand_ins_here(schema).map(|stand_in| (stand_in.table, stand_in.sql.to_owned()));
+        for (table, sql) in stand_ins.chain(optional::without_missing(self.needs, self.optional, schema)) {
+            expressions.push(schema.name.qualify_except(&sql, of_queues));
+            replaced.push((table, table));
         }
         replaced.extend(of_queues);
         let text = schema.name.qualify_except(self.sql.text, &replaced);

@@ -9,6 +9,18 @@ macro_rules! sql {
 }
 pub(crate) use sql;
 
+/// A column that some generations of the schema lack: its table, name and type.
+macro_rules! optional {
+    ($table:literal . $column:literal : $data_type:literal) => {
+        $crate::collector::Optional {
+            table: $table,
+            need: $crate::schema::Need::Columns($table, &[$column]),
+            data_type: $data_type,
+        }
+    };
+}
+pub(crate) use optional;
+
 pub mod dags;
 pub mod queues;
 pub mod retries;
@@ -50,6 +62,7 @@ const UNFINISHED: Query = Query {
     pace: Pace::Fast,
     wanted: |_| true,
     by_queue: &[],
+    optional: &[],
     needs: &[],
     stand_ins: &[],
     index: Some(BY_STATE),

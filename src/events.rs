@@ -35,6 +35,7 @@ use self::state::State;
 use self::state_file::Identity;
 pub use self::state_file::StateFileError;
 use crate::collector::{Answer, Collector, Context, Division, Pace, Query, SqlFile};
+use crate::collectors::optional;
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
@@ -53,6 +54,10 @@ static QUERIES: [Query; TABLES] = [
         pace: Pace::Fast,
         wanted: |_| true,
         by_queue: &[],
+        optional: &[
+            optional!("job_history"."soft_sla": "timestamptz"),
+            optional!("job_history"."hard_sla": "timestamptz"),
+        ],
         needs: &[Need::Columns(
             "job_history",
             &[
@@ -66,8 +71,6 @@ static QUERIES: [Query; TABLES] = [
                 "created_on",
                 "started_on",
                 "completed_on",
-                "soft_sla",
-                "hard_sla",
                 "history_created_on",
             ],
         )],
@@ -81,21 +84,13 @@ static QUERIES: [Query; TABLES] = [
         pace: Pace::Fast,
         wanted: |_| true,
         by_queue: &[],
+        optional: &[optional!("dag_history"."planner": "text")],
         needs: &[
             // Without the jobs' history the collector is off.
             Need::Columns("job_history", &["history_id"]),
             Need::Columns(
                 "dag_history",
-                &[
-                    "history_id",
-                    "xmin",
-                    "id",
-                    "state",
-                    "planner",
-                    "created_on",
-                    "completed_on",
-                    "history_created_on",
-                ],
+                &["history_id", "xmin", "id", "state", "created_on", "completed_on", "history_created_on"],
             ),
         ],
         stand_ins: &[],

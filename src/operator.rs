@@ -61,6 +61,7 @@ const QUERY: Query = Query {
     pace: Pace::Fast,
     wanted: |_| true,
     by_queue: &[],
+    optional: &[],
     needs: &[],
     stand_ins: &[],
     index: None,

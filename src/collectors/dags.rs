@@ -5,7 +5,7 @@ use sqlx::Arguments;
 
 use super::statistics::DEPENDENCIES_FROM_JSON;
 use super::{UNFINISHED, no_arguments, sendable_text};
-use crate::collector::{Collector, Division, Pace, Query};
+use crate::collector::{Collector, Division, Optional, Pace, Query};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
 
@@ -16,7 +16,8 @@ pub static COLLECTOR: Collector = Collector {
     queries: &[
         Query {
             sql: sql!("dags.sql"),
-            needs: &[Need::Columns("dag", &["planner", "state", "started_on"])],
+            needs: &[Need::Columns("dag", &["state"])],
+            optional: &[PLANNER, optional!("dag"."started_on": "timestamptz")],
             ..OVER_DAGS
         },
         Query {
@@ -32,10 +33,8 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("dag_progress.sql"),
-            needs: &[
-                Need::Columns("dag", &["id", "planner", "state", "started_on"]),
-                Need::Columns("job", &["dag_id", "state"]),
-            ],
+            optional: &[PLANNER, optional!("dag"."started_on": "timestamptz")],
+            needs: &[Need::Columns("dag", &["id", "state"]), Need::Columns("job", &["dag_id", "state"])],
             wanted: |config| config.dags_progress_limit > 0,
             index: Some(Index { table: "job", columns: &["dag_id"], predicate: None }),
             arguments: |context| {
@@ -47,13 +46,17 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("dags_finished.sql"),
-            needs: &[Need::Columns("dag", &["planner", "state"])],
+            needs: &[Need::Columns("dag", &["state"])],
+            optional: &[PLANNER],
             pace: Pace::Slow,
             index: Some(Index { table: "dag", columns: &["planner", "state"], predicate: None }),
             ..OVER_DAGS
         },
     ],
 };
+
+/// It came with a migration that older databases never had.
+pub(crate) const PLANNER: Optional = optional!("dag"."planner": "text");
 
 const OVER_DAGS: Query = Query {
     index: Some(Index {

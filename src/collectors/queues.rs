@@ -15,10 +15,14 @@ pub static COLLECTOR: Collector = Collector {
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
     queries: &[Query {
         sql: sql!("queues.sql"),
-        needs: &[Need::Columns(
-            "queue",
-            &["name", "policy", "dead_letter", "retry_limit", "retention_minutes", "expire_seconds"],
-        )],
+        needs: &[Need::Columns("queue", &["name"])],
+        optional: &[
+            optional!("queue"."policy": "text"),
+            optional!("queue"."dead_letter": "text"),
+            optional!("queue"."retry_limit": "int"),
+            optional!("queue"."retention_minutes": "int"),
+            optional!("queue"."expire_seconds": "int"),
+        ],
         index: None,
         arguments: |context| {
             let mut arguments = PgArguments::default();

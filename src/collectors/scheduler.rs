@@ -2,7 +2,7 @@
 
 use super::throughput::BY_COMPLETED_ON;
 use super::{UNFINISHED, no_arguments};
-use crate::collector::{Collector, Pace, Query, StandIn};
+use crate::collector::{Collector, Pace, Query};
 use crate::family::{Family, Kind, Together};
 use crate::schema::{Index, Need};
 
@@ -14,7 +14,10 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("last_unfinished.sql"),
             needs: &[Need::Columns("job", &["state", "started_on"])],
-            stand_ins: &[NO_LEASES],
+            optional: &[
+                optional!("job"."lease_expires_at": "timestamptz"),
+                optional!("job"."run_lease_expires_at": "timestamptz"),
+            ],
             ..ANY_JOB
         },
         Query {
@@ -49,14 +52,6 @@ pub static COLLECTOR: Collector = Collector {
 };
 
 const ANY_JOB: Query = Query { arguments: no_arguments, ..UNFINISHED };
-
-/// Where there are no leases, or only some of them.
-const NO_LEASES: StandIn = StandIn {
-    table: "job",
-    instead_of: &[Need::Columns("job", &["lease_expires_at", "run_lease_expires_at"])],
-    sql: include_str!("stand_ins/job_without_leases.sql"),
-    needs: &[],
-};
 
 const BY_STARTED_ON: Index = Index { table: "job", columns: &["started_on"], predicate: None };
 

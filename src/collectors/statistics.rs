@@ -32,8 +32,9 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("waiting.sql"),
             by_queue: &[&JOBS_READY, &JOBS_DEFERRED, &JOBS_BLOCKED, &OLDEST_READY_JOB],
-            needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "created_on", "completed_on"])],
-            stand_ins: &[NO_START_AFTER, NO_DAGS, DEPENDENCIES_FROM_JSON],
+            needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "completed_on"])],
+            optional: &[optional!("job"."start_after": "timestamptz"), optional!("job"."dag_id": "uuid")],
+            stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
             division: Division::ByQueueWithParents,
             ..UNFINISHED
         },
@@ -51,14 +52,6 @@ pub static COLLECTOR: Collector = Collector {
             ..UNFINISHED
         },
     ],
-};
-
-/// Where jobs cannot be deferred.
-const NO_START_AFTER: StandIn = StandIn {
-    table: "job",
-    instead_of: &[Need::Columns("job", &["start_after"])],
-    sql: include_str!("stand_ins/job_without_start_after.sql"),
-    needs: &[Need::Columns("job", &["dependencies"])],
 };
 
 /// Where no DAG is known, none is finished.

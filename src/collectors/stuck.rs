@@ -3,7 +3,7 @@
 use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, by_queue};
-use crate::collector::{Collector, Query, StandIn};
+use crate::collector::{Collector, Query};
 use crate::family::{Family, Kind, Together};
 use crate::schema::Need;
 
@@ -16,7 +16,7 @@ pub static COLLECTOR: Collector = Collector {
             sql: sql!("stuck.sql"),
             by_queue: &[&JOBS_STUCK, &STUCK_THRESHOLD, &JOBS_PAST_EXPIRY],
             needs: &[Need::Columns("job", &["name", "state", "started_on"])],
-            stand_ins: &[NO_EXPIRY],
+            optional: &[optional!("job"."expire_in": "interval")],
             arguments: |context| {
                 let config = context.config;
                 // All that the file names, for a queue may come up that is not known yet.
@@ -48,14 +48,6 @@ pub static COLLECTOR: Collector = Collector {
             ..UNFINISHED
         },
     ],
-};
-
-/// Where jobs have no time limit.
-const NO_EXPIRY: StandIn = StandIn {
-    table: "job",
-    instead_of: &[Need::Columns("job", &["expire_in"])],
-    sql: include_str!("stand_ins/job_without_expire_in.sql"),
-    needs: &[],
 };
 
 static JOBS_STUCK: Family = Family {

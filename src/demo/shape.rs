@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 /// How a deployment's tables look, oldest first; `Page` is what the maintenance page describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
-    /// `job` partitioned by queue, seven states.
+    /// `job` partitioned by queue, seven states; DAGs without a planner.
     Old,
     /// As `Old`, with generated columns and `branch_metadata`: the most common one.
     Mid,
@@ -17,6 +17,7 @@ pub enum Shape {
 }
 
 const DAGS: &str = include_str!("shapes/dags.sql");
+const PLANNER: &str = include_str!("shapes/planner.sql");
 const OLD: &str = include_str!("shapes/old.sql");
 const NEW: &str = include_str!("shapes/new.sql");
 const PAGE: &str = include_str!("shapes/page.sql");
@@ -43,8 +44,8 @@ impl Shape {
     pub fn ddl(self) -> &'static [&'static str] {
         match self {
             Self::Old => &[DAGS, OLD, JOBS, REFRESH, TRIGGERS],
-            Self::Mid => &[DAGS, OLD, JOBS, MID, SLOTS, REFRESH, TRIGGERS],
-            Self::New => &[DAGS, NEW, JOBS, ATTEMPTS, SLOTS, TRIGGERS],
+            Self::Mid => &[DAGS, PLANNER, OLD, JOBS, MID, SLOTS, REFRESH, TRIGGERS],
+            Self::New => &[DAGS, PLANNER, NEW, JOBS, ATTEMPTS, SLOTS, TRIGGERS],
             Self::Page => &[PAGE],
         }
     }

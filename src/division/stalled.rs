@@ -23,6 +23,7 @@ const OF_JOBS: Query = Query {
     wanted: |_| true,
     by_queue: &[],
     needs: &[],
+    optional: &[],
     stand_ins: &[],
     index: None,
     division: Division::StalledDags,

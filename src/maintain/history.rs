@@ -36,6 +36,15 @@ const HISTORIES: [History; 2] = [
 ];
 
 impl History {
+    /// Returns the statement that counts rows by queue or planner.
+    fn counts(&self, schema: &Schema) -> AssertSqlSafe<String> {
+        // The oldest databases have no planners.
+        let has_planner = !schema.is_missing(&Need::Columns("dag_history", &["planner"]));
+        let counts =
+            self.counts.replace("planner::text", if has_planner { "planner::text" } else { "null::text" });
+        AssertSqlSafe(schema.name.qualify(&counts))
+    }
+
     /// Returns a statement that is the same for both histories.
     fn statement(&self, schema: &Schema, sql: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(schema.name.qualify(&sql.replace("history_table", self.table)))
@@ -145,9 +154,7 @@ async fn old(writer: &mut Writer, history: History, cutoff: &str, console: &Cons
         .await?
         .try_get("history_end")?;
     let end = end.unwrap_or(i64::MIN);
-    let counts = writer
-        .fetch_all(sqlx::query(writer.schema.name.statement(history.counts)).bind(end).bind(cutoff))
-        .await?;
+    let counts = writer.fetch_all(sqlx::query(history.counts(&writer.schema)).bind(end).bind(cutoff)).await?;
     let mut table = Rows::default();
     let mut sum = 0;
     for row in counts {

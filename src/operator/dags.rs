@@ -8,7 +8,8 @@ use super::QUERY;
 use super::listing::{Listing, Rows, number, state, text, time};
 use super::reader::{Reader, add, page};
 use crate::collector::Query;
-use crate::collectors::sql;
+use crate::collectors::dags::PLANNER;
+use crate::collectors::{optional, sql};
 use crate::config::{DagsList, Output};
 use crate::database::Failure;
 use crate::schema::Need;
@@ -27,9 +28,12 @@ pub(super) static LIST: Listing = Listing {
     ],
     query: Query {
         sql: sql!("dags/list.sql"),
-        needs: &[
-            Need::Columns("dag", &["id", "state", "planner", "created_on", "started_on", "completed_on"]),
-            Need::Columns("job", &["dag_id", "state"]),
+        needs: &[Need::Columns("dag", &["id", "state"]), Need::Columns("job", &["dag_id", "state"])],
+        optional: &[
+            PLANNER,
+            optional!("dag"."created_on": "timestamptz"),
+            optional!("dag"."started_on": "timestamptz"),
+            optional!("dag"."completed_on": "timestamptz"),
         ],
         ..QUERY
     },

@@ -8,25 +8,18 @@ use sqlx::postgres::PgArguments;
 use super::listing::{Column, Listing, Rows, duration, number, state, text, time};
 use super::reader::{Reader, add, page};
 use super::{QUERY, stand_ins};
-use crate::collector::{Query, SqlFile};
-use crate::collectors::sql;
+use crate::collector::{Optional, Query, SqlFile};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
+use crate::collectors::{optional, sql};
 use crate::config::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
 use crate::database::{Failure, Reason};
 use crate::schema::Need;
 
-const LISTED: &[&str] = &[
-    "id",
-    "name",
-    "state",
-    "dag_id",
-    "priority",
-    "retry_count",
-    "retry_limit",
-    "created_on",
-    "started_on",
-    "completed_on",
-];
+const DAG_ID: Optional = optional!("job"."dag_id": "uuid");
+const START_AFTER: Optional = optional!("job"."start_after": "timestamptz");
+
+const LISTED: &[&str] =
+    &["id", "name", "state", "retry_count", "retry_limit", "created_on", "started_on", "completed_on"];
 
 const LIST_COLUMNS: &[Column] = &[
     text("id"),
@@ -43,7 +36,12 @@ const LIST_COLUMNS: &[Column] = &[
 
 pub(super) static LIST: Listing = Listing {
     columns: LIST_COLUMNS,
-    query: Query { sql: sql!("jobs/list.sql"), needs: &[Need::Columns("job", LISTED)], ..QUERY },
+    query: Query {
+        sql: sql!("jobs/list.sql"),
+        needs: &[Need::Columns("job", LISTED)],
+        optional: &[DAG_ID, optional!("job"."priority": "int")],
+        ..QUERY
+    },
 };
 
 /// The same with a filter on the payload, for which it takes more than the exporter's role may read.
@@ -51,7 +49,7 @@ static MATCHING: Listing = Listing {
     columns: LIST_COLUMNS,
     query: Query {
         sql: SqlFile { name: "jobs/matching.sql", text: include_str!("jobs/list.sql") },
-        needs: &[Need::Columns("job", LISTED), Need::Columns("job", &["data"])],
+        needs: &[Need::Columns("job", LISTED), Need::Columns("job", &["data", "dag_id", "priority"])],
         stand_ins: &[stand_ins::MATCHING],
         ..QUERY
     },
@@ -60,8 +58,8 @@ static MATCHING: Listing = Listing {
 /// `top` shows other columns of the same.
 pub(super) const STUCK_QUERY: Query = Query {
     sql: sql!("jobs/stuck.sql"),
-    needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "started_on", "retry_count"])],
-    stand_ins: &[stand_ins::NO_RUN_OWNER],
+    needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "retry_count"])],
+    optional: &[DAG_ID, optional!("job"."run_owner": "text")],
     ..QUERY
 };
 
@@ -95,8 +93,9 @@ pub(super) static FAILED: Listing = Listing {
         sql: sql!("jobs/failed.sql"),
         needs: &[Need::Columns(
             "job",
-            &["id", "name", "state", "dag_id", "retry_count", "retry_limit", "started_on", "completed_on"],
+            &["id", "name", "state", "retry_count", "retry_limit", "started_on", "completed_on"],
         )],
+        optional: &[DAG_ID],
         ..QUERY
     },
 };
@@ -114,11 +113,8 @@ pub(super) static RETRYING: Listing = Listing {
     ],
     query: Query {
         sql: sql!("jobs/retrying.sql"),
-        needs: &[Need::Columns(
-            "job",
-            &["id", "name", "state", "dag_id", "retry_count", "retry_limit", "started_on"],
-        )],
-        stand_ins: &[stand_ins::RETRYING_NOT_DEFERRED],
+        needs: &[Need::Columns("job", &["id", "name", "state", "retry_count", "retry_limit", "started_on"])],
+        optional: &[DAG_ID, START_AFTER],
         ..QUERY
     },
 };
@@ -135,10 +131,8 @@ pub(super) static OVERDUE: Listing = Listing {
     ],
     query: Query {
         sql: sql!("jobs/overdue.sql"),
-        needs: &[Need::Columns(
-            "job",
-            &["id", "name", "state", "dag_id", "created_on", "soft_sla", "hard_sla"],
-        )],
+        needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "soft_sla", "hard_sla"])],
+        optional: &[DAG_ID],
         ..QUERY
     },
 };
@@ -156,8 +150,9 @@ pub(super) static NEXT: Listing = Listing {
     ],
     query: Query {
         sql: sql!("jobs/next.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state", "dag_id", "priority", "created_on"])],
-        stand_ins: &[stand_ins::WAITING_NOT_DEFERRED, NO_DAGS, DEPENDENCIES_FROM_JSON],
+        needs: &[Need::Columns("job", &["id", "name", "state", "priority", "created_on"])],
+        optional: &[DAG_ID, START_AFTER],
+        stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
         ..QUERY
     },
 };

@@ -4,7 +4,7 @@ use super::QUERY;
 use super::listing::{Listing, Rows, number, text};
 use super::reader::{Reader, page};
 use crate::collector::Query;
-use crate::collectors::sql;
+use crate::collectors::{optional, sql};
 use crate::config::Output;
 use crate::database::{Failure, Reason};
 use crate::schema::{Lack, Need};
@@ -25,21 +25,15 @@ pub(super) static LIST: Listing = Listing {
     ],
     query: Query {
         sql: sql!("queues/list.sql"),
-        needs: &[
-            Need::Columns(
-                "queue",
-                &[
-                    "name",
-                    "retry_limit",
-                    "retry_delay",
-                    "retry_backoff",
-                    "expire_seconds",
-                    "retention_minutes",
-                    "dead_letter",
-                    "policy",
-                ],
-            ),
-            Need::Columns("job", &["name", "state"]),
+        needs: &[Need::Columns("queue", &["name"]), Need::Columns("job", &["name", "state"])],
+        optional: &[
+            optional!("queue"."retry_limit": "int"),
+            optional!("queue"."retry_delay": "int"),
+            optional!("queue"."retry_backoff": "bool"),
+            optional!("queue"."expire_seconds": "int"),
+            optional!("queue"."retention_minutes": "int"),
+            optional!("queue"."dead_letter": "text"),
+            optional!("queue"."policy": "text"),
         ],
         ..QUERY
     },

@@ -23,7 +23,7 @@ set state = case when dag % 3 = 0 then 'completed' when dag % 3 = 1 and state in
 -- In every sixth the second job has failed, and those behind it wait for ever.
 update member set state = (array['completed', 'failed', 'created'])[least(m, 3)] where dag % 6 = 5;
 
-insert into dag (id, name, state, planner, created_on, completed_on)
+insert into dag (id, name, state, created_on, completed_on)
 select
     dag_id,
     dag_id || '_dag',
@@ -33,7 +33,6 @@ select
         when bool_or(state = 'failed') then 'failed'
         else 'completed'
     end,
-    'invoices',
     now() - interval '100 days',
     now() - min(age)
 from member

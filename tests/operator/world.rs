@@ -20,7 +20,9 @@ pub(crate) async fn filled(shape: Shape, seed: f64) -> Database {
                 .await;
         }
         database.run("delete from job; delete from dag; delete from job_history").await;
-        database.run(DAGS).await;
+        let planner = if shape == Shape::Old { "" } else { ", planner" };
+        let columns = format!("id, name, state, created_on, started_on{planner}");
+        database.run(&format!("insert into dag ({columns}) select {columns} from ({DAGS}) as drawn")).await;
     }
     let skipped = if matches!(shape, Shape::New | Shape::Page) { "skipped" } else { "completed" };
     let queues = QUEUES.map(|queue| format!("$q${queue}$q$")).join(", ");
@@ -41,13 +43,12 @@ pub(crate) async fn filled(shape: Shape, seed: f64) -> Database {
 }
 
 const DAGS: &str = "
-    insert into dag (id, name, state, planner, created_on, started_on)
     select
-        md5('dag ' || n)::uuid, 'dag ' || n,
+        md5('dag ' || n)::uuid as id, 'dag ' || n as name,
         (array['created', 'active', 'active', 'active', 'suspended', 'completed', 'failed', 'cancelled', null])
-            [1 + floor(random() * 9)],
-        (array['ocr', 'tables', null])[1 + floor(random() * 3)],
-        now() - n * interval '1 minute', now() - n * interval '30 seconds'
+            [1 + floor(random() * 9)] as state,
+        (array['ocr', 'tables', null])[1 + floor(random() * 3)] as planner,
+        now() - n * interval '1 minute' as created_on, now() - n * interval '30 seconds' as started_on
     from generate_series(1, 30) as n";
 
 const JOBS: &str = "

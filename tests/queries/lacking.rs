@@ -170,6 +170,7 @@ const fn needing(needs: &'static [Need]) -> Query {
         pace: Pace::Fast,
         wanted: |_| true,
         by_queue: &[],
+        optional: &[],
         needs,
         stand_ins: &[],
         index: None,

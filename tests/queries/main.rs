@@ -15,6 +15,7 @@ mod exposition;
 mod lacking;
 mod locks;
 mod maintenance;
+mod optional;
 mod parents;
 mod promtool;
 mod published;

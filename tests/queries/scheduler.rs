@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::collector::{Answer, Collector, Context, Lane};
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::database::{Run, Session};
+use marie_exporter::database::{Failure, Run, Session};
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::family::Samples;
@@ -98,6 +98,11 @@ impl Scheduler {
     /// The texts in the first column of a query's rows.
     pub(crate) async fn texts(&mut self, query: &str) -> Vec<String> {
         self.fetch(query).await.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Has the server parse a statement, which it may reject.
+    pub(crate) async fn try_prepare(&mut self, statement: sqlx::SqlStr) -> Result<(), Failure> {
+        self.run.prepare(statement).await.map(drop)
     }
 
     pub(crate) async fn savepoint(&mut self) {

@@ -59,8 +59,7 @@ create table dag (
     sla_interval interval,
     soft_sla timestamptz,
     hard_sla timestamptz,
-    sla_miss_logged bool not null default false,
-    planner varchar(250)
+    sla_miss_logged bool not null default false
 );
 
 create index on dag (id, state);
@@ -85,7 +84,6 @@ create table dag_history (
     soft_sla timestamptz,
     hard_sla timestamptz,
     sla_miss_logged bool not null,
-    planner varchar(250),
     history_created_on timestamptz not null default now()
 );
 

@@ -10,7 +10,8 @@ use sqlx::types::Uuid;
 use super::blockers::{self, Edges, Outside};
 use super::graph::Graph;
 use crate::collector::Query;
-use crate::collectors::sql;
+use crate::collectors::dags::PLANNER;
+use crate::collectors::{optional, sql};
 use crate::config::DagsShow;
 use crate::database::{Failure, Reason};
 use crate::operator::jobs::thresholds;
@@ -39,20 +40,16 @@ pub(in crate::operator) static DAG: Listing = Listing {
     ],
     query: Query {
         sql: sql!("show/dag.sql"),
-        needs: &[Need::Columns(
-            "dag",
-            &[
-                "id",
-                "name",
-                "state",
-                "planner",
-                "created_on",
-                "started_on",
-                "completed_on",
-                "soft_sla",
-                "hard_sla",
-            ],
-        )],
+        needs: &[Need::Columns("dag", &["id", "state"])],
+        optional: &[
+            PLANNER,
+            optional!("dag"."name": "text"),
+            optional!("dag"."created_on": "timestamptz"),
+            optional!("dag"."started_on": "timestamptz"),
+            optional!("dag"."completed_on": "timestamptz"),
+            optional!("dag"."soft_sla": "timestamptz"),
+            optional!("dag"."hard_sla": "timestamptz"),
+        ],
         ..QUERY
     },
 };
@@ -108,7 +105,7 @@ pub(in crate::operator) static JOBS: Listing = Listing {
             "job",
             &["id", "name", "state", "dag_id", "retry_count", "started_on", "completed_on"],
         )],
-        stand_ins: &[stand_ins::NO_LEVEL_AND_NOT_DEFERRED],
+        optional: &[optional!("job"."job_level": "int"), optional!("job"."start_after": "timestamptz")],
         ..QUERY
     },
 };

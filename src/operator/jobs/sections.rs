@@ -1,7 +1,7 @@
 //! What `jobs show` tells of a job, section by section: each a query with its columns. `show` puts them together.
 
 use crate::collector::{Query, SqlFile};
-use crate::collectors::sql;
+use crate::collectors::{optional, sql};
 use crate::operator::listing::{Column, Listing, duration, number, state, text, time};
 use crate::operator::{QUERY, stand_ins};
 use crate::schema::{Index, Need};
@@ -30,17 +30,19 @@ pub(in crate::operator) static JOB: Listing = Listing {
                 "id",
                 "name",
                 "state",
-                "dag_id",
-                "priority",
                 "retry_count",
                 "retry_limit",
                 "created_on",
                 "started_on",
                 "completed_on",
-                "soft_sla",
-                "hard_sla",
             ],
         )],
+        optional: &[
+            optional!("job"."dag_id": "uuid"),
+            optional!("job"."priority": "int"),
+            optional!("job"."soft_sla": "timestamptz"),
+            optional!("job"."hard_sla": "timestamptz"),
+        ],
         ..QUERY
     },
 };
@@ -58,20 +60,17 @@ pub(in crate::operator) static SETTINGS: Listing = Listing {
     ],
     query: Query {
         sql: sql!("show/settings.sql"),
-        needs: &[Need::Columns(
-            "job",
-            &[
-                "id",
-                "job_level",
-                "start_after",
-                "retry_delay",
-                "retry_backoff",
-                "expire_in",
-                "keep_until",
-                "policy",
-                "dead_letter",
-            ],
-        )],
+        needs: &[Need::Columns("job", &["id"])],
+        optional: &[
+            optional!("job"."job_level": "int"),
+            optional!("job"."start_after": "timestamptz"),
+            optional!("job"."retry_delay": "int"),
+            optional!("job"."retry_backoff": "bool"),
+            optional!("job"."expire_in": "interval"),
+            optional!("job"."keep_until": "timestamptz"),
+            optional!("job"."policy": "text"),
+            optional!("job"."dead_letter": "text"),
+        ],
         ..QUERY
     },
 };
@@ -198,7 +197,7 @@ pub(in crate::operator) static TIMELINE: Listing = Listing {
             ),
         },
         needs: &[HISTORY],
-        stand_ins: &[stand_ins::HISTORY_WITHOUT_ATTEMPTS],
+        optional: &[optional!("job_history"."run_attempt_id": "uuid")],
         ..QUERY
     },
 };
@@ -215,7 +214,7 @@ pub(in crate::operator) static INDEXED_TIMELINE: Listing = Listing {
             ),
         },
         needs: &[HISTORY],
-        stand_ins: &[stand_ins::HISTORY_WITHOUT_ATTEMPTS],
+        optional: &[optional!("job_history"."run_attempt_id": "uuid")],
         ..QUERY
     },
 };
@@ -235,7 +234,7 @@ pub(in crate::operator) static PAYLOAD: Listing = Listing {
     query: Query {
         sql: sql!("show/payload.sql"),
         needs: &[Need::Columns("job", &["id", "data"])],
-        stand_ins: &[stand_ins::NO_OUTPUT],
+        optional: &[optional!("job"."output": "jsonb")],
         ..QUERY
     },
 };

@@ -3,14 +3,14 @@
 use sqlx::postgres::PgArguments;
 
 use crate::collector::{Pace, Query};
-use crate::collectors::sql;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
+use crate::collectors::{optional, sql};
 use crate::database::Failure;
+use crate::operator::QUERY;
 use crate::operator::jobs::{STUCK_QUERY, thresholds};
 use crate::operator::listing::{Listing, duration, number, text};
 use crate::operator::reader::{Reader, add};
-use crate::operator::{QUERY, stand_ins};
 use crate::schema::Need;
 
 /// No more rows of single jobs than a person would scroll through.
@@ -75,8 +75,9 @@ pub(in crate::operator) static READY: Listing = Listing {
     columns: &[text("queue"), number("ready")],
     query: Query {
         sql: sql!("ready.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state", "dag_id"])],
-        stand_ins: &[stand_ins::READY_NOT_DEFERRED, NO_DAGS, DEPENDENCIES_FROM_JSON],
+        needs: &[Need::Columns("job", &["id", "name", "state"])],
+        optional: &[optional!("job"."dag_id": "uuid"), optional!("job"."start_after": "timestamptz")],
+        stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
         ..QUERY
     },
 };
@@ -97,7 +98,8 @@ pub(in crate::operator) static RUNNING: Listing = Listing {
     columns: &[text("id"), text("queue"), duration("active_for"), number("retry_count"), text("dag_id")],
     query: Query {
         sql: sql!("running.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "retry_count", "dag_id"])],
+        needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "retry_count"])],
+        optional: &[optional!("job"."dag_id": "uuid")],
         ..QUERY
     },
 };

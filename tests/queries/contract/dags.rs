@@ -13,7 +13,7 @@ impl World {
             return series;
         }
         for dag in &self.dags {
-            let planner = dag.planner.as_deref().unwrap_or("unknown").to_owned();
+            let planner = self.planner(dag);
             let state = dag.state.as_deref().unwrap_or("unknown").to_owned();
             for state in ["created", "active", "completed", "failed"] {
                 series.entry(("marie_dags", vec![planner.clone(), state.to_owned()])).or_default();
@@ -63,9 +63,15 @@ impl World {
         }
     }
 
+    /// The oldest databases have no column for it.
+    fn planner(&self, dag: &Dag) -> String {
+        let planner = dag.planner.as_deref().filter(|_| self.shape != Shape::Old);
+        planner.unwrap_or("unknown").to_owned()
+    }
+
     fn progress(&self, series: &mut Series, dag: &Dag) {
         let jobs = self.members(dag);
-        let labels = vec![dag.id.to_string(), dag.planner.as_deref().unwrap_or("unknown").to_owned()];
+        let labels = vec![dag.id.to_string(), self.planner(dag)];
         for job in &jobs {
             let labels = [labels.clone(), vec![job.state.clone()]].concat();
             *series.entry(("marie_dag_jobs", labels)).or_default() += 1.0;

@@ -1,5 +1,0 @@
--- The job table, as jobs/next.sql reads it, of a database in which jobs cannot be deferred. Not materialized, so that
--- its indexes serve.
-job as not materialized (
-    select id, name, state, dag_id, priority, created_on, dependencies, null::timestamptz as start_after from marie_scheduler.job
-)
