@@ -20,6 +20,7 @@ const OF_JOBS: Query = Query {
     pace: Pace::Slow,
     wanted: |_| true,
     by_queue: &[],
+    optional: &[],
     needs: &[queues::CENSUS],
     stand_ins: &[],
     index: None,

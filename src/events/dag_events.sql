@@ -1,7 +1,7 @@
 -- The finishes of DAGs among new rows of dag_history, one array element each. A row for each planner and state.
 -- A finish is a row with a finished state and completed_on = history_created_on; the image that a deletion leaves
 -- behind is none.
--- $1, $2 history_id, $3, $4 transaction ids, times and transactions: as in job_events.sql.
+-- $1, $2 history_id, $3, $4 transaction ids, $5 pattern, times and transactions: as in job_events.sql.
 -- Index: the primary key. Without it the whole history is read at each poll.
 select
     planner,
@@ -16,8 +16,12 @@ from (
         id,
         history_id,
         age(xmin) as written,
-        -- Planner names come from clients. One of more than 200 characters is no label.
-        coalesce(left(planner, 201), 'unknown')::text as planner,
+        -- Clients choose names. One that is too long for a label, or cannot be sent, is as good as another.
+        case
+            when planner is null then 'unknown'
+            when octet_length(planner) <= 400 and (planner collate "C" ~ $5::text) is not false then planner
+            else repeat('?', 201)
+        end::text as planner,
         state::text as state,
         round(date_part('epoch', history_created_on) * 1000000)::int8 as recorded,
         round(date_part('epoch', completed_on - created_on) * 1000000)::int8 as run

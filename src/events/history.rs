@@ -140,8 +140,12 @@ async fn slice_end(run: &mut Run, schema: &Schema, next: &Next, rows: i64) -> Re
 /// The rows of the window up to `end`.
 async fn rows(run: &mut Run, query: &Query, schema: &Schema, next: &Next, end: i64) -> Result<Rows, Failure> {
     let [from, before] = next.transactions.map(|transaction| transaction.to_string());
-    let statement =
-        sqlx::query(query.statement(schema)).bind(next.span.after).bind(end).bind(from).bind(before);
+    let statement = sqlx::query(query.statement(schema))
+        .bind(next.span.after)
+        .bind(end)
+        .bind(from)
+        .bind(before)
+        .bind(schema.sendable_text());
     let explain =
         |failure: Failure| Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure };
     let found = run.fetch_all(statement).await.map_err(explain)?;

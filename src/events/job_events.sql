@@ -5,6 +5,7 @@
 -- rows of unfinished jobs (recorded is NULL) and the finishes that are not in the window.
 -- $1, $2 history_id: above the first, up to the second. $3, $4 transaction ids: rows written from the first on
 -- and before the second, compared by age because xmin has 32 bits.
+-- $5 the pattern of text that can be sent, NULL where all can.
 -- Times are whole microseconds. transactions tells apart which rows one transaction wrote.
 -- Index: the primary key. Without it the whole history is read at each poll.
 select
@@ -25,9 +26,16 @@ from (
         id,
         history_id,
         written,
-        -- Queue names come from clients. One of more than 200 characters is no label.
-        case when is_event then left(name, 201)::text end as queue,
-        case when is_event then state::text end as state,
+        -- Clients choose names. One that is too long for a label, or cannot be sent, is as good as another.
+        case
+            when is_event and octet_length(name) <= 400 and (name collate "C" ~ $5::text) is not false then name::text
+            when is_event then repeat('?', 201)
+        end as queue,
+        case
+            when is_event
+                and octet_length(state::text) <= 400 and (state::text collate "C" ~ $5::text) is not false then state::text
+            when is_event then repeat('?', 201)
+        end as state,
         case when is_event or is_finish then round(date_part('epoch', history_created_on) * 1000000)::int8 end
             as recorded,
         retry_count::int8 as retries,

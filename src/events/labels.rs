@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 
 use super::presence::Presence;
 use super::totals::Totals;
-use crate::queues::{LABEL as QUEUE, LONGEST, OTHER, Queues};
+use crate::queues::{LABEL as QUEUE, OTHER, Queues, can_be_a_label};
 
 /// Planners with series of their own. Which of them are busy is not known beforehand, and a series once counted
 /// can go nowhere, so they are the first.
 const PLANNERS: usize = 50;
+
+/// States with series of their own, likewise: where a job's state is text, clients may write any.
+const STATES: usize = 50;
 
 pub(super) const PLANNER: &str = "planner";
 
@@ -20,6 +23,7 @@ pub(super) struct Labels {
     /// Those of them that are not in the database.
     gone: BTreeSet<String>,
     own_planners: BTreeSet<String>,
+    own_states: BTreeSet<String>,
     /// Queues and planners whose series are to be dropped, by label.
     evicted_queues: BTreeSet<String>,
     evicted_planners: BTreeSet<String>,
@@ -43,7 +47,8 @@ impl Labels {
             values
         };
         let (own_queues, own_planners) = (own(QUEUE), own(PLANNER));
-        let is_gone = |queue: &&String| queues.known().binary_search(*queue).is_err();
+        let is_gone =
+            |queue: &&String| queues.are_all_known() && queues.known().binary_search(*queue).is_err();
         let gone: BTreeSet<String> = own_queues.iter().filter(is_gone).cloned().collect();
         // As after a restart with another --queues.exclude.
         let excluded = own_queues.iter().filter(|queue| queues.label(queue).is_none()).cloned();
@@ -57,6 +62,7 @@ impl Labels {
             own_queues: own_queues.difference(&evicted_queues).cloned().collect(),
             gone: gone.difference(&evicted_queues).cloned().collect(),
             own_planners: own_planners.difference(&evicted_planners).cloned().collect(),
+            own_states: own("state"),
             evicted_queues,
             evicted_planners,
             busy_queues: BTreeSet::new(),
@@ -99,7 +105,7 @@ impl Labels {
     /// The label of a planner with events.
     pub(super) fn busy_planner(&mut self, name: &str) -> String {
         let is_own = self.own_planners.contains(name);
-        if !is_own && (self.own_planners.len() >= PLANNERS || name.chars().nth(LONGEST).is_some()) {
+        if !is_own && (self.own_planners.len() >= PLANNERS || !can_be_a_label(name)) {
             return OTHER.to_owned();
         }
         if !is_own {
@@ -110,6 +116,18 @@ impl Labels {
             self.busy_planners.insert(name.to_owned());
         }
         name.to_owned()
+    }
+
+    /// The label of a state with events.
+    pub(super) fn state(&mut self, state: String) -> String {
+        if self.own_states.contains(&state) {
+            return state;
+        }
+        if self.own_states.len() >= STATES || !can_be_a_label(&state) {
+            return OTHER.to_owned();
+        }
+        self.own_states.insert(state.clone());
+        state
     }
 
     /// Notes which owners had events, at the end of a poll.

@@ -55,6 +55,7 @@ impl Totals {
                 Values::JobCreated | Values::JobFinished { .. } => labels.busy_queue(&event.owner),
             };
             if let Some(owner) = owner {
+                let event = Event { state: labels.state(event.state), ..event };
                 self.add_event(owner, event, bounds);
             }
         }

@@ -77,7 +77,7 @@ async fn trap(database: &mut Database, body: &str) {
 
 #[tokio::test]
 async fn nothing_can_be_written_whatever_the_role_may_do() {
-    let mut database = Database::new(Shape::Old).await;
+    let mut database = Database::new(Shape::Mid).await;
     trap(&mut database, "insert into marie_scheduler.trace values (1)").await;
     let error = asking::ask(&database.url, &["dags", "list"]).await.unwrap_err().to_string();
     assert!(error.contains("cannot execute INSERT in a read-only transaction"), "{error}");
@@ -88,7 +88,7 @@ async fn nothing_can_be_written_whatever_the_role_may_do() {
 
 #[tokio::test]
 async fn a_query_takes_no_longer_than_it_is_allowed_to() {
-    let mut database = Database::new(Shape::Old).await;
+    let mut database = Database::new(Shape::Mid).await;
     trap(&mut database, "perform pg_sleep(60)").await;
     let began = Instant::now();
     let error = asking::ask(&database.url, &["dags", "list", "--collector.timeout=300ms"])

@@ -107,6 +107,8 @@ async fn dags_without_a_planner_column_are_of_planner_unknown() {
         .await;
     let series = scheduler.series(&dags::COLLECTOR).await;
     let count = |state: &str| series[&("marie_dags", vec!["unknown".to_owned(), state.to_owned()])];
-    assert_eq!((count("active"), count("completed"), count("failed")), (1.0, 1.0, 0.0));
-    assert_eq!(series[&("marie_oldest_active_dag_timestamp_seconds", Vec::new())], 1_795_593_600.0);
+    let counts = ["active", "completed", "failed"].map(|state| count(state).to_string());
+    assert_eq!(counts, ["1", "1", "0"]);
+    let oldest = series[&("marie_oldest_active_dag_timestamp_seconds", Vec::new())];
+    assert_eq!(oldest.to_string(), "1795593600");
 }

@@ -22,6 +22,7 @@ mod addresses;
 mod certificates;
 mod columns;
 mod confused;
+mod encodings;
 mod excess;
 mod files;
 mod filtered;
