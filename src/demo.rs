@@ -36,7 +36,7 @@ pub async fn run(
         prepared = prepare(&schema, demo.rate) => prepared?,
         () = ends(&mut shutdown) => return Ok(()),
     };
-    config.database.url = Some(DatabaseUrl::Given(Secret::from(url.clone())));
+    config.database.url = Some(DatabaseUrl::Given(Secret::from(server.socket_url("marie"))));
     for address in &config.web.listen_addresses {
         match address {
             ListenAddress::Tcp(address) => {
@@ -57,8 +57,9 @@ pub async fn run(
 }
 
 async fn prepare(schema: &str, rate: f64) -> anyhow::Result<(Server, String, Simulator)> {
-    let server =
-        tokio::task::spawn_blocking(Server::start).await.context("the server's starter has panicked")??;
+    let server = tokio::task::spawn_blocking(Server::start_guarded)
+        .await
+        .context("the server's starter has panicked")??;
     let url = server.create_database("marie").await.context("cannot make the demo's database")?;
     let mut connection =
         PgConnection::connect(&url).await.context("cannot connect to the demo's database")?;

@@ -6,10 +6,12 @@ mod account;
 mod binaries;
 mod error;
 mod supervisor;
+mod urls;
 
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -52,6 +54,7 @@ pub struct Server {
     account: Option<Account>,
     port: u16,
     postmaster_pid: u32,
+    password: Option<String>,
     folder: TempDir,
 }
 
@@ -63,11 +66,27 @@ impl Server {
 
     /// Starts a server with these settings of postgresql.conf on top of the default ones.
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        Self::start_guarded_by(None, settings)
+    }
+
+    /// Starts a server that asks for a password, also on its socket: other users of this machine can reach its port, and
+    /// a superuser of PostgreSQL runs programs as the server's account.
+    pub fn start_guarded() -> Result<Self, ServerError> {
+        let password: u128 = rand::random();
+        Self::start_guarded_by(Some(format!("{password:032x}")), &[])
+    }
+
+    fn start_guarded_by(password: Option<String>, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         let binaries =
             Binaries::find().ok_or_else(|| ServerError::NotInstalled { searched: Binaries::searched() })?;
         let (folder, account) = make_folder()?;
         let file = folder.path().join("settings.conf");
         fs::write(&file, configuration(settings)).map_err(failed_to("write", &file))?;
+
+        if let Some(password) = &password {
+            let file = folder.path().join("password");
+            fs::write(&file, password).map_err(failed_to("write", &file))?;
+        }
 
         let mut attempts = 1..=PORT_ATTEMPTS;
         loop {
@@ -79,7 +98,15 @@ impl Server {
             let supervisor = supervise(&binaries, folder.path(), port, account)?;
             match wait_until_ready(&supervisor, &binaries, folder.path(), port) {
                 Ok(postmaster_pid) => {
-                    return Ok(Self { supervisor, binaries, account, port, postmaster_pid, folder });
+                    return Ok(Self {
+                        supervisor,
+                        binaries,
+                        account,
+                        port,
+                        postmaster_pid,
+                        password,
+                        folder,
+                    });
                 }
                 // Somebody else took the port between our look and the server's.
                 Err(ServerError::NotStarted { log, .. })
@@ -93,11 +120,6 @@ impl Server {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// The URL of a database on this server, for the superuser `postgres`.
-    pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{}", self.port, percent_encode(database))
     }
 
     pub fn port(&self) -> u16 {
@@ -167,6 +189,7 @@ fn make_folder() -> Result<(TempDir, Option<Account>), ServerError> {
     let make_in = |parent: &Path| {
         tempfile::Builder::new()
             .prefix("marie-demo-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(failed_to("make a folder in", parent))
     };
@@ -243,14 +266,6 @@ fn end_of_log(folder: &Path) -> String {
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-fn percent_encode(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]

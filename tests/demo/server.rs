@@ -101,3 +101,21 @@ async fn settings_given_at_the_start_are_in_force() {
     let version: String = sqlx::query_scalar("show server_version").fetch_one(&mut connection).await.unwrap();
     assert!(version.starts_with(server.version()));
 }
+
+#[tokio::test]
+async fn demo_server_lets_nobody_in_without_its_password() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start_guarded().unwrap();
+    let mode = std::fs::metadata(server.folder()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    for url in [server.url("postgres"), server.socket_url("postgres")] {
+        let (account, place) = url.split_once('@').unwrap();
+        assert!(account.len() > "postgres://postgres:".len() + 16, "{account}");
+        PgConnection::connect(&url).await.unwrap().close().await.unwrap();
+        for stranger in ["postgres", "postgres:wrong"] {
+            let refused = PgConnection::connect(&format!("postgres://{stranger}@{place}")).await.unwrap_err();
+            let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            assert_eq!(code.as_deref(), Some("28P01"), "{refused}");
+        }
+    }
+}

@@ -12,7 +12,12 @@ binaries=$1 folder=$2 port=$3
 data=$folder/data log=$folder/log pid=
 
 if [ ! -d "$data" ]; then
-    "$binaries/initdb" -D "$data" -U postgres -A trust -E UTF8 --no-locale --no-sync \
+    if [ -e "$folder/password" ]; then
+        set -- -A scram-sha-256 --pwfile="$folder/password"
+    else
+        set -- -A trust
+    fi
+    "$binaries/initdb" -D "$data" -U postgres "$@" -E UTF8 --no-locale --no-sync \
         >"$log" 2>&1 </dev/null &&
         cat "$folder/settings.conf" >>"$data/postgresql.conf" &&
         : >"$folder/initialised"

@@ -1,0 +1,31 @@
+//! Where a server of ours can be reached: by its port on loopback, and by its socket.
+
+use super::Server;
+
+impl Server {
+    /// The URL of a database on this server, for the superuser `postgres`.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{}@127.0.0.1:{}/{}", self.account_in_url(), self.port, percent_encode(database))
+    }
+
+    /// The same by the server's socket, which only the server's account and root can reach.
+    pub fn socket_url(&self, database: &str) -> String {
+        let folder = percent_encode(&self.folder().display().to_string());
+        format!("postgres://{}@{folder}:{}/{}", self.account_in_url(), self.port, percent_encode(database))
+    }
+
+    fn account_in_url(&self) -> String {
+        match &self.password {
+            None => "postgres".to_owned(),
+            Some(password) => format!("postgres:{password}"),
+        }
+    }
+}
+
+fn percent_encode(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
