@@ -90,8 +90,8 @@ impl Transactions<'_> {
 
 /// Queues that one transaction looks at.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Group {
-    queues: Vec<String>,
+pub(crate) struct Group {
+    pub(crate) queues: Vec<String>,
     /// What planning a statement over their partitions locks.
     relations: u64,
 }
@@ -231,7 +231,7 @@ async fn foreign_parents(
 }
 
 /// Packs partitions, in their order, into groups that lock at most `room` relations. A larger one is alone.
-fn groups(partitions: Vec<QueuePartition>, room: u64) -> Vec<Group> {
+pub(crate) fn groups(partitions: Vec<QueuePartition>, room: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for partition in partitions {
         match groups.last_mut().filter(|group| group.relations + partition.relations <= room) {

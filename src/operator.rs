@@ -8,6 +8,7 @@ pub mod listing;
 pub mod print;
 pub mod queues;
 pub mod reader;
+mod scope;
 mod sheet;
 mod stand_ins;
 pub mod stats;
@@ -18,6 +19,7 @@ use sqlx::postgres::PgArguments;
 use self::listing::{Listing, Rows};
 use self::print::Style;
 use self::reader::Reader;
+use self::scope::Scope;
 use self::sheet::Sheet;
 use crate::collector::{Division, Pace, Query, SqlFile};
 use crate::config::{Config, Output, OutputFormat, Reading, ShowFormat};
@@ -83,7 +85,14 @@ pub struct Answer {
 /// Where the database cannot be reached or does not answer in time, where it lacks a table or our role a right, and
 /// where there is no such job or DAG.
 pub async fn read(config: &Config, reading: &Reading, style: Style) -> anyhow::Result<Answer> {
-    let mut reader = Reader::open(config, timezone(reading)).await?;
+    let scope = match (reading, queue(reading)) {
+        (Reading::JobsShow(asked, _), _) => Scope::Job(asked.id),
+        (Reading::DagsShow(asked, _), _) => Scope::Dag(asked.id),
+        (Reading::JobsNext(..), Some(queue)) => Scope::QueueWithParents(queue),
+        (_, Some(queue)) => Scope::Queue(queue),
+        _ => Scope::AllJobs,
+    };
+    let mut reader = Reader::open(config, timezone(reading), scope).await?;
     let answer = answer(&mut reader, reading, style).await;
     reader.close().await;
     answer

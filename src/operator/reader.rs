@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{Arguments, AssertSqlSafe, Row};
 
 use super::listing::{Listing, Rows};
+use super::scope::{self, Scope};
 use crate::collector::Query;
 use crate::config::{Config, Output};
 use crate::database::{Failure, Plans, Reason, Run, Session, Transaction};
@@ -19,6 +20,8 @@ const NO_SUCH_CHARACTER: &str = "(SQLSTATE 22P05)";
 pub struct Reader<'a> {
     pub config: &'a Config,
     pub schema: Schema,
+    /// The queues whose jobs are read, where the locks of all partitions are too many.
+    queues: Option<Vec<String>>,
     /// The queues with a threshold of their own that can be queues of this database, and these in seconds.
     pub(super) thresholds: (Vec<String>, Vec<f64>),
     /// Whether a filter has a character that no text of this database can have.
@@ -42,11 +45,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Any failure of the database, a time zone that it does not know, and a schema without jobs.
-    pub async fn open(config: &'a Config, timezone: &str) -> Result<Self, Failure> {
+    pub(super) async fn open(config: &'a Config, timezone: &str, scope: Scope<'_>) -> Result<Self, Failure> {
         let reading = Transaction::reading(config.collectors.timeout);
         // A filter that is not used then costs nothing.
         let session = Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading });
-        let mut reader = Self::begin(config, session, None).await?;
+        let mut reader = Self::begin(config, session, None, scope).await?;
         reader
             .query(include_str!("reader/session.sql"), timezone)
             .await
@@ -62,10 +65,11 @@ impl<'a> Reader<'a> {
         config: &'a Config,
         mut session: Session,
         known: Option<Schema>,
+        scope: Scope<'_>,
     ) -> Result<Self, Failure> {
         let mut run = session.begin().await?;
         let name = &config.database.schema;
-        let schema = match known {
+        let mut schema = match known {
             Some(schema) => schema,
             None => Schema::read(&mut run, name).await.map_err(|failure| {
                 advised(Failure {
@@ -75,10 +79,19 @@ impl<'a> Reader<'a> {
             })?,
         };
         schema.has_jobs(name)?;
+        // A command has one session.
+        schema.share_locks(1);
+        let mut queues = None;
+        if scope::is_limited(&schema) {
+            session.finish(run, None).await;
+            queues = Some(scope::find(&mut session, &schema, scope).await?);
+            run = session.begin().await?;
+        }
         schema.permit_policies(&mut run).await?;
         let mut reader = Reader {
             config,
             schema,
+            queues,
             thresholds: (Vec::new(), Vec::new()),
             matches_nothing: false,
             session,
@@ -178,11 +191,19 @@ impl<'a> Reader<'a> {
             return Ok(Rows::default());
         }
         let fail = |message: String| Failure::new(Reason::Other, format!("{}: {message}", query.sql.name));
+        let mut arguments = arguments;
+        let text = match &self.queues {
+            Some(queues) if query.tables(&self.schema).contains("job") => {
+                add(&mut arguments, queues)?;
+                query.text_of_queues(&self.schema, arguments.len())
+            }
+            _ => query.text(&self.schema),
+        };
         // Safe, because nothing but our own files goes into it.
         let statement = AssertSqlSafe(format!(
             "select {} as listed from (\n{}\n) as listed",
             self.schema.sent("to_json(listed)::text"),
-            query.text(&self.schema)
+            text
         ));
         let found = self.run.fetch_all(sqlx::query_with(statement, arguments)).await.map_err(|failure| {
             let failure = advised(failure);
@@ -231,6 +252,7 @@ impl<'a> Reader<'a> {
     pub fn may_run(&self, query: &Query) -> Result<(), Failure> {
         let Some(lack) = query.lack(&self.schema) else { return Ok(()) };
         let advice = match lack {
+            Lack::Locks(_) if self.queues.is_some() => return Ok(()),
             Lack::Permission(_) => {
                 "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"
             }

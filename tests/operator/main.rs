@@ -13,6 +13,7 @@ mod process;
 mod asking;
 mod dag;
 mod lists;
+mod locks;
 mod metrics;
 mod mistakes;
 mod printed;

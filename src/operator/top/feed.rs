@@ -12,8 +12,9 @@ use super::panes::Part;
 use super::queues;
 use crate::collector::Lane;
 use crate::config::Config;
-use crate::database::{Failure, Reason, Session};
+use crate::database::{Failure, Plans, Reason, Session, Transaction};
 use crate::operator::reader::{self, Reader};
+use crate::operator::scope::Scope;
 use crate::runner::debt::Debt;
 use crate::schema::Schema;
 
@@ -121,7 +122,8 @@ impl Feed {
         let config = self.config.clone();
         let known = self.schema.take().filter(|(_, read)| read.elapsed() < SCHEMA_AGE);
         let read = known.as_ref().map_or_else(Instant::now, |(_, read)| *read);
-        let mut reader = Reader::begin(&config, session, known.map(|(schema, _)| schema)).await?;
+        let mut reader =
+            Reader::begin(&config, session, known.map(|(schema, _)| schema), Scope::AllJobs).await?;
         let row = reader
             .query(include_str!("session.sql"), &self.timezone)
             .await
@@ -196,7 +198,9 @@ impl Feed {
 }
 
 fn new_session(config: &Config) -> Session {
-    Session::new(config.database.clone(), config.collectors.timeout)
+    let reading = Transaction::reading(config.collectors.timeout);
+    // Where only some partitions may be locked, they have to be known when a statement is planned.
+    Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
 }
 
 #[cfg(test)]
