@@ -117,6 +117,7 @@ impl Simulator {
         let passed: Vec<Uuid> =
             sqlx::query_scalar(include_str!("simulator/pass.sql")).fetch_all(&mut *connection).await?;
         resolve(connection, &passed).await?;
+        sqlx::query(include_str!("simulator/repeat.sql")).execute(&mut *connection).await?;
         sqlx::query(include_str!("simulator/activate.sql")).execute(&mut *connection).await?;
         sqlx::query(include_str!("simulator/dispatch.sql")).execute(&mut *connection).await?;
         sqlx::query(include_str!("simulator/report.sql")).execute(&mut *connection).await?;

@@ -23,6 +23,7 @@ mod history;
 mod holds;
 mod kills;
 mod open_transactions;
+mod repetitions;
 mod rewrites;
 mod series;
 mod state_file;

@@ -192,3 +192,28 @@ async fn series_of_deleted_queue_go_after_an_hour() {
         });
     }
 }
+
+/// As the scheduler does with control-flow nodes of DAGs with branches.
+#[tokio::test]
+async fn job_completed_again_is_counted_once_until_it_is_reset() {
+    let mut database = Database::new(Shape::Mid).await;
+    let folder = Folder::new();
+    let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
+    let complete =
+        "update job set state = 'completed', completed_on = now(), hard_sla = now() + interval '1 day'
+        where name = 'extract'";
+    let counts = |series: &Series| {
+        ["marie_jobs_finished_total", "marie_job_retries", "marie_job_sla_finished_total"]
+            .map(|family| sum(series, family))
+    };
+    for _ in 0..4 {
+        database.run(complete).await;
+        assert_eq!(counts(&counting.settle(&mut database).await), [1.0; 3]);
+        database.run(complete).await;
+        counting.restart();
+        assert_eq!(counts(&counting.settle(&mut database).await), [1.0; 3]);
+    }
+    database.run("update job set state = 'created', completed_on = null where name = 'extract'").await;
+    database.run(complete).await;
+    assert_eq!(counts(&counting.settle(&mut database).await), [2.0; 3]);
+}
