@@ -1,7 +1,7 @@
 # The commands of the README and of CONTRIBUTING. They install what they start, where they may (Debian, as
 # root), and else say what to install.
 
-.PHONY: demo test bench bench-peers bench-budget pictures deny deb
+.PHONY: demo test test-all bench bench-peers bench-budget pictures deny deb
 
 # The demo's history is small, so the slow lane may look at it more often than at a real one.
 demo:
@@ -12,6 +12,11 @@ test:
 	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd tmux
 	# Tests wait for servers more than they compute.
 	RUST_TEST_THREADS=4 cargo test --locked
+
+# The tests that `test` leaves out or runs at a smaller size. About forty minutes.
+test-all:
+	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd tmux
+	MARIE_EXPORTER_LONG_TESTS=1 CROWD=1 RUST_TEST_THREADS=2 cargo test --locked --no-fail-fast
 
 # About fifteen minutes and 15 GB of temporary disk; see benches/load/main.rs and benches/events/main.rs.
 bench:

@@ -77,6 +77,11 @@ async fn carry_out(
     maintenance: &Maintenance,
     console: &Console,
 ) -> anyhow::Result<()> {
+    let changes_jobs =
+        matches!(maintenance, Maintenance::Archive(_) | Maintenance::Purge(..) | Maintenance::PurgeAll(_));
+    if changes_jobs && let Some(lack) = writer.schema.lacks_locks_to_change_jobs() {
+        return Err(Failure::new(Reason::LockLimit, format!("this {lack}; nothing was changed")).into());
+    }
     match maintenance {
         Maintenance::Archive(asked) => archive::archive(config, writer, asked, console).await,
         Maintenance::Purge(outcome, asked) => purge::purge(config, writer, *outcome, asked, console).await,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::{Lack, Schema};
+use super::{Lack, Schema, TABLES};
 use crate::config::SchemaName;
 use crate::database::{Connection, Failure};
 
@@ -67,6 +67,20 @@ impl Schema {
     /// Shares the locks of this process between so many sessions, of which each runs one transaction at a time.
     pub fn share_locks(&mut self, sessions: u64) {
         self.locks_allowed = ((self.lock_table / SHARE).min(MOST) / sessions).saturating_sub(CATALOG);
+    }
+
+    /// Returns why a transaction that changes jobs cannot be had, if so: it locks every partition, because deleting a DAG
+    /// looks for its jobs in all of them. An operator runs it, so it may take an eighth of the lock table.
+    pub fn lacks_locks_to_change_jobs(&self) -> Option<Lack> {
+        let locks = self.locks(TABLES);
+        let allowed = (self.lock_table / SHARE).saturating_sub(CATALOG);
+        (locks > allowed).then(|| {
+            Lack::Locks(format!(
+                "{locks} locks in one transaction, more than the {allowed} that leave the server's lock table of {} to \
+                 the scheduler; a higher max_locks_per_transaction in postgresql.conf makes room, after a restart",
+                self.lock_table
+            ))
+        })
     }
 
     /// Returns how many locks a transaction takes that plans statements over these tables.

@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, Row};
 
 use crate::databases::{furnished, run};
 use crate::metrics::Metrics;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::scrape;
 
 /// The locks that all sessions of the exporter hold now.
@@ -139,6 +139,15 @@ async fn starts_leave_the_lock_table_to_the_scheduler() {
         });
         assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0);
         process.end("TERM");
+    }
+    for words in [["archive", "--older-than=7d"], ["purge", "completed"]] {
+        let mut arguments = vec!["maintain", words[0], words[1], "--database-url", &url];
+        if words[0] == "purge" {
+            arguments.push("--older-than=7d");
+        }
+        let refused = process::output(&arguments);
+        let said = process::text(&refused.stderr);
+        assert!(!refused.status.success() && said.contains("max_locks_per_transaction"), "{words:?}: {said}");
     }
     ends.store(true, Ordering::Relaxed);
     counter.await.unwrap();
