@@ -5,17 +5,20 @@
 //! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
 
 mod by_queue;
+mod locks;
 mod optional;
+mod samples;
+mod statement;
 
 use std::collections::BTreeSet;
 
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments, AssertSqlSafe, Column, Row, SqlSafeStr, SqlStr};
 
+use self::samples::{publishable, samples};
 use crate::config::Config;
 use crate::database::{Failure, Reason, Run};
 use crate::family::{Family, Samples};
-use crate::queues::{self, OTHER, Queues};
+use crate::queues::{self, Queues};
 use crate::schema::{Index, Lack, Need, Schema};
 
 /// A named set of queries that can be switched off together.
@@ -183,154 +186,6 @@ impl Query {
     pub fn is_indexed(&self, schema: &Schema) -> bool {
         self.index.is_none_or(|index| schema.has_index(&index))
     }
-
-    /// Returns the statement for this database: the file's text with its tables qualified, behind the stand-ins that it
-    /// needs here, and summed up by published queues.
-    pub fn text(&self, schema: &Schema) -> String {
-        self.text_over(schema, None)
-    }
-
-    /// Returns the statement over the jobs of some queues only, which are its parameter of this number.
-    pub fn text_of_queues(&self, schema: &Schema, parameter: usize) -> String {
-        self.text_over(schema, Some(parameter))
-    }
-
-    fn text_over(&self, schema: &Schema, queues: Option<usize>) -> String {
-        let text = self.text_of_file(schema, queues);
-        if self.by_queue.is_empty() { text } else { by_queue::summed(&text, self.by_queue) }
-    }
-
-    fn text_of_file(&self, schema: &Schema, queues: Option<usize>) -> String {
-        let of_queues: &[(&str, &str)] = if queues.is_some() { &[("job", "job_of_queues")] } else { &[] };
-        // Not materialized, so that it is planned as the table would be, with the partitions of these queues alone.
-        let jobs = queues.map(|parameter| {
-            format!(
-                "job_of_queues as not materialized (select {} from {}.job where name = any (${parameter}::text[]))",
-                self.job_columns(schema).join(", "),
-                schema.name.quoted(),
-            )
-        });
-        let mut expressions: Vec<String> = jobs.into_iter().collect();
-        let mut replaced = Vec::new();
-        let stand_ins = self.stand_ins_here(schema).map(|stand_in| (stand_in.table, stand_in.sql.to_owned()));
-        for (table, sql) in stand_ins.chain(optional::without_missing(self.needs, self.optional, schema)) {
-            expressions.push(schema.name.qualify_except(&sql, of_queues));
-            replaced.push((table, table));
-        }
-        replaced.extend(of_queues);
-        let text = schema.name.qualify_except(self.sql.text, &replaced);
-        if expressions.is_empty() {
-            return text;
-        }
-        format!("with {}\nselect query.* from (\n{text}\n) as query", expressions.join(",\n"))
-    }
-
-    /// Returns the tables whose rows it reads here.
-    pub fn tables(&self, schema: &Schema) -> BTreeSet<&'static str> {
-        let tables = self.needs_here(schema).filter_map(|need| match need {
-            Need::Columns(table, _) => Some(*table),
-            Need::Table(_) | Need::Index(_) => None,
-        });
-        tables.collect()
-    }
-
-    /// Whether its locks have to be spread over several transactions, each for some of the queues.
-    pub fn is_divided(&self, schema: &Schema) -> bool {
-        schema.locks(self.tables(schema)) > schema.locks_allowed
-    }
-
-    fn lack_of_locks(&self, schema: &Schema) -> Option<Lack> {
-        let tables = self.tables(schema);
-        let locks = schema.locks(tables.iter().copied());
-        let can_be_divided = || match self.division {
-            Division::Whole => {
-                schema.locks_of_filled_partitions(tables.iter().copied()) <= schema.locks_allowed
-            }
-            Division::ByQueue => schema.room_for_partitions(tables.iter().copied()).is_some(),
-            // Without the table of dependencies, parents are found by their ids alone, in any partition.
-            Division::ByQueueWithParents | Division::StalledDags => {
-                tables.contains("job_dependencies")
-                    && schema.room_for_partitions(tables.iter().copied()).is_some()
-            }
-        };
-        let fits = locks <= schema.locks_allowed || can_be_divided();
-        (!fits).then(|| schema.lack_of_locks(locks))
-    }
-
-    /// Returns the columns of `job` that it reads here, its queue's name among them.
-    fn job_columns(&self, schema: &Schema) -> Vec<&'static str> {
-        let mut columns = BTreeSet::from(["name"]);
-        for need in self.needs_here(schema) {
-            if let Need::Columns("job", more) = need {
-                columns.extend(*more);
-            }
-        }
-        columns.into_iter().collect()
-    }
-
-    /// The same as sqlx takes it. Safe, because nothing but our own files and the quoted schema goes into it.
-    pub fn statement(&self, schema: &Schema) -> SqlStr {
-        AssertSqlSafe(self.text(schema)).into_sql_str()
-    }
-
-    /// Runs it inside the transaction of `run`.
-    ///
-    /// # Errors
-    /// Any failure of the database, led by the query's name.
-    pub async fn fetch(&self, run: &mut Run, context: &Context<'_>) -> Result<Vec<PgRow>, Failure> {
-        let arguments = self.arguments(context)?;
-        let statement = self.statement(context.schema);
-        let rows = run.fetch_all(sqlx::query_with(statement, arguments)).await;
-        rows.map_err(|failure| self.failure(failure.reason, &failure.message))
-    }
-
-    /// Runs it over the jobs of these queues only.
-    ///
-    /// # Errors
-    /// As of [`Query::fetch`].
-    pub async fn fetch_of_queues(
-        &self,
-        run: &mut Run,
-        context: &Context<'_>,
-        queues: &[String],
-    ) -> Result<Vec<PgRow>, Failure> {
-        self.fetch_over(run, context.schema, self.arguments(context)?, queues).await
-    }
-
-    /// The same with other arguments than the query's own.
-    ///
-    /// # Errors
-    /// As of [`Query::fetch`].
-    pub async fn fetch_over(
-        &self,
-        run: &mut Run,
-        schema: &Schema,
-        mut arguments: PgArguments,
-        queues: &[String],
-    ) -> Result<Vec<PgRow>, Failure> {
-        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
-        let no_queue = [format!("{:032x}", rand::random::<u128>())];
-        let added = arguments.add(if queues.is_empty() { &no_queue } else { queues });
-        added.map_err(|error| self.failure(Reason::Other, &error.to_string()))?;
-        // Safe, because nothing but our own files and the quoted schema goes into it.
-        let statement = AssertSqlSafe(self.text_of_queues(schema, arguments.len()));
-        // Planned for its values each time, so there is nothing to keep.
-        let rows = run.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
-        rows.map_err(|failure| self.failure(failure.reason, &failure.message))
-    }
-
-    fn arguments(&self, context: &Context<'_>) -> Result<PgArguments, Failure> {
-        (self.arguments)(context).map_err(|error| self.failure(Reason::Other, &error.to_string()))
-    }
-
-    /// A failure, led by the query's name.
-    fn failure(&self, reason: Reason, message: &str) -> Failure {
-        Failure::new(reason, format!("{}: {message}", self.sql.name))
-    }
-
-    fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {
-        self.stand_ins.iter().filter(|stand_in| stand_in.is_used(schema))
-    }
 }
 
 impl StandIn {
@@ -432,66 +287,4 @@ impl Answer {
         }
         merged
     }
-}
-
-/// A row that does not fit the families it names.
-#[derive(Debug, thiserror::Error)]
-enum RowError {
-    #[error("{0}")]
-    Decode(#[from] sqlx::Error),
-    #[error("a value of {family} has no {label}")]
-    NoLabel { family: &'static str, label: &'static str },
-    #[error("{0}")]
-    Duplicate(#[from] crate::family::DuplicateSample),
-}
-
-/// The mapping rule. The result holds the families in the order given, those without a column empty.
-fn samples(query: &Query, families: &[&'static Family], rows: &[PgRow]) -> Result<Vec<Samples>, RowError> {
-    let mut samples: Vec<Samples> = families.iter().map(|family| Samples::new(family)).collect();
-    let Some(first) = rows.first() else { return Ok(samples) };
-    let served: Vec<usize> = (0..families.len())
-        .filter(|&index| first.columns().iter().any(|column| column.name() == families[index].name))
-        .collect();
-    for row in rows {
-        for &index in &served {
-            let family = families[index];
-            let Some(value) = row.try_get::<Option<f64>, _>(family.name)? else { continue };
-            let label = |label: &&'static str| {
-                let text = row.try_get::<Option<String>, _>(label)?;
-                let is_rest = !query.by_queue.is_empty() && *label == queues::LABEL;
-                match text {
-                    None if is_rest => Ok(OTHER.to_owned()),
-                    None => Err(RowError::NoLabel { family: family.name, label }),
-                    Some(text) => Ok(text),
-                }
-            };
-            let labels = family.labels.iter().map(label).collect::<Result<Vec<_>, _>>()?;
-            if labels.first().is_some_and(|first| first == OTHER) {
-                // A queue may be named so itself.
-                samples[index].fold(labels, value.into());
-                continue;
-            }
-            samples[index].insert(labels, value)?;
-        }
-    }
-    Ok(samples)
-}
-
-/// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
-fn publishable(samples: Samples, queues: &mut Queues) -> Samples {
-    let family = samples.family;
-    let Some(place) = family.labels.iter().position(|label| *label == queues::LABEL) else {
-        return samples;
-    };
-    for (labels, _) in samples.iter() {
-        queues.admit(&labels[place]);
-    }
-    samples.relabelled(|mut labels| {
-        let label = queues.label(&labels[place])?;
-        if label != labels[place] && family.together == crate::family::Together::Never {
-            return None;
-        }
-        labels[place] = label;
-        Some(labels)
-    })
 }
