@@ -8,18 +8,21 @@
 mod encoding;
 mod filter;
 mod locks;
+mod need;
 pub mod queue_partitions;
 mod read;
+mod states;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use once_cell::sync::Lazy;
 use regex::Regex;
 
 pub use self::filter::Filter;
 use self::locks::Relations;
+pub use self::need::{Index, Lack, Need};
+pub use self::states::UNFINISHED_STATES;
 pub use self::trust::Untrusted;
 use crate::config::SchemaName;
 use crate::database::{Connection, Failure, Reason};
@@ -39,76 +42,6 @@ pub const TABLES: [&str; 11] = [
     "queue",
     "version",
 ];
-
-/// The states in which a job can still move; every shape has them. All others are finished.
-pub const UNFINISHED_STATES: [&str; 3] = ["created", "retry", "active"];
-
-/// The finished states that Marie documents, for databases that keep the state as text.
-const FINISHED_STATES: [&str; 5] = ["completed", "expired", "cancelled", "failed", "skipped"];
-
-/// Something that a query cannot do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// That it is there, which takes no right.
-    Table(&'static str),
-    /// A table's columns, to read them; [`crate::rights`] are made of these.
-    Columns(&'static str, &'static [&'static str]),
-    Index(Index),
-}
-
-/// An index by definition: a b-tree on `table` that begins with `columns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Index {
-    pub table: &'static str,
-    pub columns: &'static [&'static str],
-    /// The condition of a partial index.
-    pub predicate: Option<&'static str>,
-}
-
-/// Why a query cannot run here; the values of the label `reason` of a disabled collector.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lack {
-    /// Table or column is not in the schema.
-    Missing(String),
-    /// It is there, and our role may not read it.
-    Permission(String),
-    /// Our role may read it, and row-level security keeps rows back.
-    Filtered(Filter),
-    /// Reading it would take more of the server's locks than one transaction of ours may hold.
-    Locks(String),
-}
-
-impl Lack {
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Lack::Missing(_) => "missing_table",
-            Lack::Permission(_) | Lack::Filtered(_) => "permission",
-            Lack::Locks(_) => "lock_limit",
-        }
-    }
-
-    /// Whether an operator can lift it by a right.
-    pub fn is_permission(&self) -> bool {
-        matches!(self, Lack::Permission(_) | Lack::Filtered(_))
-    }
-
-    /// Whether an operator can lift it, by a right or by a setting of the server. Schemas come in several shapes, so a
-    /// missing table needs no change.
-    pub fn can_be_changed(&self) -> bool {
-        !matches!(self, Lack::Missing(_))
-    }
-}
-
-impl fmt::Display for Lack {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Lack::Missing(what) => write!(to, "no {what}"),
-            Lack::Permission(what) => write!(to, "{what} may not be read"),
-            Lack::Filtered(filter) => filter.fmt(to),
-            Lack::Locks(what) => write!(to, "would take {what}"),
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Table {
@@ -289,36 +222,6 @@ impl Schema {
     /// Whether text of ours can be an argument of a statement here.
     pub fn can_receive(&self, text: &str) -> bool {
         text.is_ascii() || ["UTF8", "SQL_ASCII"].contains(&self.encoding.as_str())
-    }
-
-    /// Whether jobs may be in any state that somebody thinks of: where it is kept as text.
-    pub fn takes_any_state(&self) -> bool {
-        self.states.is_empty()
-    }
-
-    /// The states that jobs can have here: those of the enum in its own order, or all that Marie documents.
-    pub fn states(&self) -> Vec<String> {
-        if self.states.is_empty() {
-            UNFINISHED_STATES.iter().chain(&FINISHED_STATES).map(ToString::to_string).collect()
-        } else {
-            self.states.clone()
-        }
-    }
-
-    /// The finished states that this database knows, in its own order.
-    pub fn finished_states(&self) -> Vec<String> {
-        let mut states = self.states();
-        states.retain(|state| !UNFINISHED_STATES.contains(&state.as_str()));
-        states
-    }
-
-    /// State labels that this exporter has never heard of: it counts them as finished.
-    pub fn unknown_states(&self) -> BTreeSet<&str> {
-        self.states
-            .iter()
-            .map(String::as_str)
-            .filter(|state| !UNFINISHED_STATES.contains(state) && !FINISHED_STATES.contains(state))
-            .collect()
     }
 
     /// Which of the four shapes in the field this is, as `marie_database_info` and `check` name it.
