@@ -5,6 +5,7 @@
 //! wait behind a long query.
 
 mod apart;
+mod attempt;
 pub(crate) mod debt;
 mod lane;
 mod outage;
