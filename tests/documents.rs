@@ -49,3 +49,14 @@ fn each_fault_names_a_test_that_exists() {
         }
     }
 }
+
+#[test]
+fn each_promise_of_security_names_a_test_that_exists() {
+    let page = include_str!("../SECURITY.md");
+    let functions = all_functions();
+    let promises: Vec<&str> = page.split("(test").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(promises.len() > 20, "only {} promises name a test", promises.len());
+    for test in promises.iter().flat_map(|promise| promise.split('`').skip(1).step_by(2)) {
+        assert!(functions.contains(test), "no test is called {test:?}");
+    }
+}
