@@ -7,7 +7,9 @@ with ended as (
     update job
     set state = case when queue.policy = 'flaky' and random() < 0.5 then 'failed' else 'completed' end::job_state,
         completed_on = now(),
-        hard_sla = case when queue.policy = 'late' then job.created_on + interval '1 ms' else job.hard_sla end
+        -- An SLA within a minute of the creation is no promise.
+        created_on = case when queue.policy = 'late' then now() - interval '10 minutes' else job.created_on end,
+        hard_sla = case when queue.policy = 'late' then now() - interval '5 minutes' else job.hard_sla end
     from queue
     where queue.name = job.name and job.state = 'active' and job.policy = 'calm'
     returning job.dag_id, job.state
