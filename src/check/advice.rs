@@ -7,7 +7,7 @@ use super::{Advice, Outcome, QueryReport};
 use crate::collector::Query;
 use crate::config::quote_identifier;
 use crate::database::{Failure, Reason, Run};
-use crate::schema::{Index, Schema};
+use crate::schema::{Index, Need, Schema};
 
 /// What the names of our indexes begin with.
 pub const INDEX_PREFIX: &str = "marie_exporter_";
@@ -58,6 +58,9 @@ pub(super) fn index(
         _ => return None,
     };
     let index = query.index.filter(|_| found.indexed == Some(false))?;
+    if schema.is_missing(&Need::Columns(index.table, index.columns)) {
+        return None;
+    }
     Some(Advice { file: found.file, lane, seconds, sql: create_index(&index, schema, partitions) })
 }
 

@@ -43,8 +43,9 @@ from (
         case when is_event and retry_count = 0 then
             round(date_part('epoch', started_on - greatest(created_on, start_after)) * 1000000)::int8
         end as wait,
-        case when is_event then round(date_part('epoch', completed_on - started_on) * 1000000)::int8 end as run,
-        case when is_event and started_on is not null then
+        case when is_event and is_finish then round(date_part('epoch', completed_on - started_on) * 1000000)::int8 end
+            as run,
+        case when is_event and is_finish and started_on is not null then
             round(date_part('epoch', completed_on - created_on) * 1000000)::int8
         end as turnaround,
         case when is_event and soft_sla > created_on + interval '1 minute' then completed_on > soft_sla end

@@ -62,6 +62,8 @@ async fn a_promoted_standby_is_a_primary_from_then_on_and_counters_go_on() {
     let lost = [("collector", "events"), ("reason", "history_lost")];
     watch.until("events tell of it", |now| now.count("marie_collector_failures_total", &lost) == 1.0);
     watch.recovers();
+    // Completed again without a restart it would be no event.
+    run(&mut promoted, "update job set state = 'active', completed_on = null").await;
     run(&mut promoted, FINISH).await;
     watch.until("its own event is counted", |now| finished(now) == 2.0);
     assert_eq!(watch.metrics().count("marie_collector_failures_total", &[]), 1.0);

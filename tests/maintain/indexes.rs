@@ -52,7 +52,8 @@ async fn afterwards_nothing_is_recommended_any_more() {
             .database
             .run(&format!("update pg_index as i set indisvalid = false from pg_class as c where {ours}"))
             .await;
-        assert!(scheduler.count(&unfinished).await > 0);
+        // The old shape gets indexes of the partitioned table only.
+        assert_eq!(scheduler.count(&unfinished).await > 0, shape != Shape::Old, "{}", shape.name());
         scheduler.maintain(&["indexes", "--execute"]).expect();
         assert_eq!((scheduler.count(&unfinished).await, advice(&scheduler)), (0, 0), "{}", shape.name());
     }

@@ -87,22 +87,22 @@ async fn a_history_truncated_mid_run_is_counted_as_a_failure_with_its_reason_onc
 #[tokio::test]
 async fn a_column_renamed_mid_run_takes_the_query_that_reads_it_and_no_other() {
     let (mut database, mut lanes) = running(Shape::New).await;
-    let active = |now: &Metrics| now.value("marie_dags", &[("state", "active")]);
-    lanes.until("DAGs are counted", |now| active(now) == Some(1.0)).await;
-    database.run("alter table dag rename column started_on to begun_on").await;
-    lanes.until("they are not counted", |now| active(now).is_none()).await;
+    let stalled = |now: &Metrics| now.value("marie_dags_stalled", &[("reason", "no_jobs")]);
+    lanes.until("stalled DAGs are counted", |now| stalled(now) == Some(0.0)).await;
+    database.run("alter table dag rename column id to number").await;
+    lanes.until("they are not counted", |now| stalled(now).is_none()).await;
     let metrics = lanes.until_fresh(&["queues", "stuck", "scheduler", "dags"]).await;
     assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
-    assert!(metrics.has("marie_dags_stalled"), "its collector's other queries need no such column");
-    database.run("alter table dag rename column begun_on to started_on").await;
-    lanes.until("they are counted again", |now| active(now) == Some(1.0)).await;
+    assert!(metrics.has("marie_dags"), "its collector's other queries need no such column");
+    database.run("alter table dag rename column number to id").await;
+    lanes.until("they are counted again", |now| stalled(now) == Some(0.0)).await;
     lanes.stop().await;
 }
 
 #[tokio::test]
 async fn a_needed_column_renamed_mid_run_disables_its_collector_meanwhile() {
     let (mut database, mut lanes) = running(Shape::New).await;
-    database.run("alter table queue rename column policy to politics").await;
+    database.run("alter table queue rename column name to title").await;
     let gone = disabled("queues", "missing_table");
     lanes
         .until("queues is disabled", |now| now.value("marie_collector_disabled_info", &gone) == Some(1.0))
@@ -113,7 +113,7 @@ async fn a_needed_column_renamed_mid_run_disables_its_collector_meanwhile() {
             - now.count("marie_collector_failures_total", &[("reason", "schema_changed")])
     };
     assert_eq!(failures(&lanes.metrics()), 0.0);
-    database.run("alter table queue rename column politics to policy").await;
+    database.run("alter table queue rename column title to name").await;
     lanes.until_fresh(&["queues"]).await;
     lanes.stop().await;
 }
