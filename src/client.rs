@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     V4(Ipv4Addr),
-    /// The first 64 bits: whoever has one address of such a network can use all of them.
+    /// The first 64 bits: a client with one address of such a network can use all of them.
     V6(u64),
     Local,
 }

@@ -87,7 +87,7 @@ impl Host {
 
     /// The mode that applies here, or why the driver cannot do what libpq does.
     pub(super) fn ssl_mode(&self, wanted: PgSslMode) -> Result<PgSslMode, String> {
-        // As in libpq: nobody listens on a socket of this machine.
+        // As in libpq: traffic on a socket of this machine cannot be read by others.
         if self.is_socket() {
             return Ok(PgSslMode::Disable);
         }

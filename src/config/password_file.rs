@@ -1,7 +1,7 @@
 //! libpq's password file: `host:port:database:user:password` in each line.
 //!
 //! Input: the file's path and where the connection goes. Output: the password, or the reason why the file was not used,
-//! which libpq and the driver would tell nobody but the log.
+//! which libpq and the driver would report in the log only.
 
 use std::fs;
 use std::io::Read;
