@@ -17,5 +17,6 @@ mod locks;
 mod losses;
 mod manners;
 mod outages;
+mod pruning;
 #[path = "../operator/world.rs"]
 mod world;
