@@ -116,11 +116,23 @@ found (rank, what, revoke, is_read) as (
     select
         1,
         'member of ' || m.rolname || case when reach.is_me then '' else ' through ' || reach.rolname end,
-        case when reach.is_me then format('REVOKE %I FROM %I;', m.rolname, reach.rolname) end,
+        case when reach.is_me then string_agg(
+            format(
+                'REVOKE %I FROM %I%s;',
+                m.rolname,
+                reach.rolname,
+                -- Since version 16 a membership has one row for each grantor, and REVOKE takes only one of them away.
+                case when current_setting('server_version_num')::int >= 160000
+                    then format(' GRANTED BY %I', pg_get_userbyid(a.grantor))
+                end
+            ),
+            E'\n' order by a.grantor
+        ) end,
         false
     from reach
     join pg_auth_members as a on a.member = reach.oid
     join pg_roles as m on m.oid = a.roleid
+    group by m.rolname, reach.rolname, reach.is_me
     union
     select
         1,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::databases::Database;
 use crate::process::{output, text};
-use crate::role::{check, grant};
+use crate::role::{check, grant, server_is_at_least};
 
 /// What a role has too much, and how `check` names it.
 const RIGHTS: [(&str, &str); 31] = [
@@ -39,7 +39,7 @@ const RIGHTS: [(&str, &str); 31] = [
     ("grant create, temporary on database database_name to reader", "CREATE, TEMPORARY on database"),
     ("grant connect on database postgres to reader", "CONNECT on database postgres"),
     (
-        "create function f() returns int language sql return 1; revoke execute on function f() from public;
+        "create function f() returns int language sql as 'select 1'; revoke execute on function f() from public;
          grant execute on function f() to reader",
         "EXECUTE on function marie_scheduler.f()",
     ),
@@ -130,14 +130,42 @@ async fn single_right_changes_what_check_says_of_the_role() {
 #[tokio::test]
 async fn parameter_that_a_role_may_set_is_named_and_revoked() {
     let (mut database, url) = with_reader("setter").await;
-    let version: String =
-        sqlx::query_scalar("show server_version_num").fetch_one(&mut database.admin).await.unwrap();
-    if version.parse::<u32>().unwrap() < 150_000 {
+    if !server_is_at_least(15) {
         return;
     }
     database.run("grant set on parameter log_statement to setter").await;
     assert_eq!(listed(&check(&url, &[]), "excess"), ["SET or ALTER SYSTEM on parameter log_statement"]);
     grant(&mut database, "setter", &[]).await;
+    assert_eq!(listed(&check(&url, &[]), "excess"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn right_to_maintain_tables_is_named_and_revoked() {
+    let (mut database, url) = with_reader("maintaining").await;
+    if !server_is_at_least(17) {
+        return;
+    }
+    database.run("grant maintain on job to maintaining; grant pg_maintain to maintaining").await;
+    let excess = listed(&check(&url, &[]), "excess");
+    for right in ["MAINTAIN on table marie_scheduler.job", "member of pg_maintain"] {
+        assert!(excess.iter().any(|listed| listed.contains(right)), "{right}: {excess:?}");
+    }
+    grant(&mut database, "maintaining", &[]).await;
+    assert_eq!(listed(&check(&url, &[]), "excess"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn membership_that_another_role_granted_is_revoked() {
+    let (mut database, url) = with_reader("befriended").await;
+    database
+        .run(
+            "create role excess_friend; grant pg_monitor to excess_friend with admin option;
+             set role excess_friend; grant pg_monitor to befriended;
+             reset role; grant pg_monitor to befriended",
+        )
+        .await;
+    assert_eq!(listed(&check(&url, &[]), "excess"), ["member of pg_monitor"]);
+    grant(&mut database, "befriended", &[]).await;
     assert_eq!(listed(&check(&url, &[]), "excess"), Vec::<String>::new());
 }
 
@@ -161,7 +189,7 @@ async fn function_with_its_owners_rights_is_named() {
     database
         .run(
             "create function payload() returns jsonb language sql security definer as 'select data from marie_scheduler.job';
-             create function harmless() returns int language sql return 1",
+             create function harmless() returns int language sql as 'select 1'",
         )
         .await;
     let report = check(&url, &[]);

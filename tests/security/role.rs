@@ -4,7 +4,7 @@ use marie_exporter::demo::shape::Shape;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::databases::Database;
+use crate::databases::{Database, SERVER};
 use crate::process::{Process, output, text};
 use crate::scrape::{metrics, until, until_ready};
 
@@ -16,6 +16,11 @@ pub(crate) async fn grant(database: &mut Database, role: &str, flags: &[&str]) -
     // Some of the names that a role can have cannot be part of a URL as they are.
     let encoded: Vec<String> = role.bytes().map(|byte| format!("%{byte:02X}")).collect();
     database.url.replace("postgres@", &format!("{}@", encoded.concat()))
+}
+
+pub(crate) fn server_is_at_least(version: u32) -> bool {
+    let major = SERVER.version().split(|letter: char| !letter.is_ascii_digit()).next().unwrap();
+    major.parse::<u32>().unwrap() >= version
 }
 
 pub(crate) fn check(url: &str, flags: &[&str]) -> Value {
