@@ -1,6 +1,7 @@
 //! The database is away, or does not let anybody in.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -18,11 +19,29 @@ async fn furnished_server() -> (Server, String) {
     (server, url)
 }
 
-/// Ends all of the exporter's sessions in this database and says how many those were.
-async fn terminate(admin: &mut PgConnection) -> u64 {
-    let sessions = "select pg_terminate_backend(pid, 5000) from pg_stat_activity
+/// Ends all of the exporter's sessions in this database, and returns how many there were.
+async fn terminate(admin: &mut PgConnection) -> usize {
+    let sessions = "select pid, pg_terminate_backend(pid) from pg_stat_activity
                     where datname = current_database() and application_name = 'marie-exporter'";
-    sqlx::query(sessions).execute(admin).await.unwrap().rows_affected()
+    let ended: Vec<i32> = sqlx::query_scalar(sessions).fetch_all(&mut *admin).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let remain = "select exists (select from pg_stat_activity where pid = any($1))";
+    while sqlx::query_scalar(remain).bind(&ended).fetch_one(&mut *admin).await.unwrap() {
+        assert!(Instant::now() < deadline, "the sessions {ended:?} do not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ended.len()
+}
+
+/// Makes a role that may read all of the scheduler's tables.
+async fn make_watcher(admin: &mut PgConnection) {
+    run(
+        admin,
+        "create role watcher login;
+         grant usage on schema marie_scheduler to watcher;
+         grant select on all tables in schema marie_scheduler to watcher",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -99,14 +118,10 @@ async fn a_new_password_is_taken_from_the_file_at_the_next_connect() {
     let (server, url) = furnished_server().await;
     let rules = server.folder().join("data/pg_hba.conf");
     let trust = fs::read_to_string(&rules).unwrap();
-    fs::write(&rules, format!("host all watcher 127.0.0.1/32 scram-sha-256\n{trust}")).unwrap();
+    fs::write(&rules, format!("host all watcher 127.0.0.1/32 md5\n{trust}")).unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
-    run(
-        &mut admin,
-        "select pg_reload_conf();
-         create role watcher login password 'first_secret' in role pg_read_all_data",
-    )
-    .await;
+    make_watcher(&mut admin).await;
+    run(&mut admin, "alter role watcher password 'first_secret'; select pg_reload_conf()").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");
     let with = |password: &str| {
@@ -134,7 +149,7 @@ async fn a_server_without_a_free_connection_is_unavailable_until_one_is_free() {
     let server = Server::start_with(&[("max_connections", "10")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = furnished(&url, Shape::New).await;
-    run(&mut admin, "create role watcher login in role pg_read_all_data").await;
+    make_watcher(&mut admin).await;
     let url = url.replace("postgres@", "watcher@");
     let watch = Watch::serve(&url, &[]);
 

@@ -144,7 +144,7 @@ async fn each_mode_encrypts_and_believes_as_it_says() {
         ("postgres@localhost", "sslmode=disable", Ok(false)),
         ("postgres@localhost", "", Ok(true)),
         ("postgres@localhost", "sslmode=prefer", Ok(true)),
-        ("encrypted@localhost", "sslmode=disable", Err("no encryption")),
+        ("encrypted@localhost", "sslmode=disable", Err("pg_hba.conf rejects connection")),
         ("encrypted@localhost", "sslmode=require", Ok(true)),
         ("encrypted@127.0.0.1", &format!("sslmode=require&{believed}"), Ok(true)),
         ("encrypted@localhost", &format!("sslmode=require&{stranger}"), Err("UnknownIssuer")),

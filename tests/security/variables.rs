@@ -29,8 +29,8 @@ pub(crate) fn guard(role: &str) {
     let _alone = RULES.lock().unwrap();
     let file = SERVER.folder().join("data/pg_hba.conf");
     let others = fs::read_to_string(&file).unwrap();
-    let rules =
-        format!("host all {role} 127.0.0.1/32 scram-sha-256\nlocal all {role} scram-sha-256\n{others}");
+    // SCRAM, or MD5 where the password is stored that way, as before PostgreSQL 14.
+    let rules = format!("host all {role} 127.0.0.1/32 md5\nlocal all {role} md5\n{others}");
     let replacement = file.with_extension("new");
     let mut new = fs::File::create(&replacement).unwrap();
     new.write_all(rules.as_bytes()).unwrap();
