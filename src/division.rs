@@ -33,7 +33,7 @@ pub async fn fetch(
     query: &'static Query,
     context: &Context<'_>,
 ) -> Result<Fetched, Failure> {
-    let mut transactions = Transactions { session, schema: context.schema, busy: Duration::ZERO };
+    let mut transactions = Transactions::new(session, context.schema);
     let parts = if query.is_divided(context.schema) {
         by_queue(&mut transactions, query, context).await
     } else {
@@ -47,25 +47,39 @@ pub async fn fetch(
 }
 
 /// Why no more rows come.
-enum Stop {
+pub(crate) enum Stop {
     Unreachable(Failure),
     Failed(Failure),
 }
 
-struct Transactions<'a> {
-    session: &'a mut Session,
-    schema: &'a Schema,
-    busy: Duration,
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Unreachable(failure) | Stop::Failed(failure) => failure,
+        }
+    }
 }
 
-impl Transactions<'_> {
+/// Opens one transaction after the other on a session.
+pub(crate) struct Transactions<'a> {
+    session: &'a mut Session,
+    schema: &'a Schema,
+    /// The time that the database spent on all of them.
+    pub(crate) busy: Duration,
+}
+
+impl<'a> Transactions<'a> {
+    pub(crate) fn new(session: &'a mut Session, schema: &'a Schema) -> Self {
+        Transactions { session, schema, busy: Duration::ZERO }
+    }
+
     async fn run<T>(&mut self, work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>) -> Result<T, Stop> {
         let run = self.session.begin().await.map_err(Stop::Unreachable)?;
         self.finish(run, work).await
     }
 
     /// The same, with statements planned for the values of their parameters.
-    async fn run_for_values<T>(
+    pub(crate) async fn run_for_values<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
     ) -> Result<T, Stop> {
@@ -98,18 +112,18 @@ pub(crate) struct Group {
 
 /// Whether the states of jobs' parents are read, which can be in other queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parents {
+pub(crate) enum Parents {
     Read,
     Skip,
 }
 
 /// What one transaction answers and reads.
-#[derive(Debug)]
-struct Slice {
+#[derive(Debug, Default)]
+pub(crate) struct Slice {
     /// The queues that it answers for.
-    own: Vec<String>,
+    pub(crate) own: Vec<String>,
     /// The queues whose jobs it reads: those, and those of parents.
-    read: Vec<String>,
+    pub(crate) read: Vec<String>,
 }
 
 async fn by_queue(
@@ -124,7 +138,7 @@ async fn by_queue(
         Division::Whole => return whole(transactions, query, context).await,
     };
     let mut known: BTreeSet<&str> = context.queues.known().iter().map(String::as_str).collect();
-    let slices = slices(transactions, query, context, parents).await?;
+    let slices = slices(transactions, query, parents).await?;
     for queue in slices.iter().flat_map(|slice| &slice.own) {
         known.remove(queue.as_str());
     }
@@ -146,10 +160,10 @@ async fn whole(
     query: &'static Query,
     context: &Context<'_>,
 ) -> Result<Vec<Vec<PgRow>>, Stop> {
-    let (partitions, room) = partitions(transactions, query, context).await?;
+    let (partitions, room) = partitions(transactions, query).await?;
     let locks = partitions.iter().map(|partition| partition.relations).sum();
     if locks > room {
-        return Err(Stop::Failed(out_of_room(query, context, locks)));
+        return Err(Stop::Failed(out_of_room(query, context.schema, locks)));
     }
     let queues: Vec<String> = partitions.into_iter().flat_map(|partition| partition.queues).collect();
     Ok(vec![part(transactions, query, context, context.queues.known(), &queues).await?])
@@ -159,32 +173,30 @@ async fn whole(
 async fn partitions(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
-    context: &Context<'_>,
 ) -> Result<(Vec<QueuePartition>, u64), Stop> {
-    let schema = context.schema;
+    let schema = transactions.schema;
     let tables = query.tables(schema);
     let Some(room) = schema.room_for_partitions(tables.iter().copied()) else {
-        return Err(Stop::Failed(out_of_room(query, context, schema.locks(tables))));
+        return Err(Stop::Failed(out_of_room(query, schema, schema.locks(tables))));
     };
     let partitions = transactions.run(async |run| QueuePartition::read_all(run, &schema.name).await).await?;
     Ok((partitions, room))
 }
 
 /// Divides the queues that have jobs between transactions, so that each keeps within its locks.
-async fn slices(
+pub(crate) async fn slices(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
-    context: &Context<'_>,
     parents: Parents,
 ) -> Result<Vec<Slice>, Stop> {
-    let (partitions, room) = partitions(transactions, query, context).await?;
+    let (partitions, room) = partitions(transactions, query).await?;
     let relations = relations_by_queue(&partitions);
     let mut groups = groups(partitions, room);
     groups.reverse();
     let mut slices = Vec::new();
     while let Some(group) = groups.pop() {
         let beside = match parents {
-            Parents::Read => foreign_parents(transactions, context, &group).await?,
+            Parents::Read => foreign_parents(transactions, &group).await?,
             Parents::Skip => Vec::new(),
         };
         let locks: u64 = beside.iter().filter_map(|queue| relations.get(queue)).sum();
@@ -192,7 +204,7 @@ async fn slices(
             let read = group.queues.iter().chain(&beside).cloned().collect();
             slices.push(Slice { own: group.queues, read });
         } else if group.queues.len() == 1 {
-            return Err(Stop::Failed(out_of_room(query, context, group.relations + locks)));
+            return Err(Stop::Failed(out_of_room(query, transactions.schema, group.relations + locks)));
         } else {
             let single = |queue: String| Group { relations: relations[&queue], queues: vec![queue] };
             groups.extend(group.queues.into_iter().rev().map(single));
@@ -216,12 +228,8 @@ async fn part(
 }
 
 /// The queues beyond the group in which parents of its waiting jobs are.
-async fn foreign_parents(
-    transactions: &mut Transactions<'_>,
-    context: &Context<'_>,
-    group: &Group,
-) -> Result<Vec<String>, Stop> {
-    let statement = context.schema.name.statement(include_str!("division/foreign_parents.sql"));
+async fn foreign_parents(transactions: &mut Transactions<'_>, group: &Group) -> Result<Vec<String>, Stop> {
+    let statement = transactions.schema.name.statement(include_str!("division/foreign_parents.sql"));
     transactions
         .run_for_values(async |run| {
             let rows = run.fetch_all(sqlx::query(statement).bind(&group.queues).persistent(false)).await?;
@@ -253,8 +261,8 @@ fn relations_by_queue(partitions: &[QueuePartition]) -> BTreeMap<String, u64> {
     partitions.iter().flat_map(by_queue).collect()
 }
 
-fn out_of_room(query: &Query, context: &Context<'_>, locks: u64) -> Failure {
-    let lack = context.schema.lack_of_locks(locks);
+fn out_of_room(query: &Query, schema: &Schema, locks: u64) -> Failure {
+    let lack = schema.lack_of_locks(locks);
     Failure::new(Reason::LockLimit, format!("{}: {lack}", query.sql.name))
 }
 

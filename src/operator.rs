@@ -2,6 +2,7 @@
 //! or more [`Listing`](listing::Listing)s, a query with the columns to show, run in one read-only transaction;
 //! `print` makes a table, JSON or CSV of the rows.
 
+mod arguments;
 pub mod dags;
 pub mod jobs;
 pub mod listing;
@@ -43,6 +44,7 @@ pub static QUERIES: &[&Query] = &[
     &jobs::sections::ARCHIVED.query,
     &queues::LIST.query,
     &dags::LIST.query,
+    &dags::JOB_COUNTS.query,
     &dags::show::DAG.query,
     &dags::show::PROGRESS.query,
     &dags::show::JOBS.query,
@@ -70,6 +72,9 @@ const QUERY: Query = Query {
     division: Division::Whole,
     arguments: |_| Ok(PgArguments::default()),
 };
+
+/// The same for those whose rows of one queue do not depend on other queues.
+const QUERY_BY_QUEUE: Query = Query { division: Division::ByQueue, ..QUERY };
 
 /// What a command prints on standard output, and what it has to say besides.
 #[derive(Debug)]
@@ -146,7 +151,7 @@ async fn answer(reader: &mut Reader<'_>, reading: &Reading, style: Style) -> any
             return Ok(Answer { text: whole(&sheet, output.format, style)?, note: None });
         }
     };
-    let mut note = note(&rows, output);
+    let mut note = note(&rows, output, reader.transactions());
     if rows.rows.is_empty()
         && let Some(queue) = queue(reading)
         && !reader.knows_queue(queue).await?
@@ -205,12 +210,18 @@ fn text(listing: &Listing, rows: &Rows, format: OutputFormat, style: Style) -> a
     })
 }
 
-fn note(rows: &Rows, output: &Output) -> Option<String> {
+fn note(rows: &Rows, output: &Output, transactions: usize) -> Option<String> {
+    let mut notes = Vec::new();
     if rows.more {
-        Some(format!("There are more: --page {}, or a larger --limit", output.page + 1))
+        notes.push(format!("There are more: --page {}, or a larger --limit", output.page + 1));
     } else if rows.rows.is_empty() && output.format == OutputFormat::Table {
-        Some("None.".to_owned())
-    } else {
-        None
+        notes.push("None.".to_owned());
     }
+    if transactions > 1 {
+        notes.push(format!(
+            "Read in {transactions} transactions, one for each group of queues, because one for all would take too many \
+             locks; so these rows are not of one instant"
+        ));
+    }
+    (!notes.is_empty()).then(|| notes.join("\n"))
 }

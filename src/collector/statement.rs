@@ -16,9 +16,21 @@ impl Query {
         self.text_over(schema, None)
     }
 
-    /// Returns the statement over the jobs of some queues only, which are its parameter of this number.
-    pub fn text_of_queues(&self, schema: &Schema, parameter: usize) -> String {
-        self.text_over(schema, Some(parameter))
+    /// Returns the statement over the jobs of some queues only, and adds these to its arguments.
+    ///
+    /// # Errors
+    /// When they cannot be encoded.
+    pub fn text_of_queues(
+        &self,
+        schema: &Schema,
+        arguments: &mut PgArguments,
+        queues: &[String],
+    ) -> Result<String, Failure> {
+        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
+        let no_queue = [format!("{:032x}", rand::random::<u128>())];
+        let added = arguments.add(if queues.is_empty() { &no_queue } else { queues });
+        added.map_err(|error| self.failure(Reason::Other, &error.to_string()))?;
+        Ok(self.text_over(schema, Some(arguments.len())))
     }
 
     fn text_over(&self, schema: &Schema, queues: Option<usize>) -> String {
@@ -102,12 +114,9 @@ impl Query {
         mut arguments: PgArguments,
         queues: &[String],
     ) -> Result<Vec<PgRow>, Failure> {
-        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
-        let no_queue = [format!("{:032x}", rand::random::<u128>())];
-        let added = arguments.add(if queues.is_empty() { &no_queue } else { queues });
-        added.map_err(|error| self.failure(Reason::Other, &error.to_string()))?;
+        let text = self.text_of_queues(schema, &mut arguments, queues)?;
         // Safe, because nothing but our own files and the quoted schema goes into it.
-        let statement = AssertSqlSafe(self.text_of_queues(schema, arguments.len()));
+        let statement = AssertSqlSafe(text);
         // Planned for its values each time, so there is nothing to keep.
         let rows = run.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
         rows.map_err(|failure| self.failure(failure.reason, &failure.message))

@@ -51,7 +51,7 @@ pub(super) async fn fetch(
     context: &Context<'_>,
 ) -> Result<Vec<Vec<PgRow>>, Stop> {
     let mut stalled = unfinished(transactions, context).await?;
-    for slice in slices(transactions, &WITH_WORK, context, Parents::Read).await? {
+    for slice in slices(transactions, &WITH_WORK, Parents::Read).await? {
         for row in rows(transactions, &WITH_WORK, context, arguments(&slice.own)?, &slice.read).await? {
             if get(&row, "moves")? {
                 stalled.remove(&get::<Uuid>(&row, "dag_id")?);
@@ -60,7 +60,7 @@ pub(super) async fn fetch(
     }
     let ids: Vec<Uuid> = stalled.iter().copied().collect();
     let mut has_failed: BTreeMap<Uuid, bool> = BTreeMap::new();
-    for slice in slices(transactions, &WITH_JOBS, context, Parents::Skip).await? {
+    for slice in slices(transactions, &WITH_JOBS, Parents::Skip).await? {
         for row in rows(transactions, &WITH_JOBS, context, arguments(&ids)?, &slice.read).await? {
             *has_failed.entry(get(&row, "dag_id")?).or_default() |= get::<bool>(&row, "has_failed")?;
         }

@@ -4,19 +4,25 @@ mod blockers;
 mod graph;
 pub(super) mod show;
 
-use super::QUERY;
-use super::listing::{Listing, Rows, number, state, text, time};
-use super::reader::{Reader, add, page};
+use std::collections::HashMap;
+
+use serde_json::Value;
+use sqlx::types::Uuid;
+
+use super::arguments::add;
+use super::listing::{Listing, Rows, id, number, state, text, time};
+use super::reader::{Merge, Reader};
+use super::{QUERY, QUERY_BY_QUEUE};
 use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
 use crate::config::{DagsList, Output};
-use crate::database::Failure;
+use crate::database::{Failure, Reason};
 use crate::schema::Need;
 
 pub(super) static LIST: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         state("state"),
         text("planner"),
         number("jobs"),
@@ -28,7 +34,7 @@ pub(super) static LIST: Listing = Listing {
     ],
     query: Query {
         sql: sql!("dags/list.sql"),
-        needs: &[Need::Columns("dag", &["id", "state"]), Need::Columns("job", &["dag_id", "state"])],
+        needs: &[Need::Columns("dag", &["id", "state"])],
         optional: &[
             PLANNER,
             optional!("dag"."created_on": "timestamptz"),
@@ -39,6 +45,18 @@ pub(super) static LIST: Listing = Listing {
     },
 };
 
+/// The columns of [`LIST`] that [`JOB_COUNTS`] fills.
+const COUNTS: std::ops::Range<usize> = 3..6;
+
+pub(super) static JOB_COUNTS: Listing = Listing {
+    columns: &[id("id"), number("jobs"), number("finished"), number("failed")],
+    query: Query {
+        sql: sql!("dags/job_counts.sql"),
+        needs: &[Need::Columns("job", &["dag_id", "state"])],
+        ..QUERY_BY_QUEUE
+    },
+};
+
 /// # Errors
 /// Any failure of the database, and where it has no table of DAGs.
 pub(super) async fn list(
@@ -46,8 +64,29 @@ pub(super) async fn list(
     asked: &DagsList,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.state)?;
-    add(&mut arguments, &asked.planner)?;
-    reader.page(&LIST, arguments, output).await
+    let filters = |arguments: &mut _, _: Option<&[String]>| {
+        add(arguments, &asked.state)?;
+        add(arguments, &asked.planner)
+    };
+    let mut dags = reader.page(&LIST, Merge::Rows, Some(output.into()), &filters).await?;
+    let ids: Vec<Uuid> = dags.rows.iter().map(|row| uuid(&row[0])).collect::<Result<_, _>>()?;
+    let merge = Merge::Sql(include_str!("dags/merged_job_counts.sql"));
+    let filters = |arguments: &mut _, _: Option<&[String]>| add(arguments, &ids);
+    let counted = reader.page(&JOB_COUNTS, merge, None, &filters).await?;
+    let mut counts: HashMap<Uuid, Vec<Value>> = HashMap::new();
+    for mut row in counted.rows {
+        let id = uuid(&row[0])?;
+        counts.insert(id, row.split_off(1));
+    }
+    for (row, id) in dags.rows.iter_mut().zip(ids) {
+        if let Some(counts) = counts.remove(&id) {
+            row.splice(COUNTS, counts);
+        }
+    }
+    Ok(dags)
+}
+
+fn uuid(value: &Value) -> Result<Uuid, Failure> {
+    let id = value.as_str().and_then(|id| id.parse().ok());
+    id.ok_or_else(|| Failure::new(Reason::Other, format!("the id of a DAG is not a UUID: {value}")))
 }

@@ -3,12 +3,11 @@
 pub(super) mod sections;
 pub(super) mod show;
 
-use sqlx::postgres::PgArguments;
-
-use super::listing::{Column, Listing, Rows, duration, number, state, text, time};
-use super::reader::{Reader, add, page};
-use super::{QUERY, stand_ins};
-use crate::collector::{Optional, Query, SqlFile};
+use super::arguments::add;
+use super::listing::{Column, Listing, Rows, duration, id, number, state, text, time};
+use super::reader::{Merge, Reader};
+use super::{QUERY_BY_QUEUE, stand_ins};
+use crate::collector::{Division, Optional, Query, SqlFile};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::{optional, sql};
 use crate::config::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
@@ -22,10 +21,10 @@ const LISTED: &[&str] =
     &["id", "name", "state", "retry_count", "retry_limit", "created_on", "started_on", "completed_on"];
 
 const LIST_COLUMNS: &[Column] = &[
-    text("id"),
+    id("id"),
     text("queue"),
     state("state"),
-    text("dag_id"),
+    id("dag_id"),
     number("priority"),
     number("retry_count"),
     number("retry_limit"),
@@ -40,7 +39,7 @@ pub(super) static LIST: Listing = Listing {
         sql: sql!("jobs/list.sql"),
         needs: &[Need::Columns("job", LISTED)],
         optional: &[DAG_ID, optional!("job"."priority": "int")],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -51,7 +50,7 @@ static MATCHING: Listing = Listing {
         sql: SqlFile { name: "jobs/matching.sql", text: include_str!("jobs/list.sql") },
         needs: &[Need::Columns("job", LISTED), Need::Columns("job", &["data", "dag_id", "priority"])],
         stand_ins: &[stand_ins::MATCHING],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -60,14 +59,14 @@ pub(super) const STUCK_QUERY: Query = Query {
     sql: sql!("jobs/stuck.sql"),
     needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "retry_count"])],
     optional: &[DAG_ID, optional!("job"."run_owner": "text")],
-    ..QUERY
+    ..QUERY_BY_QUEUE
 };
 
 pub(super) static STUCK: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         text("queue"),
-        text("dag_id"),
+        id("dag_id"),
         time("started_on"),
         duration("active_for"),
         duration("threshold"),
@@ -79,10 +78,10 @@ pub(super) static STUCK: Listing = Listing {
 
 pub(super) static FAILED: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         text("queue"),
         state("state"),
-        text("dag_id"),
+        id("dag_id"),
         number("retry_count"),
         number("retry_limit"),
         time("started_on"),
@@ -96,15 +95,15 @@ pub(super) static FAILED: Listing = Listing {
             &["id", "name", "state", "retry_count", "retry_limit", "started_on", "completed_on"],
         )],
         optional: &[DAG_ID],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
 pub(super) static RETRYING: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         text("queue"),
-        text("dag_id"),
+        id("dag_id"),
         number("retry_count"),
         number("retry_limit"),
         time("started_on"),
@@ -115,16 +114,16 @@ pub(super) static RETRYING: Listing = Listing {
         sql: sql!("jobs/retrying.sql"),
         needs: &[Need::Columns("job", &["id", "name", "state", "retry_count", "retry_limit", "started_on"])],
         optional: &[DAG_ID, START_AFTER],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
 pub(super) static OVERDUE: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         text("queue"),
         state("state"),
-        text("dag_id"),
+        id("dag_id"),
         time("created_on"),
         time("sla"),
         duration("overdue_for"),
@@ -133,16 +132,16 @@ pub(super) static OVERDUE: Listing = Listing {
         sql: sql!("jobs/overdue.sql"),
         needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "soft_sla", "hard_sla"])],
         optional: &[DAG_ID],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
 pub(super) static NEXT: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         text("queue"),
         state("state"),
-        text("dag_id"),
+        id("dag_id"),
         number("priority"),
         time("created_on"),
         time("start_after"),
@@ -153,7 +152,8 @@ pub(super) static NEXT: Listing = Listing {
         needs: &[Need::Columns("job", &["id", "name", "state", "priority", "created_on"])],
         optional: &[DAG_ID, START_AFTER],
         stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
-        ..QUERY
+        division: Division::ByQueueWithParents,
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -171,19 +171,24 @@ pub(super) async fn list(
             format!("--state: jobs here have no state {unknown:?}; there are {}", states.join(", "));
         return Err(Failure::new(Reason::Other, message));
     }
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.state)?;
-    add(&mut arguments, &asked.of.queue)?;
-    add(&mut arguments, asked.dag)?;
-    add(&mut arguments, asked.since.map(|since| since.as_secs_f64()))?;
-    if asked.metadata.is_empty() {
-        return reader.page(&LIST, arguments, output).await;
-    }
+    let queue = asked.of.queue.as_deref();
+    let since = asked.since.map(|since| since.as_secs_f64());
     let (keys, values): (Vec<&str>, Vec<&str>) =
         asked.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).unzip();
-    add(&mut arguments, keys)?;
-    add(&mut arguments, values)?;
-    reader.page(&MATCHING, arguments, output).await
+    let listing = if keys.is_empty() { &LIST } else { &MATCHING };
+    reader
+        .page(listing, Merge::Rows, Some(output.into()), &|arguments, _| {
+            add(arguments, &asked.state)?;
+            add(arguments, queue)?;
+            add(arguments, asked.dag)?;
+            add(arguments, since)?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            add(arguments, &keys)?;
+            add(arguments, &values)
+        })
+        .await
 }
 
 /// # Errors
@@ -193,21 +198,13 @@ pub(super) async fn stuck(
     asked: &OfQueue,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.queue)?;
-    thresholds(&mut arguments, reader)?;
-    reader.page(&STUCK, arguments, output).await
-}
-
-/// Three arguments: the queues with a threshold of their own, these in seconds, and that of all others.
-///
-/// # Errors
-/// When they cannot be encoded.
-pub(super) fn thresholds(arguments: &mut PgArguments, reader: &Reader<'_>) -> Result<(), Failure> {
-    let (queues, thresholds) = &reader.thresholds;
-    add(arguments, queues)?;
-    add(arguments, thresholds)?;
-    add(arguments, reader.config.stuck_after.as_secs_f64())
+    let thresholds = reader.thresholds.clone();
+    reader
+        .page(&STUCK, Merge::Rows, Some(output.into()), &|arguments, _| {
+            add(arguments, &asked.queue)?;
+            thresholds.add_to(arguments)
+        })
+        .await
 }
 
 /// # Errors
@@ -217,10 +214,12 @@ pub(super) async fn failed(
     asked: &JobsFailed,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.of.queue)?;
-    add(&mut arguments, asked.since.map(|since| since.as_secs_f64()))?;
-    reader.page(&FAILED, arguments, output).await
+    reader
+        .page(&FAILED, Merge::Rows, Some(output.into()), &|arguments, _| {
+            add(arguments, &asked.of.queue)?;
+            add(arguments, asked.since.map(|since| since.as_secs_f64()))
+        })
+        .await
 }
 
 /// # Errors
@@ -230,9 +229,8 @@ pub(super) async fn retrying(
     asked: &OfQueue,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.queue)?;
-    reader.page(&RETRYING, arguments, output).await
+    let filters = |arguments: &mut _, _: Option<&[String]>| add(arguments, &asked.queue);
+    reader.page(&RETRYING, Merge::Rows, Some(output.into()), &filters).await
 }
 
 /// # Errors
@@ -242,11 +240,16 @@ pub(super) async fn next(
     asked: &JobsNext,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.of.queue)?;
-    add(&mut arguments, asked.dag)?;
-    add(&mut arguments, asked.per_dag)?;
-    reader.page(&NEXT, arguments, output).await
+    let queue = asked.of.queue.clone().map(|queue| [queue]);
+    let merge =
+        if asked.per_dag { Merge::Sql(include_str!("jobs/merged_next_of_dags.sql")) } else { Merge::Rows };
+    reader
+        .page(&NEXT, merge, Some(output.into()), &|arguments, group| {
+            add(arguments, queue.as_ref().map(<[String; 1]>::as_slice).or(group))?;
+            add(arguments, asked.dag)?;
+            add(arguments, asked.per_dag)
+        })
+        .await
 }
 
 /// # Errors
@@ -256,8 +259,10 @@ pub(super) async fn overdue(
     asked: &JobsOverdue,
     output: &Output,
 ) -> Result<Rows, Failure> {
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.of.queue)?;
-    add(&mut arguments, asked.sla.label())?;
-    reader.page(&OVERDUE, arguments, output).await
+    reader
+        .page(&OVERDUE, Merge::Rows, Some(output.into()), &|arguments, _| {
+            add(arguments, &asked.of.queue)?;
+            add(arguments, asked.sla.label())
+        })
+        .await
 }

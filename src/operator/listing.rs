@@ -23,6 +23,8 @@ pub struct Column {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    /// A UUID, shown as text.
+    Id,
     /// To the right.
     Number,
     /// A state of a job or DAG, in its colour.
@@ -45,6 +47,10 @@ pub struct Rows {
 
 pub(crate) const fn text(name: &'static str) -> Column {
     Column { name, kind: Kind::Text }
+}
+
+pub(crate) const fn id(name: &'static str) -> Column {
+    Column { name, kind: Kind::Id }
 }
 
 pub(crate) const fn number(name: &'static str) -> Column {

@@ -141,7 +141,7 @@ impl serde::Serialize for Object<'_> {
 fn aligned(cell: Cell, column: Column) -> Cell {
     match column.kind {
         Kind::Number | Kind::Duration => cell.set_alignment(CellAlignment::Right),
-        Kind::Text | Kind::State | Kind::Time | Kind::Bar => cell,
+        Kind::Text | Kind::Id | Kind::State | Kind::Time | Kind::Bar => cell,
     }
 }
 

@@ -1,8 +1,8 @@
 //! `marie-exporter queues`: the queues, how they are set up, and how much work they hold.
 
-use super::QUERY;
+use super::QUERY_BY_QUEUE;
 use super::listing::{Listing, Rows, number, text};
-use super::reader::{Reader, page};
+use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::{optional, sql};
 use crate::config::Output;
@@ -35,7 +35,7 @@ pub(super) static LIST: Listing = Listing {
             optional!("queue"."dead_letter": "text"),
             optional!("queue"."policy": "text"),
         ],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -47,5 +47,6 @@ pub(super) async fn list(reader: &mut Reader<'_>, output: &Output) -> Result<Row
             format!("{}: {lack}; marie-exporter stats shows the queues that hold jobs", LIST.query.sql.name);
         return Err(Failure::new(Reason::Permission, message));
     }
-    reader.page(&LIST, page(output)?, output).await
+    let merge = Merge::Sql(include_str!("queues/merged.sql"));
+    reader.page(&LIST, merge, Some(output.into()), &|_, _| Ok(())).await
 }

@@ -1,18 +1,24 @@
-//! The transaction of a reading command: read-only and of one instant, like a collector's, with the times in the time
-//! zone that was asked for, and what this database has.
+//! The connection of a reading command and its open transaction, which is read-only, of one instant, and has times in
+//! the time zone that was asked for.
+//!
+//! `listed` answers a listing in the open transaction, `groups` in one transaction for each group of queues.
+
+mod groups;
+mod listed;
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments, AssertSqlSafe, Row};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 
-use super::listing::{Listing, Rows};
-use super::scope::{self, Scope};
-use crate::collector::Query;
-use crate::config::{Config, Output};
-use crate::database::{Failure, Plans, Reason, Run, Session, Transaction};
+pub(super) use self::groups::{Merge, Page};
+pub use self::listed::Part;
+use super::arguments::Thresholds;
+use super::scope::{self, Reach, Scope};
+use crate::config::Config;
+use crate::database::{Connection, Failure, Plans, Reason, Run, Session, Transaction};
 use crate::queues;
-use crate::schema::{Lack, Schema};
+use crate::schema::Schema;
 
 /// What the server says of a character that its encoding lacks.
 const NO_SUCH_CHARACTER: &str = "(SQLSTATE 22P05)";
@@ -20,24 +26,19 @@ const NO_SUCH_CHARACTER: &str = "(SQLSTATE 22P05)";
 pub struct Reader<'a> {
     pub config: &'a Config,
     pub schema: Schema,
-    /// The queues whose jobs are read, where the locks of all partitions are too many.
-    queues: Option<Vec<String>>,
-    /// The queues with a threshold of their own that can be queues of this database, and these in seconds.
-    pub(super) thresholds: (Vec<String>, Vec<f64>),
+    reach: Reach,
+    /// The queues with a threshold of their own that can be queues of this database.
+    pub(super) thresholds: Thresholds,
     /// Whether a filter has a character that no text of this database can have.
     matches_nothing: bool,
+    timezone: &'a str,
     session: Session,
-    run: Run,
-}
-
-/// What one part of an answer came to.
-#[derive(Debug)]
-pub enum Part {
-    Rows(Rows),
-    /// This database has no such thing.
-    NotHere,
-    /// Why it could not be read.
-    Failed(String),
+    /// The open transaction, if there is one.
+    run: Option<Run>,
+    /// The time that the database spent on transactions that have ended.
+    spent: Duration,
+    /// How many transactions the longest answer took.
+    transactions: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -45,26 +46,23 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Any failure of the database, a time zone that it does not know, and a schema without jobs.
-    pub(super) async fn open(config: &'a Config, timezone: &str, scope: Scope<'_>) -> Result<Self, Failure> {
-        let reading = Transaction::reading(config.collectors.timeout);
-        // A filter that is not used then costs nothing.
-        let session = Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading });
-        let mut reader = Self::begin(config, session, None, scope).await?;
-        reader
-            .query(include_str!("reader/session.sql"), timezone)
-            .await
-            .map_err(|failure| Failure { message: format!("--timezone: {}", failure.message), ..failure })?;
-        Ok(reader)
+    pub(super) async fn open(
+        config: &'a Config,
+        timezone: &'a str,
+        scope: Scope<'_>,
+    ) -> Result<Self, Failure> {
+        Self::begin(config, new_session(config), None, timezone, scope).await
     }
 
     /// Begins on a session, whose connection a failure loses; `known` is what this database has, if that is known.
     ///
     /// # Errors
-    /// Any failure of the database, and a schema without jobs.
+    /// As of [`Reader::open`].
     pub(super) async fn begin(
         config: &'a Config,
         mut session: Session,
         known: Option<Schema>,
+        timezone: &'a str,
         scope: Scope<'_>,
     ) -> Result<Self, Failure> {
         let mut run = session.begin().await?;
@@ -81,29 +79,54 @@ impl<'a> Reader<'a> {
         schema.has_jobs(name)?;
         // A command has one session.
         schema.share_locks(1);
-        let mut queues = None;
-        if scope::is_limited(&schema) {
+        let (reach, run) = if scope::is_limited(&schema) {
             session.finish(run, None).await;
-            queues = Some(scope::find(&mut session, &schema, scope).await?);
-            run = session.begin().await?;
-        }
-        schema.permit_policies(&mut run).await?;
+            (scope::find(&mut session, &schema, scope).await?, None)
+        } else {
+            prepare(&mut run, &schema, timezone).await?;
+            (Reach::AllQueues, Some(run))
+        };
         let mut reader = Reader {
             config,
             schema,
-            queues,
-            thresholds: (Vec::new(), Vec::new()),
+            reach,
+            thresholds: Thresholds::new(config.stuck_after),
             matches_nothing: false,
+            timezone,
             session,
             run,
+            spent: Duration::ZERO,
+            transactions: 1,
         };
         for (queue, threshold) in &config.stuck_after_by_queue {
             if reader.can_hold(queue).await? {
-                reader.thresholds.0.push(queue.clone());
-                reader.thresholds.1.push(threshold.as_secs_f64());
+                reader.thresholds.push(queue, *threshold);
             }
         }
         Ok(reader)
+    }
+
+    /// Returns the open transaction, after opening one where there is none.
+    ///
+    /// # Errors
+    /// Any failure of the database, and a time zone that it does not know.
+    pub(super) async fn run(&mut self) -> Result<&mut Run, Failure> {
+        let run = if let Some(run) = self.run.take() {
+            run
+        } else {
+            let mut run = self.session.begin().await?;
+            prepare(&mut run, &self.schema, self.timezone).await?;
+            run
+        };
+        Ok(self.run.insert(run))
+    }
+
+    /// Ends the open transaction, which releases its locks.
+    async fn end_transaction(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.spent += run.busy();
+            self.session.finish(run, None).await;
+        }
     }
 
     /// Notes the filters of a command: where one has a character that the database's encoding lacks, nothing matches.
@@ -134,12 +157,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The row of a statement with one argument.
-    ///
-    /// # Errors
-    /// Any failure of the database.
-    pub(super) async fn query(&mut self, sql: &'static str, argument: &str) -> Result<PgRow, Failure> {
+    async fn query(&mut self, sql: &'static str, argument: &str) -> Result<PgRow, Failure> {
         let statement = self.schema.name.statement(sql);
-        self.run.fetch_one(sqlx::query(statement).bind(argument)).await
+        self.run().await?.fetch_one(sqlx::query(statement).bind(argument)).await
+    }
+
+    async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
+        self.run().await?.execute(sqlx::raw_sql(statement)).await.map(drop)
     }
 
     /// Whether there is a queue of this name, or a job in one.
@@ -161,117 +185,44 @@ impl<'a> Reader<'a> {
 
     /// The time that the database spent on this so far.
     pub(super) fn busy(&self) -> Duration {
-        self.run.busy()
+        self.spent + self.run.as_ref().map_or(Duration::ZERO, |run| run.busy())
     }
 
-    /// A page of a listing, whose arguments begin with those of [`page`].
-    ///
-    /// # Errors
-    /// Any failure of the database, led by the query's name; what it lacks, or our role.
-    pub async fn page(
-        &mut self,
-        listing: &Listing,
-        arguments: PgArguments,
-        output: &Output,
-    ) -> Result<Rows, Failure> {
-        let mut rows = self.rows(listing, arguments).await?;
-        rows.more = rows.rows.len() > output.limit as usize;
-        rows.rows.truncate(output.limit as usize);
-        Ok(rows)
-    }
-
-    /// All rows of a listing.
-    ///
-    /// # Errors
-    /// As of [`Reader::page`].
-    pub async fn rows(&mut self, listing: &Listing, arguments: PgArguments) -> Result<Rows, Failure> {
-        let query = &listing.query;
-        self.may_run(query)?;
-        if self.matches_nothing {
-            return Ok(Rows::default());
-        }
-        let fail = |message: String| Failure::new(Reason::Other, format!("{}: {message}", query.sql.name));
-        let mut arguments = arguments;
-        let text = match &self.queues {
-            Some(queues) if query.tables(&self.schema).contains("job") => {
-                add(&mut arguments, queues)?;
-                query.text_of_queues(&self.schema, arguments.len())
-            }
-            _ => query.text(&self.schema),
-        };
-        // Safe, because nothing but our own files goes into it.
-        let statement = AssertSqlSafe(format!(
-            "select {} as listed from (\n{}\n) as listed",
-            self.schema.sent("to_json(listed)::text"),
-            text
-        ));
-        let found = self.run.fetch_all(sqlx::query_with(statement, arguments)).await.map_err(|failure| {
-            let failure = advised(failure);
-            Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure }
-        })?;
-        let mut rows = Vec::with_capacity(found.len());
-        for row in found {
-            // A database that checks no encoding holds any bytes.
-            let text = String::from_utf8_lossy(row.try_get("listed")?);
-            let mut object: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
-            let value = |column: &super::listing::Column| {
-                object.remove(column.name).ok_or_else(|| fail(format!("no column {}", column.name)))
-            };
-            rows.push(listing.columns.iter().map(value).collect::<Result<_, _>>()?);
-        }
-        Ok(Rows { rows, more: false })
-    }
-
-    /// The rows of one part of an answer, whose other parts can do without it.
-    ///
-    /// # Errors
-    /// Where the database is gone, and with it the other parts.
-    pub async fn part(&mut self, listing: &Listing, arguments: PgArguments) -> Result<Part, Failure> {
-        if let Some(Lack::Missing(_)) = listing.query.lack(&self.schema) {
-            return Ok(Part::NotHere);
-        }
-        self.execute("SAVEPOINT part").await?;
-        match self.rows(listing, arguments).await {
-            Ok(rows) => Ok(Part::Rows(rows)),
-            Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
-            Err(failure) => {
-                // An error ends the transaction for all that follows, unless it goes back before it.
-                self.execute("ROLLBACK TO SAVEPOINT part").await?;
-                Ok(Part::Failed(failure.message))
-            }
-        }
-    }
-
-    async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
-        self.run.execute(sqlx::raw_sql(statement)).await.map(drop)
-    }
-
-    /// # Errors
-    /// What this database lacks for a query, or our role.
-    pub fn may_run(&self, query: &Query) -> Result<(), Failure> {
-        let Some(lack) = query.lack(&self.schema) else { return Ok(()) };
-        let advice = match lack {
-            Lack::Locks(_) if self.queues.is_some() => return Ok(()),
-            Lack::Permission(_) => {
-                "; marie-exporter grants prints the SQL that gives the right, but for payloads, which take a role of your own"
-            }
-            Lack::Filtered(_) => "; marie-exporter check prints the SQL by which the role reads every row",
-            Lack::Missing(_) | Lack::Locks(_) => "",
-        };
-        Err(Failure::new(Reason::Permission, format!("{}: {lack}{advice}", query.sql.name)))
+    /// How many transactions the longest answer took, each of an instant of its own.
+    pub(super) fn transactions(&self) -> usize {
+        self.transactions
     }
 
     /// Ends the transaction, after which the session can begin another.
     pub(super) async fn end(mut self) -> (Session, Schema) {
-        self.session.finish(self.run, None).await;
+        self.end_transaction().await;
         (self.session, self.schema)
     }
 
-    /// Ends the transaction and says goodbye.
+    /// Ends the transaction and the connection.
     pub async fn close(self) {
         let (mut session, _) = self.end().await;
         session.close().await;
+    }
+}
+
+/// A session whose statements are planned for their arguments: a filter that is not used costs nothing, and partitions
+/// that are not needed are not locked.
+pub(super) fn new_session(config: &Config) -> Session {
+    let reading = Transaction::reading(config.collectors.timeout);
+    Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
+}
+
+async fn prepare(connection: &mut Connection, schema: &Schema, timezone: &str) -> Result<(), Failure> {
+    schema.permit_policies(connection).await?;
+    set_time_zone(connection, timezone).await
+}
+
+async fn set_time_zone(connection: &mut Connection, timezone: &str) -> Result<(), Failure> {
+    let statement = sqlx::query(include_str!("reader/session.sql")).bind(timezone);
+    match connection.fetch_one(statement).await {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(Failure { message: format!("--timezone: {}", failure.message), ..failure }),
     }
 }
 
@@ -280,34 +231,11 @@ fn advised(mut failure: Failure) -> Failure {
     let advice = match failure.reason {
         Reason::Timeout => "; a longer --collector.timeout gives it more time",
         Reason::Lock => {
-            "; somebody holds a lock on the scheduler's tables, such as a migration: try again, or look at pg_locks"
+            "; another session, such as a migration, holds a lock on a table of the scheduler: try again later, or find \
+             the session in pg_locks"
         }
         _ => "",
     };
     failure.message += advice;
     failure
-}
-
-/// The first two arguments of a listing that has pages: how many rows, one more than are shown, and from which on.
-///
-/// # Errors
-/// When they cannot be encoded.
-pub(super) fn page(output: &Output) -> Result<PgArguments, Failure> {
-    let limit = i64::from(output.limit);
-    let mut arguments = PgArguments::default();
-    add(&mut arguments, limit + 1)?;
-    add(&mut arguments, limit * i64::from(output.page - 1))?;
-    Ok(arguments)
-}
-
-/// Adds an argument; of these types none is ever refused.
-///
-/// # Errors
-/// When it cannot be encoded.
-pub(super) fn add<'q, T>(arguments: &mut PgArguments, value: T) -> Result<(), Failure>
-where
-    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-{
-    use sqlx::Arguments;
-    arguments.add(value).map_err(|error| Failure::new(Reason::Other, error.to_string()))
 }

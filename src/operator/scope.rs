@@ -1,4 +1,7 @@
 //! Which queues a reading command looks at, where one transaction may not lock all partitions of `job`.
+//!
+//! A list is answered for groups of queues (`reader/groups.rs`). What looks at one queue, job or DAG is answered in one
+//! transaction, for the queues that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,20 +34,30 @@ pub(super) fn is_limited(schema: &Schema) -> bool {
     schema.locks(TABLES) > schema.locks_allowed
 }
 
+/// Whose partitions are read.
+#[derive(Debug)]
+pub(super) enum Reach {
+    /// Those of all queues, in one transaction.
+    AllQueues,
+    /// Those of these queues, in one transaction.
+    Queues(Vec<String>),
+    /// Those of all queues, in one transaction for each group.
+    Groups,
+}
+
 /// Returns the queues whose partitions are to be read.
 ///
 /// # Errors
 /// Any failure of the database, and a command that would take more locks than one transaction may hold.
-pub(super) async fn find(
-    session: &mut Session,
-    schema: &Schema,
-    scope: Scope<'_>,
-) -> Result<Vec<String>, Failure> {
+pub(super) async fn find(session: &mut Session, schema: &Schema, scope: Scope<'_>) -> Result<Reach, Failure> {
+    if matches!(scope, Scope::AllJobs) {
+        return Ok(Reach::Groups);
+    }
     let Some(room) = schema.room_for_partitions(TABLES) else {
         return Err(refusal(schema, schema.locks(TABLES)));
     };
     if let Scope::Queue(queue) = scope {
-        return Ok(vec![queue.to_owned()]);
+        return Ok(Reach::Queues(vec![queue.to_owned()]));
     }
     let partitions = partitions(session, schema).await?;
     let relations: BTreeMap<&str, u64> = partitions
@@ -74,7 +87,7 @@ pub(super) async fn find(
     let queues: Vec<String> =
         queues.into_iter().filter(|queue| relations.contains_key(queue.as_str())).collect();
     let locks: u64 = queues.iter().map(|queue| relations[queue.as_str()]).sum();
-    if locks > room { Err(refusal(schema, locks)) } else { Ok(queues) }
+    if locks > room { Err(refusal(schema, locks)) } else { Ok(Reach::Queues(queues)) }
 }
 
 /// The queues that hold jobs of an id, and those of these jobs' neighbours.

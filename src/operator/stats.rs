@@ -1,9 +1,10 @@
 //! `marie-exporter stats`: the maintenance page's three tables of numbers. They count finished jobs too, so that on a
 //! large history they take the database seconds; whoever wants them often asks `/metrics`.
 
-use super::QUERY;
+use super::QUERY_BY_QUEUE;
+use super::arguments::add;
 use super::listing::{Column, Kind, Listing, Rows, number, text, time};
-use super::reader::{Reader, add, page};
+use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::sql;
 use crate::config::{Output, Statistic, Stats};
@@ -27,7 +28,7 @@ pub(super) static BY_QUEUE: Listing = Listing {
     query: Query {
         sql: sql!("stats/by_queue.sql"),
         needs: &[Need::Columns("job", &["name", "state"])],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -36,7 +37,7 @@ pub(super) static THROUGHPUT: Listing = Listing {
     query: Query {
         sql: sql!("stats/throughput.sql"),
         needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -45,7 +46,7 @@ pub(super) static RETRIES: Listing = Listing {
     query: Query {
         sql: sql!("stats/retries.sql"),
         needs: &[Need::Columns("job", &["name", "retry_count"])],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -56,12 +57,11 @@ pub(super) async fn stats(
     asked: &Stats,
     output: &Output,
 ) -> Result<(&'static Listing, Rows), Failure> {
-    let listing = match asked.what {
-        None => &BY_QUEUE,
-        Some(Statistic::Throughput) => &THROUGHPUT,
-        Some(Statistic::Retries) => &RETRIES,
+    let (listing, merge) = match asked.what {
+        None => (&BY_QUEUE, Merge::Rows),
+        Some(Statistic::Throughput) => (&THROUGHPUT, Merge::Sql(include_str!("stats/merged_throughput.sql"))),
+        Some(Statistic::Retries) => (&RETRIES, Merge::Rows),
     };
-    let mut arguments = page(output)?;
-    add(&mut arguments, &asked.of.queue)?;
-    Ok((listing, reader.page(listing, arguments, output).await?))
+    let filters = |arguments: &mut _, _: Option<&[String]>| add(arguments, &asked.of.queue);
+    Ok((listing, reader.page(listing, merge, Some(output.into()), &filters).await?))
 }

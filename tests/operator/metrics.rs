@@ -79,6 +79,9 @@ async fn of_top(
             .unzip();
         asked = asked.bind(queues).bind(thresholds).bind(config.stuck_after.as_secs_f64());
     }
+    if file == "ready.sql" {
+        asked = asked.bind(None::<Vec<String>>);
+    }
     let rows = asked.fetch_all(&mut database.admin).await.unwrap();
     let counts =
         rows.iter().map(|row| (row.get("queue"), usize::try_from(row.get::<i64, _>(column)).unwrap()));

@@ -109,11 +109,11 @@ async fn half_of_a_list_on_a_full_disk_is_a_failure_and_a_reader_who_leaves_is_n
 }
 
 #[tokio::test]
-async fn a_lock_that_somebody_holds_is_told_as_that() {
+async fn lock_of_another_session_is_named_as_the_reason() {
     let mut database = filled(Shape::Mid, 0.25).await;
     database.run("begin; lock table job in access exclusive mode").await;
     let refused = asking::ask(&database.url, &["jobs", "stuck"]).await.unwrap_err().to_string();
-    assert!(refused.contains("look at pg_locks"), "{refused}");
+    assert!(refused.contains("another session") && refused.contains("pg_locks"), "{refused}");
     database.run("rollback").await;
 }
 

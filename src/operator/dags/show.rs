@@ -14,10 +14,10 @@ use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
 use crate::config::DagsShow;
 use crate::database::{Failure, Reason};
-use crate::operator::jobs::thresholds;
+use crate::operator::arguments::add;
 use crate::operator::listing::{Column, Listing, Rows, duration, number, state, text, time};
 use crate::operator::print;
-use crate::operator::reader::{Part, Reader, add};
+use crate::operator::reader::{Part, Reader};
 use crate::operator::sheet::{Body, Section, Sheet};
 use crate::operator::{QUERY, stand_ins};
 use crate::schema::Need;
@@ -191,7 +191,7 @@ pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &DagsShow)
     let is_there = matches!(&dag, Part::Rows(rows) if !rows.rows.is_empty());
     let progress = reader.part(&PROGRESS, of(id)?).await?;
     let mut arguments = of(id)?;
-    thresholds(&mut arguments, reader)?;
+    reader.thresholds.add_to(&mut arguments)?;
     let listed = reader.rows(&JOBS, arguments).await?.rows;
     if listed.is_empty() && !is_there {
         let schema = reader.config.database.schema.quoted();

@@ -1,6 +1,6 @@
 -- Jobs that a worker could take now, those that marie_jobs_ready counts: created or retry, start_after passed, the DAG
 -- unfinished, every parent completed or skipped. In the order of the maintenance page: priority, then age.
--- $1 how many; $2 from which on; $3 queue, $4 DAG, NULL for all; $5 whether only the first of each DAG.
+-- $1 how many; $2 from which on; $3 queues, $4 DAG, NULL for all; $5 whether only the first of each DAG.
 -- Index: one that leads with state for the waiting jobs, then, for each of them, the primary keys of dag,
 -- job_dependencies and job, as in the collector's waiting.sql.
 with ready as (
@@ -19,7 +19,7 @@ with ready as (
     from marie_scheduler.job as w
     where w.state in ('created', 'retry')
         and (w.start_after > now()) is not true
-        and ($3::text is null or w.name = $3)
+        and ($3::text[] is null or w.name = any ($3))
         and ($4::uuid is null or w.dag_id = $4)
         and (
             select d.state in ('completed', 'failed', 'cancelled', 'expired')

@@ -22,5 +22,5 @@ from (
 -- An SLA within a minute of the creation is no promise: the gateway's clock may be ahead.
 where case when created_on < '3000-01-01' then deadline > created_on + interval '1 minute' end
     and deadline < now()
-order by deadline, id
+order by sla, id
 limit $1 offset $2

@@ -11,9 +11,10 @@ use super::sections::{
 };
 use crate::config::JobsShow;
 use crate::database::{Failure, Reason};
+use crate::operator::arguments::add;
 use crate::operator::listing::Column;
 use crate::operator::print;
-use crate::operator::reader::{Part, Reader, add};
+use crate::operator::reader::{Part, Reader};
 use crate::operator::sheet::{Body, Section, Sheet};
 
 /// # Errors

@@ -10,5 +10,5 @@ from marie_scheduler.job
 where retry_count > 0
     and ($3::text is null or name = $3)
 group by name
-order by average_retries desc, name
+order by average_retries desc, queue
 limit $1 offset $2

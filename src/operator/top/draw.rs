@@ -190,7 +190,7 @@ fn draw_jobs(
 ) {
     let shown = numbers.part(jobs.part);
     let count = shown.rows.len();
-    let more = if i64::try_from(count) == Ok(JOBS) { "+" } else { "" };
+    let more = if u32::try_from(count) == Ok(JOBS) { "+" } else { "" };
     let title = format!("{} ({count}{more})", jobs.name);
     let block = block(&title, &[shown], view.chosen == jobs.pane, now);
     let first = view.first_row(jobs.pane, count, room(area));

@@ -12,8 +12,8 @@ use super::panes::Part;
 use super::queues;
 use crate::collector::Lane;
 use crate::config::Config;
-use crate::database::{Failure, Plans, Reason, Session, Transaction};
-use crate::operator::reader::{self, Reader};
+use crate::database::{Failure, Reason, Session};
+use crate::operator::reader::{self, Reader, new_session};
 use crate::operator::scope::Scope;
 use crate::runner::debt::Debt;
 use crate::schema::Schema;
@@ -122,12 +122,10 @@ impl Feed {
         let config = self.config.clone();
         let known = self.schema.take().filter(|(_, read)| read.elapsed() < SCHEMA_AGE);
         let read = known.as_ref().map_or_else(Instant::now, |(_, read)| *read);
-        let mut reader =
-            Reader::begin(&config, session, known.map(|(schema, _)| schema), Scope::AllJobs).await?;
-        let row = reader
-            .query(include_str!("session.sql"), &self.timezone)
-            .await
-            .map_err(|failure| Failure { message: format!("--timezone: {}", failure.message), ..failure })?;
+        let timezone = self.timezone.clone();
+        let known = known.map(|(schema, _)| schema);
+        let mut reader = Reader::begin(&config, session, known, &timezone, Scope::AllJobs).await?;
+        let row = reader.run().await?.fetch_one(sqlx::query(include_str!("instant.sql"))).await?;
         self.numbers.database = row.try_get("database")?;
         self.numbers.instant = row.try_get("instant")?;
         for &part in due {
@@ -142,7 +140,7 @@ impl Feed {
 
     async fn ask(&mut self, part: Part, reader: &mut Reader<'_>) -> Result<(), Failure> {
         let before = reader.busy();
-        let asked = reader.part(part.listing(), part.arguments(reader)?).await?;
+        let asked = part.read(reader).await?;
         let cost = reader.busy().saturating_sub(before);
         let collectors = &self.config.collectors;
         let mut pause = collectors.pause_after(cost);
@@ -195,12 +193,6 @@ impl Feed {
         }
         self.numbers.trouble = Some((failure.message.clone(), again));
     }
-}
-
-fn new_session(config: &Config) -> Session {
-    let reading = Transaction::reading(config.collectors.timeout);
-    // Where only some partitions may be locked, they have to be known when a statement is planned.
-    Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
 }
 
 #[cfg(test)]

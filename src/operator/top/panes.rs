@@ -1,20 +1,19 @@
 //! What `top` asks the database, each part with what its cost follows.
 
-use sqlx::postgres::PgArguments;
-
-use crate::collector::{Pace, Query};
+use crate::collector::{Division, Pace, Query};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
 use crate::collectors::{optional, sql};
 use crate::database::Failure;
-use crate::operator::QUERY;
-use crate::operator::jobs::{STUCK_QUERY, thresholds};
-use crate::operator::listing::{Listing, duration, number, text};
-use crate::operator::reader::{Reader, add};
+use crate::operator::QUERY_BY_QUEUE;
+use crate::operator::arguments::add;
+use crate::operator::jobs::STUCK_QUERY;
+use crate::operator::listing::{Listing, duration, id, number, text, time};
+use crate::operator::reader::{self, Page, Reader};
 use crate::schema::Need;
 
 /// No more rows of single jobs than a person would scroll through.
-pub(super) const JOBS: i64 = 200;
+pub(super) const JOBS: u32 = 200;
 
 /// A part of the numbers, in the order in which they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,25 +39,27 @@ impl Part {
         }
     }
 
+    /// Returns the rows of this part.
+    ///
     /// # Errors
-    /// When they cannot be encoded.
-    pub(super) fn arguments(self, reader: &Reader<'_>) -> Result<PgArguments, Failure> {
-        let mut arguments = PgArguments::default();
-        match self {
-            Part::Queues => thresholds(&mut arguments, reader)?,
-            Part::Stuck => {
-                add(&mut arguments, JOBS)?;
-                add(&mut arguments, 0_i64)?;
-                add(&mut arguments, None::<&str>)?;
-                thresholds(&mut arguments, reader)?;
-            }
-            Part::Running => {
-                thresholds(&mut arguments, reader)?;
-                add(&mut arguments, JOBS)?;
-            }
-            Part::Ready | Part::Completed => {}
-        }
-        Ok(arguments)
+    /// Where the database is gone.
+    pub(super) async fn read(self, reader: &mut Reader<'_>) -> Result<reader::Part, Failure> {
+        let thresholds = reader.thresholds.clone();
+        let page = match self {
+            Part::Stuck | Part::Running => Some(Page { size: JOBS, number: 1 }),
+            Part::Queues | Part::Ready | Part::Completed => None,
+        };
+        reader
+            .part_of_page(self.listing(), page, &|arguments, group| match self {
+                Part::Queues | Part::Running => thresholds.add_to(arguments),
+                Part::Ready => add(arguments, group),
+                Part::Stuck => {
+                    add(arguments, None::<&str>)?;
+                    thresholds.add_to(arguments)
+                }
+                Part::Completed => Ok(()),
+            })
+            .await
     }
 }
 
@@ -67,7 +68,7 @@ pub(in crate::operator) static QUEUES: Listing = Listing {
     query: Query {
         sql: sql!("queues.sql"),
         needs: &[Need::Columns("job", &["name", "state", "started_on"])],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -78,29 +79,39 @@ pub(in crate::operator) static READY: Listing = Listing {
         needs: &[Need::Columns("job", &["id", "name", "state"])],
         optional: &[optional!("job"."dag_id": "uuid"), optional!("job"."start_after": "timestamptz")],
         stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
-        ..QUERY
+        division: Division::ByQueueWithParents,
+        ..QUERY_BY_QUEUE
     },
 };
 
+/// The last column of this and [`RUNNING`] is not shown; it is their order.
 static STUCK: Listing = Listing {
     columns: &[
-        text("id"),
+        id("id"),
         text("queue"),
         duration("active_for"),
         duration("threshold"),
         number("retry_count"),
-        text("dag_id"),
+        id("dag_id"),
+        time("started_on"),
     ],
     query: STUCK_QUERY,
 };
 
 pub(in crate::operator) static RUNNING: Listing = Listing {
-    columns: &[text("id"), text("queue"), duration("active_for"), number("retry_count"), text("dag_id")],
+    columns: &[
+        id("id"),
+        text("queue"),
+        duration("active_for"),
+        number("retry_count"),
+        id("dag_id"),
+        time("started_on"),
+    ],
     query: Query {
         sql: sql!("running.sql"),
         needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "retry_count"])],
         optional: &[optional!("job"."dag_id": "uuid")],
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };
 
@@ -111,6 +122,6 @@ pub(in crate::operator) static COMPLETED: Listing = Listing {
         needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
         pace: Pace::FastWithIndex,
         index: Some(BY_COMPLETED_ON),
-        ..QUERY
+        ..QUERY_BY_QUEUE
     },
 };

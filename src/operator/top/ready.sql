@@ -1,10 +1,11 @@
 -- Jobs that a worker could take now by queue, those that marie_jobs_ready counts and `jobs next` lists.
--- Index: as of jobs/next.sql.
+-- $1 queues, NULL for all. Index: as of jobs/next.sql.
 select w.name as queue, count(*) as ready
 from marie_scheduler.job as w
 where w.state in ('created', 'retry')
     and w.name is not null
     and (w.start_after > now()) is not true
+    and ($1::text[] is null or w.name = any ($1))
     and (
         select d.state in ('completed', 'failed', 'cancelled', 'expired')
         from marie_scheduler.dag as d

@@ -1,4 +1,4 @@
--- The first $4 active jobs that are not stuck, longest first; $1 to $3 the thresholds.
+-- Active jobs that are not stuck, longest first; $1 how many; $2 from which on; $3 to $5 the thresholds.
 -- Index: one that leads with state. Without it every job is read.
 select
     id,
@@ -7,10 +7,11 @@ select
         when started_on between '1970-01-01' and '3000-01-01' then extract(epoch from now() - started_on)
     end as active_for,
     retry_count,
-    dag_id
+    dag_id,
+    started_on
 from marie_scheduler.job
-left join unnest($1::text[], $2::float8[]) as own (queue, seconds) on own.queue = name
+left join unnest($3::text[], $4::float8[]) as own (queue, seconds) on own.queue = name
 where state = 'active'
-    and (started_on < now() - make_interval(secs => coalesce(own.seconds, $3::float8))) is not true
+    and (started_on < now() - make_interval(secs => coalesce(own.seconds, $5::float8))) is not true
 order by started_on, id
-limit $4
+limit $1 offset $2

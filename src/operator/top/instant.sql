@@ -1,0 +1,2 @@
+-- Which database this is, and its clock in the session's time zone. Reads no table.
+select current_database()::text as database, to_json(now()) #>> '{}' as instant
