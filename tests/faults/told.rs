@@ -13,7 +13,13 @@ async fn outage_is_logged_when_it_begins_and_when_it_ends() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     let admin = furnished(&url, Shape::New).await;
-    let flags = ["--collector.interval=300ms", "--collector.slow-interval=300ms", "--log.format=json"];
+    // On a busy machine the load budget would stretch the intervals beyond this test's patience.
+    let flags = [
+        "--collector.interval=300ms",
+        "--collector.slow-interval=300ms",
+        "--collector.load-budget=100%",
+        "--log.format=json",
+    ];
     let mut process = Process::serve(&url, &flags);
     until_ready(process.address());
     admin.close().await.unwrap();
@@ -47,7 +53,8 @@ async fn outage_is_logged_when_it_begins_and_when_it_ends() {
 async fn success_after_failures_is_logged_once() {
     let database = Database::new(Shape::New).await;
     let url = database.url.clone();
-    let mut process = Process::serve(&url, &["--collector.timeout=400ms"]);
+    let flags = ["--collector.timeout=400ms", "--collector.interval=300ms", "--collector.load-budget=100%"];
+    let mut process = Process::serve(&url, &flags);
     until_ready(process.address());
     let mut locker = database.session().await;
     run(&mut locker, "begin; lock table dag in access exclusive mode").await;
