@@ -16,8 +16,9 @@ use tracing::info;
 
 use super::console::Console;
 use crate::config::{Config, DatabaseConfig};
-use crate::database::{Failure, connect};
+use crate::database::{Failure, Reason, Session, connect};
 use crate::display_text::escaped_lines;
+use crate::schema::Schema;
 use crate::shutdown::ends;
 
 /// Where distributions keep PostgreSQL's programs, below a folder for each version.
@@ -39,7 +40,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Writes the backup, whole or not at all. It ends when `shutdown` turns true.
 ///
 /// # Errors
-/// When the file is there already or cannot be written, and when `pg_dump` is missing or fails.
+/// When the file is there already or cannot be written, when `pg_dump` is missing or fails, and when it would take too
+/// many locks.
 pub async fn backup(
     config: &Config,
     to: &Path,
@@ -55,6 +57,10 @@ pub async fn backup(
     let (who, environment) =
         tokio::task::spawn_blocking(move || anyhow::Ok((user(&target)?, target.libpq_environment()?)))
             .await??;
+    tokio::select! {
+        checked = check_locks(config) => checked?,
+        () = ends(&mut shutdown) => bail!("the backup was interrupted; nothing was written"),
+    }
     console.say(&format!("Backing up the schema {} into {} ...", database.schema.quoted(), to.display()));
     let tables = tokio::select! {
         tables = dump(database, &environment, to) => tables?,
@@ -68,6 +74,19 @@ pub async fn backup(
         to.display()
     ));
     Ok(())
+}
+
+/// Refuses a backup that would take more than an eighth of the server's lock table.
+async fn check_locks(config: &Config) -> Result<(), Failure> {
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    let mut run = session.begin().await?;
+    let lack = Schema::lacks_locks_to_dump(&mut run, &config.database.schema).await;
+    session.finish(run, lack.as_ref().err()).await;
+    session.close().await;
+    match lack? {
+        Some(lack) => Err(Failure::new(Reason::LockLimit, format!("the backup {lack}; nothing was written"))),
+        None => Ok(()),
+    }
 }
 
 /// Returns when the database does not answer any more: `pg_dump` would wait for it.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
+use sqlx::{Connection, PgConnection};
 
 use crate::databases::{Database, SERVER, run};
 use crate::process::{command, send, text};
@@ -79,7 +81,7 @@ async fn a_backup_that_cannot_be_made_stops_what_was_to_follow() {
         &["backup", "--to", nowhere.to_str().unwrap()],
     );
     let refused = refused.refused();
-    assert!(refused.contains("pg_dump") && !refused.contains("hunter2"), "{refused}");
+    assert!(refused.contains("cannot connect") && !refused.contains("hunter2"), "{refused}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no half file stays");
 }
 
@@ -149,4 +151,55 @@ async fn locked_table_and_signal_end_backup_without_file() {
         until_locked(&mut scheduler, false).await;
     }
     assert_eq!(names(folder.path()), [""; 0]);
+}
+
+/// At 120 relations in the schema, and beyond them.
+#[tokio::test]
+async fn backup_keeps_within_an_eighth_of_the_lock_table() {
+    let server = Server::start_with(&[("max_connections", "40")]).unwrap();
+    let url = server.create_database("marie").await.unwrap();
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    Shape::Mid.install(&mut admin, "marie_scheduler").await.unwrap();
+    // With their indexes, which pg_dump does not lock, these alone would be too many.
+    for queue in 1..=20 {
+        run(&mut admin, &format!("select create_queue('q{queue}', '{{}}')")).await;
+    }
+    let folder = folder();
+    let file = folder.path().join("x.dump");
+    let backup = || {
+        let mut backup = command(&["maintain", "backup", "--to", file.to_str().unwrap()]);
+        backup.args(["--database-url", &url]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        backup
+    };
+    let relations = "select count(*) from pg_class where relnamespace = 'marie_scheduler'::regnamespace
+        and relkind in ('r', 'p', 'S', 'v')";
+    // An eighth of 40 times 64 are 320 locks, of which 200 are for the catalog.
+    for fits in [true, false] {
+        let wanted = if fits { 120 } else { 121 };
+        let there: i64 = sqlx::query_scalar(relations).fetch_one(&mut admin).await.unwrap();
+        for number in there..wanted {
+            run(&mut admin, &format!("create table marie_scheduler.more_{number} ()")).await;
+        }
+        let mut child = backup().spawn().unwrap();
+        let mut most = 0;
+        while child.try_wait().unwrap().is_none() {
+            let held: i64 = sqlx::query_scalar(
+                "select count(*) from pg_locks join pg_stat_activity using (pid) where application_name = 'pg_dump'",
+            )
+            .fetch_one(&mut admin)
+            .await
+            .unwrap();
+            most = most.max(held);
+        }
+        let output = child.wait_with_output().unwrap();
+        if fits {
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            assert!((120..=320).contains(&most), "{most} locks");
+            std::fs::remove_file(&file).unwrap();
+        } else {
+            let said = text(&output.stderr);
+            assert!(!output.status.success() && said.contains("max_locks_per_transaction"), "{said}");
+            assert_eq!((most, names(folder.path())), (0, Vec::new()));
+        }
+    }
 }
