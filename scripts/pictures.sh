@@ -1,6 +1,6 @@
 #!/bin/sh
 # Takes the pictures in dashboards/images. The demo runs for as long as a picture looks back, watched by a Prometheus
-# with the bundled rules; then tests/dashboards/render draws the dashboards in a browser. Takes that long and some
+# with the bundled rules; then tests/render draws the dashboards in a browser. Takes that long and some
 # minutes. Needs Node.js 20.19 or newer, and leaves nothing running.
 #
 # usage: [MINUTES=20] scripts/pictures.sh
@@ -45,7 +45,7 @@ prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data"
     --web.listen-address="$prometheus_address" --log.level=warn &
 prometheus=$!
 
-cd tests/dashboards/render
+cd tests/render
 npm ci --no-audit --no-fund
 npm run build
 # The demo's queues come without settings. Its database is up by now.
@@ -54,8 +54,8 @@ update marie_scheduler.queue
 set policy = 'standard', expire_seconds = 900, retention_minutes = 20160, dead_letter = '$' || name || '_dlq'
 where name !~ '^\$'
 EOF
-cd ../../..
+cd ../..
 
 mkdir -p dashboards/images
-node tests/dashboards/render/shoot.mjs "http://$prometheus_address" "$minutes" dashboards/images
+node tests/render/shoot.mjs "http://$prometheus_address" "$minutes" dashboards/images
 pngquant --force --ext .png dashboards/images/*.png

@@ -57,8 +57,8 @@ for major in "$@"; do
     # A server that does not run here would be passed over for the next in PATH.
     "$programs/postgres" --version
     # The backup's pg_dump is the newest in /usr/lib/postgresql, which takes no newer server.
-    if ! PATH=$programs:$PATH cargo test --locked --no-fail-fast --test queries --test events --test runner \
-        --test binary --test operator --test maintain --test security --test faults -- --skip backup::; then
+    if ! PATH=$programs:$PATH cargo test --locked --no-fail-fast --test library --test program -- \
+        queries:: events:: runner:: binary:: operator:: maintain:: security:: faults:: --skip backup::; then
         echo "PostgreSQL $major: FAILED"
         status=1
     fi

@@ -11,12 +11,9 @@
 
 #[path = "../load/database.rs"]
 mod database;
-#[path = "../../tests/support/metrics.rs"]
-mod metrics;
-#[path = "../../tests/support/process.rs"]
-mod process;
-#[path = "../../tests/support/scrape.rs"]
-mod scrape;
+#[allow(clippy::unwrap_used, reason = "written for tests")]
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod track;
 
 use std::time::{Duration, Instant};
@@ -27,7 +24,8 @@ use marie_exporter::demo::server::Server;
 use marie_exporter::schema::Schema;
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::process::{Process, command};
+use crate::support::process::{Process, command};
+use crate::support::scrape;
 use crate::track::Track;
 
 const JOBS: u64 = 5_000_000;

@@ -6,7 +6,7 @@ use marie_exporter::collector::{Collector, Lane, Query};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::schema::Schema;
 
-use crate::metrics::Metrics;
+use crate::support::metrics::Metrics;
 
 pub(crate) struct Track {
     pub(crate) collector: &'static Collector,

@@ -16,10 +16,15 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// A new database on the server that most tests of the binary share.
     pub(crate) async fn new(shape: Shape) -> Self {
+        Self::on(&SERVER, shape).await
+    }
+
+    pub(crate) async fn on(server: &Server, shape: Shape) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("marie_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let url = SERVER.create_database(&name).await.expect("a database can be made");
+        let url = server.create_database(&name).await.expect("a database can be made");
         Database { admin: furnished(&url, shape).await, url }
     }
 

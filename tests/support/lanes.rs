@@ -11,7 +11,7 @@ use marie_exporter::runner::Exporter;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::metrics::Metrics;
+use super::metrics::Metrics;
 
 /// Short, and a budget that stretches nothing; flags given later replace them.
 const FLAGS: [&str; 5] = [

@@ -6,7 +6,7 @@ use once_cell::sync::Lazy;
 use ureq::Agent;
 use ureq::http::Response;
 
-use crate::metrics::Metrics;
+use super::metrics::Metrics;
 
 static AGENT: Lazy<Agent> = Lazy::new(|| {
     Agent::config_builder()

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use marie_exporter::collector::Lane;
 use marie_exporter::collectors::COLLECTORS;
 
-use crate::metrics::Metrics;
-use crate::process::Process;
-use crate::scrape;
+use super::metrics::Metrics;
+use super::process::Process;
+use super::scrape;
 
 /// Longer than anything here takes, even on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,62 @@
+//! docs/faults.md and SECURITY.md against the tests that they name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The names of all functions in the Rust files under `folder`.
+fn functions(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() {
+            functions(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("sources are UTF-8");
+            let declared = text.split("fn ").skip(1).filter_map(|rest| {
+                let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')?;
+                (end > 0 && rest[end..].starts_with('(')).then(|| rest[..end].to_owned())
+            });
+            names.extend(declared);
+        }
+    }
+}
+
+fn all_functions() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = BTreeSet::new();
+    functions(&root.join("tests"), &mut names);
+    functions(&root.join("src"), &mut names);
+    names
+}
+
+/// The rows of all tables of faults, without headings.
+fn rows(page: &str) -> Vec<Vec<&str>> {
+    page.lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| fault |"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect()
+}
+
+#[test]
+fn each_fault_names_a_test_that_exists() {
+    let page = include_str!("../../docs/faults.md");
+    let functions = all_functions();
+    for row in rows(page) {
+        assert_eq!(row.len(), 5, "not five cells: {row:?}");
+        let tests: Vec<&str> = row[4].split(',').map(|test| test.trim().trim_matches('`')).collect();
+        for test in tests {
+            assert!(functions.contains(test), "no test is called {test:?}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn each_promise_of_security_names_a_test_that_exists() {
+    let page = include_str!("../../SECURITY.md");
+    let functions = all_functions();
+    let promises: Vec<&str> = page.split("(test").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(promises.len() > 20, "only {} promises name a test", promises.len());
+    for test in promises.iter().flat_map(|promise| promise.split('`').skip(1).step_by(2)) {
+        assert!(functions.contains(test), "no test is called {test:?}");
+    }
+}

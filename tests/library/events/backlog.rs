@@ -1,0 +1,104 @@
+//! A feed that has fallen behind.
+
+use marie_exporter::database::Reason;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::events::SliceSize;
+
+use crate::events::counting::{Counting, config, counted_until, sum};
+use crate::events::new_database;
+use crate::support::databases::Database;
+
+/// Writes that many finishes straight into the history, in one transaction, each of a job of its own.
+async fn finishes(database: &mut Database, count: usize) {
+    database
+        .run(&format!(
+            "insert into job_history (id, name, priority, state, retry_limit, retry_count, retry_delay, retry_backoff,
+                start_after, started_on, expire_in, created_on, completed_on, keep_until, dag_id, job_level,
+                sla_miss_logged)
+             select gen_random_uuid(), 'extract', 0, 'completed', 2, 0, 0, false, now(), now(), '0', now(), now(),
+                now(), md5('dag')::uuid, 0, false
+             from generate_series(1, {count})"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_backlog_is_read_in_slices_and_the_lag_is_told_until_the_last() {
+    let mut database = new_database(Shape::New).await;
+    let mut counting = Counting::start(&database).await;
+    counting.feed.slice = SliceSize::at_most(500);
+    counting.feed.enough = std::time::Duration::ZERO;
+    let start = counted_until(&counting.poll().await.unwrap());
+    finishes(&mut database, 2000).await;
+    let written = database.clock().await;
+    let mut seen = Vec::new();
+    while seen.last() != Some(&2000.0) {
+        let counted = counting.poll().await.unwrap();
+        let finished = sum(&counted, "marie_jobs_finished_total");
+        let until = counted_until(&counted);
+        assert!(until >= start && (until < written || finished == 2000.0), "{finished} until {until}");
+        if seen.last() != Some(&finished) {
+            seen.push(finished);
+        }
+        assert!(seen.len() < 20, "{seen:?}");
+    }
+    // At first another test's transaction may hold it up.
+    seen.retain(|finished| *finished > 0.0);
+    assert_eq!(seen, [500.0, 1000.0, 1500.0, 2000.0]);
+}
+
+#[tokio::test]
+async fn slices_that_take_too_long_become_smaller_until_they_do_not() {
+    let mut database = new_database(Shape::New).await;
+    let reader = database.reader("slow_reader").await;
+    // A row costs three milliseconds: four hundred take too long, one hundred do not.
+    database
+        .run(
+            "create type slow_count as enum ('0');
+             create function slow(slow_count) returns bigint language plpgsql volatile as
+                $$ begin perform pg_sleep(0.0015); return 0; end $$;
+             create cast (slow_count as bigint) with function slow(slow_count) as implicit;
+             create function quick(int) returns slow_count language sql as $$ select '0'::slow_count $$;
+             create cast (int as slow_count) with function quick(int) as assignment;
+             alter table job_history alter retry_count type slow_count using '0'",
+        )
+        .await;
+    let mut counting = Counting::new(config(&reader, &["--collector.timeout=1s"]));
+    counting.poll().await.unwrap();
+    finishes(&mut database, 500).await;
+    counting.feed.slice = SliceSize::at_most(1600);
+    let mut timeouts = 0;
+    while timeouts < 2 {
+        match counting.poll().await {
+            Err(failure) => {
+                assert_eq!(failure.reason, Reason::Timeout);
+                timeouts += 1;
+            }
+            Ok(counted) => assert_eq!(sum(&counted, "marie_jobs_finished_total"), 0.0),
+        }
+    }
+    let counted = loop {
+        let counted = counting.poll().await.unwrap();
+        if sum(&counted, "marie_jobs_finished_total") > 0.0 {
+            break counted;
+        }
+    };
+    assert_eq!(counting.feed.slice.rows(), 100);
+    assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a poll is over after a second");
+    assert_eq!(sum(&counting.settle(&mut database).await, "marie_jobs_finished_total"), 500.0);
+
+    // Each of the next slices is read in time, and after eight of them twice as many rows are read.
+    database.run("alter table job_history alter retry_count type int using 0").await;
+    let _ = counting.poll().await;
+    let mut sizes = vec![counting.feed.slice.rows()];
+    while sizes.last() != Some(&1600) {
+        finishes(&mut database, 1).await;
+        counting.settle(&mut database).await;
+        let rows = counting.feed.slice.rows();
+        if sizes.last() != Some(&rows) {
+            sizes.push(rows);
+        }
+        assert!(sizes.len() <= 5, "{sizes:?}");
+    }
+    assert!(sizes.windows(2).all(|pair| pair[1] == 2 * pair[0]), "{sizes:?}");
+}

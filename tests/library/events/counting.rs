@@ -1,0 +1,174 @@
+//! One exporter's feed, polled whenever a test says so.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use marie_exporter::collector::Context;
+use marie_exporter::config::{self, Command, Config};
+use marie_exporter::database::{Failure, Session};
+use marie_exporter::events::Feed;
+use marie_exporter::family::Value;
+use marie_exporter::queues::{QueueCensus, Queues};
+use marie_exporter::schema::Schema;
+
+use crate::support::databases::Database;
+
+/// What is published, by family and label values.
+pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), Value>;
+
+pub(crate) struct Counting {
+    pub(crate) config: Config,
+    pub(crate) feed: Feed,
+    /// Whether the next poll is told that the last one was scraped.
+    pub(crate) is_scraped: bool,
+    /// The process's clock.
+    pub(crate) now: tokio::time::Instant,
+    session: Session,
+}
+
+/// Bounds that the tests' durations hit exactly.
+pub(crate) const BUCKETS: &str = "100ms,1s,1m";
+
+pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
+    let bounds = ["wait", "run", "dag"].map(|of| format!("--events.buckets.{of}={BUCKETS}"));
+    let fixed = ["marie-exporter", "serve", "--database-url", url];
+    // Tests of other things need not wait for new series.
+    let is_held = flags.iter().any(|flag| flag.starts_with("--events.new-series-hold"));
+    let hold = (!is_held).then_some("--events.new-series-hold=0s");
+    let arguments =
+        fixed.into_iter().chain(bounds.iter().map(String::as_str)).chain(hold).chain(flags.iter().copied());
+    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+        Ok(Command::Serve(config)) => config,
+        other => panic!("serve was asked for: {other:?}"),
+    }
+}
+
+impl Counting {
+    /// Without a file; what is committed by now is not counted.
+    pub(crate) async fn start(database: &Database) -> Self {
+        Self::start_with(database, &[]).await
+    }
+
+    pub(crate) async fn start_with(database: &Database, flags: &[&str]) -> Self {
+        let mut counting = Self::new(config(&database.url, flags));
+        counting.poll().await.unwrap();
+        counting
+    }
+
+    /// As a process that has just been started; it has not polled yet.
+    pub(crate) fn new(config: Config) -> Self {
+        let feed = Feed::new(&config).unwrap();
+        let session = Session::new(config.database.clone(), config.collectors.timeout);
+        Counting { feed, session, config, is_scraped: true, now: tokio::time::Instant::now() }
+    }
+
+    pub(crate) fn restart(&mut self) {
+        *self = Self::new(self.config.clone());
+    }
+
+    pub(crate) async fn poll(&mut self) -> Result<Series, Failure> {
+        let mut run = self.session.begin().await?;
+        let name = self.config.database.schema.clone();
+        let schema = Schema::read(&mut run, &name).await?;
+        let selection = self.config.queues.clone();
+        let census = QueueCensus::default();
+        let queues = Queues::read(&mut run, &schema, &census, &selection).await?;
+        let context = Context { config: &self.config, schema: &schema, queues: &queues };
+        let first_scrape = self.is_scraped.then_some(self.now);
+        let answer = self.feed.poll(&mut run, &context, first_scrape, self.now).await;
+        self.session.finish(run, answer.as_ref().err()).await;
+        let samples = answer?.samples;
+        let series = samples.iter().flat_map(|samples| {
+            let family = samples.family.name;
+            samples.iter().map(move |(labels, value)| ((family, labels.to_vec()), value.clone()))
+        });
+        Ok(series.collect())
+    }
+
+    /// What is published when everything that is committed by now is counted and was scraped. Transactions that
+    /// write in other databases of the server hold counting up as well.
+    pub(crate) async fn settle(&mut self, database: &mut Database) -> Series {
+        let now = database.clock().await;
+        let deadline = Instant::now() + PATIENCE;
+        self.is_scraped = true;
+        while counted_until(&self.poll().await.unwrap()) <= now {
+            assert!(Instant::now() < deadline, "it is never counted");
+        }
+        self.poll().await.unwrap()
+    }
+}
+
+/// Finishes the job of the queue extract, which has been active again before.
+pub(crate) const FINISH: &str = "update job set state = 'active', completed_on = null where name = 'extract';
+     update job set state = 'completed', completed_on = now() where name = 'extract'";
+
+const UNTIL: &str = "marie_events_counted_until_timestamp_seconds";
+
+pub(crate) fn counted_until(series: &Series) -> f64 {
+    series[&(UNTIL, Vec::new())].number()
+}
+
+/// The value of one series; none where it is absent.
+pub(crate) fn value(series: &Series, family: &'static str, labels: &[&str]) -> Option<f64> {
+    let labels = labels.iter().map(ToString::to_string).collect();
+    series.get(&(family, labels)).map(Value::number)
+}
+
+/// The sum over a family's series.
+pub(crate) fn sum(series: &Series, family: &str) -> f64 {
+    series.iter().filter(|((name, _), _)| *name == family).map(|(_, value)| value.number()).sum()
+}
+
+/// No series fell or vanished; a failure names it.
+pub(crate) fn falls(before: &Series, now: &Series) -> Option<String> {
+    let falls = |(key, old): (&(&'static str, Vec<String>), &Value)| {
+        let new = now.get(key).map_or(-1.0, Value::number);
+        (new < old.number()).then(|| format!("{key:?} fell from {} to {new}", old.number()))
+    };
+    before.iter().find_map(falls)
+}
+
+/// A folder for state files, removed with the test.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.0.path().join("events.json")
+    }
+
+    pub(crate) fn flag(&self) -> String {
+        format!("--state-file={}", self.file().display())
+    }
+
+    /// Changes what the file says.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let mut saved: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(self.file()).unwrap()).unwrap();
+        change(&mut saved);
+        std::fs::write(self.file(), serde_json::to_vec(&saved).unwrap()).unwrap();
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Longer than anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Database {
+    /// Unix time on the database's clock.
+    pub(crate) async fn clock(&mut self) -> f64 {
+        let clock = sqlx::query_scalar("select extract(epoch from clock_timestamp())::float8");
+        clock.fetch_one(&mut self.admin).await.unwrap()
+    }
+}

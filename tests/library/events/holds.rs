@@ -1,0 +1,111 @@
+//! The first value of a new series is published until every scraper has seen it, by time.
+
+use std::time::Duration;
+
+use marie_exporter::database::Reason;
+use marie_exporter::demo::shape::Shape;
+
+use crate::events::counting::{Counting, FINISH, Folder, Series, sum, value};
+use crate::events::new_database;
+use crate::support::databases::Database;
+
+const FINISHED: &str = "marie_jobs_finished_total";
+const RUN: &str = "marie_job_run_seconds";
+const HOLD: &str = "--events.new-series-hold=2m";
+
+const NEW_FAILURE: &str = "select create_queue('new', '{}');
+    insert into job (id, name, dag_id, state, started_on, completed_on)
+    values (gen_random_uuid(), 'new', md5('dag')::uuid, 'failed', now(), now())";
+
+fn new_failures(series: &Series) -> [Option<f64>; 2] {
+    [FINISHED, RUN].map(|family| value(series, family, &["new", "failed"]))
+}
+
+/// Polls for so long, every 15 s of the process's clock, with a scrape after each poll or none.
+async fn pass(counting: &mut Counting, seconds: u64, is_scraped: bool) -> Vec<Series> {
+    let mut published = Vec::new();
+    for _ in 0..seconds / 15 {
+        counting.now += Duration::from_secs(15);
+        counting.is_scraped = is_scraped;
+        published.push(counting.poll().await.unwrap());
+    }
+    published
+}
+
+/// Polls until the new queue's failure is counted inside.
+async fn until_introduced(counting: &mut Counting, database: &mut Database) {
+    counting.is_scraped = false;
+    let now = database.clock().await;
+    while crate::events::counting::counted_until(&counting.poll().await.unwrap()) <= now {}
+}
+
+#[tokio::test]
+async fn two_scrapers_see_first_failure_of_new_queue() {
+    let mut database = new_database(Shape::New).await;
+    let mut counting = Counting::start_with(&database, &[HOLD]).await;
+    database.run(NEW_FAILURE).await;
+    until_introduced(&mut counting, &mut database).await;
+    for series in pass(&mut counting, 300, false).await {
+        assert_eq!(new_failures(&series), [Some(0.0); 2], "nobody has scraped it");
+    }
+    let published = pass(&mut counting, 180, true).await;
+    // Two servers that scrape each half minute, 15 s apart.
+    for phase in 0..2 {
+        let seen: Vec<_> = published.iter().skip(phase).step_by(2).map(new_failures).collect();
+        assert!(seen[..3].iter().all(|seen| *seen == [Some(0.0); 2]), "phase {phase}: {seen:?}");
+        assert_eq!(seen.last(), Some(&[Some(1.0); 2]), "phase {phase}");
+    }
+}
+
+#[tokio::test]
+async fn restored_series_is_as_saved_until_all_have_scraped_it() {
+    let mut database = new_database(Shape::New).await;
+    let folder = Folder::new();
+    let mut counting = Counting::start_with(&database, &[HOLD, &folder.flag()]).await;
+    database.run(FINISH).await;
+    counting.settle(&mut database).await;
+    let published = pass(&mut counting, 150, true).await;
+    assert_eq!(sum(published.last().unwrap(), FINISHED), 1.0);
+    // It finishes again while the process is down, and the process dies again while the value is held.
+    database.run(FINISH).await;
+    for _ in 0..2 {
+        counting.restart();
+        until_introduced(&mut counting, &mut database).await;
+        for series in pass(&mut counting, 105, true).await {
+            assert_eq!(sum(&series, FINISHED), 1.0, "the value that was published before");
+        }
+    }
+    assert_eq!(sum(pass(&mut counting, 60, true).await.last().unwrap(), FINISHED), 2.0);
+}
+
+/// The first slice brings a new series, the second fails: nothing was published, whatever was scraped.
+#[tokio::test]
+async fn series_counted_in_failed_poll_begins_with_zero() {
+    let mut database = new_database(Shape::New).await;
+    let mut counting = Counting::start(&database).await;
+    counting.poll().await.unwrap();
+    database.run(NEW_FAILURE).await;
+    // The history of DAGs is read last, and cannot be read.
+    database
+        .run("insert into dag (id, name, state, completed_on) values (gen_random_uuid(), 'late', 'completed', now());
+              alter table dag_history alter created_on type text")
+        .await;
+    let failure = loop {
+        if let Err(failure) = counting.poll().await
+            && failure.reason != Reason::HistoryLost
+        {
+            break failure;
+        }
+    };
+    assert!(failure.message.contains("dag_events.sql"), "{failure}");
+    database
+        .run("alter table dag_history alter created_on type timestamptz using created_on::timestamptz")
+        .await;
+    let first = loop {
+        if let Ok(series) = counting.poll().await {
+            break series;
+        }
+    };
+    assert_eq!(new_failures(&first), [Some(0.0); 2]);
+    assert_eq!(new_failures(&counting.poll().await.unwrap()), [Some(1.0); 2]);
+}

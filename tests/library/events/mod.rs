@@ -1,0 +1,29 @@
+//! The event feed against a real PostgreSQL: transactions that overlap, commit late and roll back, a process that
+//! is killed, histories that are truncated, purged, restored. Every total has to be what the history says.
+
+mod backlog;
+mod counting;
+mod exactly_once;
+mod history;
+mod holds;
+mod kills;
+mod open_transactions;
+mod repetitions;
+mod rewrites;
+mod series;
+mod state_file;
+mod truth;
+mod writers;
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use once_cell::sync::Lazy;
+
+use crate::support::databases::Database;
+
+/// A server for these tests alone, because a transaction open in any database delays the counting of events.
+static SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
+
+async fn new_database(shape: Shape) -> Database {
+    Database::on(&SERVER, shape).await
+}

@@ -1,0 +1,109 @@
+//! Every statement fits its declaration on every shape: PostgreSQL itself says which columns of which types
+//! it will give, without a row being there.
+
+use std::collections::BTreeSet;
+
+use marie_exporter::collector::{Collector, Query};
+use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::events;
+use sqlx::{Column, Statement, TypeInfo};
+
+use crate::queries::scheduler::Scheduler;
+
+/// The collectors whose rows are samples; events are counted.
+fn read_off() -> impl Iterator<Item = &'static Collector> {
+    COLLECTORS.iter().copied().filter(|collector| collector.name != events::COLLECTOR.name)
+}
+
+/// Names and types of the columns that PostgreSQL promises for a query.
+async fn columns(scheduler: &mut Scheduler, query: &Query) -> Vec<(String, String)> {
+    let schema = scheduler.schema().await;
+    let statement = query.statement(&schema);
+    let prepared = scheduler.run.prepare(statement).await.unwrap();
+    prepared
+        .columns()
+        .iter()
+        .map(|column| (column.name().to_owned(), column.type_info().name().to_owned()))
+        .collect()
+}
+
+/// The families of its collector that a query serves; panics where its columns do not fit them.
+async fn served(
+    scheduler: &mut Scheduler,
+    collector: &'static Collector,
+    query: &Query,
+) -> BTreeSet<&'static str> {
+    let place = format!("{} on {}", query.sql.name, scheduler.shape.name());
+    let columns = columns(scheduler, query).await;
+    let names: BTreeSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names.len(), columns.len(), "{place} gives a column twice");
+
+    let served: Vec<_> = collector.families.iter().filter(|family| names.contains(family.name)).collect();
+    for family in &served {
+        for label in family.labels {
+            assert!(names.contains(label), "{place} gives {} without its label {label}", family.name);
+        }
+    }
+    for (name, data_type) in &columns {
+        let is_value = served.iter().any(|family| family.name == name);
+        let is_label = served.iter().any(|family| family.labels.contains(&name.as_str()));
+        assert!(is_value || is_label, "{place} gives {name}, which {} does not declare", collector.name);
+        assert_eq!(data_type, if is_value { "FLOAT8" } else { "TEXT" }, "{place}: type of {name}");
+    }
+    served.iter().map(|family| family.name).collect()
+}
+
+#[tokio::test]
+async fn every_query_gives_just_the_families_and_labels_that_its_collector_declares() {
+    let mut filled: BTreeSet<&str> = BTreeSet::new();
+    let mut prepared: BTreeSet<&str> = BTreeSet::new();
+    for shape in Shape::ALL {
+        let mut scheduler = Scheduler::new(shape).await;
+        let schema = scheduler.schema().await;
+        for collector in read_off() {
+            for query in collector.queries.iter().filter(|query| query.lack(&schema).is_none()) {
+                let served = served(&mut scheduler, collector, query).await;
+                assert!(!served.is_empty(), "{} on {} serves no family", query.sql.name, shape.name());
+                filled.extend(served);
+                prepared.insert(query.sql.name);
+            }
+        }
+    }
+    let declared = read_off().flat_map(|collector| collector.families).map(|family| family.name);
+    assert_eq!(filled, declared.collect(), "a family that no query fills");
+    let queries = read_off().flat_map(|collector| collector.queries).map(|query| query.sql.name);
+    assert_eq!(prepared, queries.collect(), "a query that runs on no shape");
+}
+
+#[tokio::test]
+async fn what_each_shape_lacks_is_known() {
+    for (shape, lacking) in [
+        (Shape::Old, ["lease_expired.sql", "last_start_finished.sql"].as_slice()),
+        (Shape::Mid, &["lease_expired.sql", "last_start_finished.sql"]),
+        (Shape::New, &[]),
+        (
+            Shape::Page,
+            &[
+                "lease_expired.sql",
+                "dags.sql",
+                "dags_stalled.sql",
+                "dag_progress.sql",
+                "dags_finished.sql",
+                "queues.sql",
+                "last_start_finished.sql",
+                "last_history.sql",
+                "last_maintenance.sql",
+                "job_events.sql",
+                "dag_events.sql",
+            ],
+        ),
+    ] {
+        let schema = Scheduler::new(shape).await.schema().await;
+        let queries = COLLECTORS.iter().flat_map(|collector| collector.queries);
+        let found: Vec<&str> =
+            queries.filter(|query| query.lack(&schema).is_some()).map(|query| query.sql.name).collect();
+        assert_eq!(found, lacking, "on {}", shape.name());
+        assert_eq!(schema.shape(), shape.name());
+    }
+}

@@ -1,0 +1,203 @@
+//! Deployments differ: a table that was never made, a column from a later migration, states as text, a view
+//! in the table's place, a schema of any name. Whatever is not lacking still runs.
+
+use marie_exporter::collector::{Collector, Division, Lane, Pace, Query, SqlFile};
+use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::schema::Need;
+use sqlx::postgres::PgArguments;
+
+use crate::queries::scheduler::Scheduler;
+
+/// What the maintenance page says of `job`: every shape has these columns.
+const PAGE_COLUMNS: [&str; 14] = [
+    "id",
+    "dag_id",
+    "name",
+    "priority",
+    "data",
+    "state",
+    "retry_count",
+    "retry_limit",
+    "created_on",
+    "started_on",
+    "completed_on",
+    "soft_sla",
+    "hard_sla",
+    "dependencies",
+];
+
+/// Runs all that is not lacking; says what failed.
+async fn failures(scheduler: &mut Scheduler, change: &str) -> Vec<String> {
+    let seen = scheduler.look().await;
+    let mut failures = Vec::new();
+    for collector in COLLECTORS {
+        for lane in Lane::ALL {
+            scheduler.execute("savepoint run").await;
+            if let Err(message) = scheduler.collect(lane, collector, &seen).await {
+                scheduler.execute("rollback to savepoint run").await;
+                failures.push(format!("{} after {change}: {message}", scheduler.shape.name()));
+            }
+        }
+    }
+    failures
+}
+
+/// Makes each change on its own and runs all that is not lacking then.
+async fn survives(scheduler: &mut Scheduler, changes: impl IntoIterator<Item = String>) {
+    let mut failed = Vec::new();
+    for change in changes {
+        scheduler.savepoint().await;
+        scheduler.execute(&change).await;
+        failed.extend(failures(scheduler, &change).await);
+        scheduler.roll_back().await;
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// A row in each table that anything reads, so that values are computed as well.
+async fn fill(scheduler: &mut Scheduler) {
+    let rows = match scheduler.shape {
+        Shape::Page => "insert into job (id, name) values (gen_random_uuid(), 'extract')",
+        Shape::Old | Shape::Mid | Shape::New => {
+            "select create_queue('extract', '{}');
+            insert into dag (id, name, state) values (gen_random_uuid(), 'd', 'active');
+            insert into job (id, name, dag_id) select gen_random_uuid(), 'extract', id from dag"
+        }
+    };
+    scheduler.execute(rows).await;
+}
+
+#[tokio::test]
+async fn every_query_runs_on_every_shape_under_any_schema_name() {
+    for (number, shape) in Shape::ALL.into_iter().enumerate() {
+        for name in ["ma\"rie; drop", "Märie ☃ 任务", "o'brien\\n", "%s $1 {}"] {
+            let mut scheduler = Scheduler::in_schema(shape, &format!("{name}{number}")).await;
+            fill(&mut scheduler).await;
+            assert_eq!(failures(&mut scheduler, name).await, Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_table_but_job_can_be_missing() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape).await;
+        fill(&mut scheduler).await;
+        let tables = scheduler
+            .texts(
+                "select relname::text from pg_class
+                where relnamespace = (select relnamespace from pg_class where oid = 'job'::regclass)
+                    and relkind in ('r', 'p') and not relispartition and relname <> 'job'",
+            )
+            .await;
+        assert!(tables.iter().any(|table| table == "job_dependencies"), "{tables:?}");
+        let changes = tables.iter().map(|table| format!("drop table {table} cascade"));
+        survives(&mut scheduler, changes.collect::<Vec<_>>()).await;
+    }
+}
+
+#[tokio::test]
+async fn each_column_of_job_that_the_page_does_not_name_can_be_missing() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape).await;
+        fill(&mut scheduler).await;
+        let columns = scheduler
+            .texts(
+                "select attname::text from pg_attribute
+                where attrelid = 'job'::regclass and attnum > 0 and not attisdropped",
+            )
+            .await;
+        let optional = columns.iter().filter(|column| !PAGE_COLUMNS.contains(&column.as_str()));
+        let changes: Vec<String> =
+            optional.map(|column| format!("alter table job drop column {column} cascade")).collect();
+        assert!(changes.len() > 10, "{changes:?}");
+        survives(&mut scheduler, changes).await;
+    }
+}
+
+#[tokio::test]
+async fn the_state_can_be_text_where_it_is_an_enum_elsewhere() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape).await;
+        fill(&mut scheduler).await;
+        let to_text = "do $$
+            declare
+                partial regclass;
+            begin
+                for partial in
+                    select indexrelid from pg_index where indrelid = 'job'::regclass and indpred is not null
+                loop
+                    execute format('drop index %s', partial);
+                end loop;
+            end
+            $$;
+            alter table job alter column state drop default, alter column state type text";
+        survives(&mut scheduler, [to_text.to_owned()]).await;
+    }
+}
+
+#[tokio::test]
+async fn job_can_be_a_view() {
+    for shape in Shape::ALL {
+        let mut scheduler = Scheduler::new(shape).await;
+        fill(&mut scheduler).await;
+        let schema = scheduler.config.database.schema.quoted();
+        let view =
+            format!("alter table job rename to job_rows; create view {schema}.job as select * from job_rows");
+        survives(&mut scheduler, [view]).await;
+    }
+}
+
+#[tokio::test]
+async fn each_column_of_the_lesser_tables_can_be_missing() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape).await;
+        fill(&mut scheduler).await;
+        for table in ["queue", "version", "job_history"] {
+            let columns = scheduler.columns(table).await;
+            let optional = columns.iter().filter(|column| (table, column.as_str()) != ("queue", "name"));
+            let drop = |column| format!("alter table {table} drop column {column} cascade");
+            let changes: Vec<String> = optional.map(drop).collect();
+            survives(&mut scheduler, changes).await;
+        }
+    }
+}
+
+const fn needing(needs: &'static [Need]) -> Query {
+    Query {
+        sql: SqlFile { name: "none.sql", text: "" },
+        pace: Pace::Fast,
+        wanted: |_| true,
+        by_queue: &[],
+        optional: &[],
+        needs,
+        stand_ins: &[],
+        index: None,
+        division: Division::Whole,
+        arguments: |_| Ok(PgArguments::default()),
+    }
+}
+
+const DENIED: Need = Need::Columns("job", &["name"]);
+const MISSING: Need = Need::Columns("job", &["nothing"]);
+
+/// Both orders, since neither may decide.
+static BOTH: [Query; 2] = [needing(&[DENIED, MISSING]), needing(&[MISSING, DENIED])];
+static DENIED_FIRST: [Query; 2] = [needing(&[DENIED]), needing(&[MISSING])];
+static MISSING_FIRST: [Query; 2] = [needing(&[MISSING]), needing(&[DENIED])];
+
+#[tokio::test]
+async fn query_names_what_is_missing_and_collector_what_is_denied() {
+    let mut scheduler = Scheduler::new(Shape::New).await;
+    scheduler.execute("create role without_rights; set local role without_rights").await;
+    let schema = scheduler.schema().await;
+    for query in &BOTH {
+        assert_eq!(query.lack(&schema).unwrap().to_string(), "no column job.nothing");
+    }
+    for queries in [&DENIED_FIRST, &MISSING_FIRST] {
+        let collector = Collector { name: "none", about: "", families: &[], queries };
+        let lack = collector.lack(&scheduler.config, &schema).unwrap();
+        assert_eq!(lack.to_string(), "table job may not be read");
+    }
+}

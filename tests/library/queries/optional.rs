@@ -1,0 +1,114 @@
+//! Columns that some generations of the schema lack: each query does without them or is left out with the reason. The
+//! server never rejects a statement for a column that is not there.
+
+use std::collections::BTreeSet;
+
+use marie_exporter::collector::Query;
+use marie_exporter::collectors::{COLLECTORS, dags};
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::operator;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+use crate::queries::scheduler::Scheduler;
+
+const TABLES: [&str; 9] = [
+    "job",
+    "job_history",
+    "job_dependencies",
+    "job_attempt",
+    "dag",
+    "dag_history",
+    "queue",
+    "archive",
+    "version",
+];
+
+fn queries() -> impl Iterator<Item = &'static Query> {
+    COLLECTORS.iter().flat_map(|collector| collector.queries).chain(operator::QUERIES.iter().copied())
+}
+
+/// The queries that are left out, and those that the server rejects.
+async fn left_out_and_rejected(scheduler: &mut Scheduler) -> (BTreeSet<&'static str>, Vec<String>) {
+    let schema = scheduler.schema().await;
+    let (mut left_out, mut rejected) = (BTreeSet::new(), Vec::new());
+    for query in queries() {
+        if query.lack(&schema).is_some() {
+            left_out.insert(query.sql.name);
+            continue;
+        }
+        scheduler.execute("savepoint prepared").await;
+        let statement = AssertSqlSafe(query.text(&schema)).into_sql_str();
+        if let Err(failure) = scheduler.try_prepare(statement).await {
+            scheduler.execute("rollback to savepoint prepared").await;
+            rejected.push(format!("{}: {failure}", query.sql.name));
+        }
+    }
+    (left_out, rejected)
+}
+
+#[tokio::test]
+async fn a_missing_column_is_never_an_error_of_the_server() {
+    for shape in [Shape::Old, Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape).await;
+        let (always, _) = left_out_and_rejected(&mut scheduler).await;
+        let mut failed = Vec::new();
+        let mut dropped = 0;
+        for table in TABLES {
+            for column in scheduler.columns(table).await {
+                if shape != Shape::New && (table, column.as_str()) == ("job", "name") {
+                    // The table is partitioned by it.
+                    continue;
+                }
+                scheduler.savepoint().await;
+                scheduler.execute(&format!("alter table {table} drop column \"{column}\" cascade")).await;
+                let (left_out, rejected) = left_out_and_rejected(&mut scheduler).await;
+                failed.extend(rejected.into_iter().map(|query| format!("{table}.{column}: {query}")));
+                if OPTIONAL.contains(&(table, column.as_str())) {
+                    // A section of `jobs show` that only some databases have.
+                    let more: Vec<_> =
+                        left_out.difference(&always).filter(|name| **name != "show/leases.sql").collect();
+                    assert!(more.is_empty(), "{} without {table}.{column}: {more:?}", shape.name());
+                }
+                dropped += 1;
+                scheduler.roll_back().await;
+            }
+        }
+        assert!(dropped > 80, "{dropped} columns on {}", shape.name());
+        assert!(failed.is_empty(), "{}: {}", shape.name(), failed.join("\n"));
+    }
+}
+
+/// Without any of these every query still runs.
+const OPTIONAL: [(&str, &str); 12] = [
+    ("dag", "planner"),
+    ("dag_history", "planner"),
+    ("dag", "started_on"),
+    ("dag", "soft_sla"),
+    ("dag", "created_on"),
+    ("job_history", "soft_sla"),
+    ("job", "start_after"),
+    ("job", "expire_in"),
+    ("job", "job_level"),
+    ("job", "run_owner"),
+    ("job", "lease_expires_at"),
+    ("queue", "policy"),
+];
+
+#[tokio::test]
+async fn dags_without_a_planner_column_are_of_planner_unknown() {
+    let mut scheduler = Scheduler::new(Shape::Old).await;
+    assert!(!scheduler.columns("dag").await.contains(&"planner".to_owned()), "the shape has planners");
+    scheduler
+        .execute(
+            "insert into dag (id, name, state, started_on) values
+                 (gen_random_uuid(), 'a', 'active', '2026-11-25 08:00:00+00'),
+                 (gen_random_uuid(), 'b', 'completed', null)",
+        )
+        .await;
+    let series = scheduler.series(&dags::COLLECTOR).await;
+    let count = |state: &str| series[&("marie_dags", vec!["unknown".to_owned(), state.to_owned()])];
+    let counts = ["active", "completed", "failed"].map(|state| count(state).to_string());
+    assert_eq!(counts, ["1", "1", "0"]);
+    let oldest = series[&("marie_oldest_active_dag_timestamp_seconds", Vec::new())];
+    assert_eq!(oldest.to_string(), "1795593600");
+}

@@ -1,0 +1,186 @@
+//! A scheduler's database to ask questions of: one shape's tables in a schema of its own, inside the very
+//! transaction that a run of the exporter opens, made writable. It ends in a rollback, and `now()` stands
+//! still in it, so that ages are exact.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use marie_exporter::collector::{Answer, Collector, Context, Lane};
+use marie_exporter::config::{self, Command, Config};
+use marie_exporter::database::{Failure, Run, Session};
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::family::Samples;
+use marie_exporter::queues::{QueueCensus, Queues};
+use marie_exporter::schema::Schema;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::OnceCell;
+
+use crate::support::databases::SERVER;
+
+static DATABASE: OnceCell<String> = OnceCell::const_new();
+
+pub(crate) struct Scheduler {
+    pub(crate) shape: Shape,
+    pub(crate) config: Config,
+    /// Microseconds since 1970 at which this transaction began.
+    pub(crate) now: i64,
+    pub(crate) run: Run,
+}
+
+/// Values by series: the family's name and its label values.
+pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), f64>;
+
+/// What the exporter knows before it asks.
+pub(crate) struct Seen {
+    pub(crate) schema: Schema,
+    pub(crate) queues: Queues,
+}
+
+/// As the exporter sets it for a run; making a shape has changed it.
+fn search_path(config: &Config) -> String {
+    format!("set local search_path = pg_catalog, {}, pg_temp", config.database.schema.quoted())
+}
+
+impl Scheduler {
+    pub(crate) async fn new(shape: Shape) -> Self {
+        static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
+        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
+        Self::in_schema(shape, &format!("{} {number}", shape.name())).await
+    }
+
+    pub(crate) async fn in_schema(shape: Shape, schema: &str) -> Self {
+        let url = DATABASE.get_or_init(async || SERVER.create_database("queries").await.unwrap()).await;
+        let mut scheduler = Self::on(url, shape, schema).await;
+        let search_path = search_path(&scheduler.config);
+        let quoted = scheduler.config.database.schema.quoted();
+        scheduler.execute(&format!("create schema {quoted}; set search_path = {quoted}, pg_catalog")).await;
+        for script in shape.ddl() {
+            scheduler.execute(script).await;
+        }
+        scheduler.execute(&search_path).await;
+        scheduler
+    }
+
+    /// A transaction on a database that has this shape's tables, or will have them.
+    pub(crate) async fn on(url: &str, shape: Shape, schema: &str) -> Self {
+        let config = config(url, schema);
+        let mut run = Session::new(config.database.clone(), config.collectors.timeout).begin().await.unwrap();
+        // The exporter's has looked at something already, and can no more be made one that writes.
+        let begin = format!(
+            "rollback; begin isolation level repeatable read read write; {};
+             set local max_parallel_workers_per_gather = 0; set local jit = off;
+             set local plan_cache_mode = force_generic_plan",
+            search_path(&config)
+        );
+        run.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.unwrap();
+        let now = sqlx::query("select (extract(epoch from now()) * 1000000)::int8");
+        let now = run.fetch_one(now).await.unwrap().get(0);
+        Scheduler { shape, config, now, run }
+    }
+
+    /// Runs a script of statements.
+    pub(crate) async fn execute(&mut self, script: &str) {
+        let statement = AssertSqlSafe(script.to_owned());
+        let done = self.run.execute(sqlx::raw_sql(statement)).await;
+        done.unwrap_or_else(|failure| panic!("{failure}\n{script}"));
+    }
+
+    /// Runs one query without parameters.
+    pub(crate) async fn fetch(&mut self, query: &str) -> Vec<PgRow> {
+        let statement = AssertSqlSafe(query.to_owned());
+        let rows = self.run.fetch_all(sqlx::query(statement).persistent(false)).await;
+        rows.unwrap_or_else(|failure| panic!("{failure}\n{query}"))
+    }
+
+    /// The texts in the first column of a query's rows.
+    pub(crate) async fn texts(&mut self, query: &str) -> Vec<String> {
+        self.fetch(query).await.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Has the server parse a statement, which it may reject.
+    pub(crate) async fn try_prepare(&mut self, statement: sqlx::SqlStr) -> Result<(), Failure> {
+        self.run.prepare(statement).await.map(drop)
+    }
+
+    pub(crate) async fn savepoint(&mut self) {
+        self.execute("savepoint here").await;
+    }
+
+    /// Undoes everything since [`Scheduler::savepoint`], and forgets statements planned on it.
+    pub(crate) async fn roll_back(&mut self) {
+        self.execute("rollback to savepoint here").await;
+        self.run.clear_cached_statements().await.unwrap();
+    }
+
+    pub(crate) async fn schema(&mut self) -> Schema {
+        let name = self.config.database.schema.clone();
+        let mut schema = Schema::read(&mut self.run, &name).await.unwrap();
+        // The statements are tested as a whole, however many partitions a scene has.
+        schema.locks_allowed = u64::MAX;
+        schema
+    }
+
+    pub(crate) async fn queues(&mut self, schema: &Schema) -> Queues {
+        let selection = self.config.queues.clone();
+        let census = QueueCensus::read(&mut self.run, schema, &selection).await.unwrap();
+        Queues::read(&mut self.run, schema, &census, &selection).await.unwrap()
+    }
+
+    /// As before the first census, where there is no table of queues.
+    pub(crate) fn no_queues(&self) -> Queues {
+        Queues::new(BTreeSet::new(), &[], &self.config.queues)
+    }
+
+    pub(crate) async fn look(&mut self) -> Seen {
+        let schema = self.schema().await;
+        let queues = self.queues(&schema).await;
+        Seen { schema, queues }
+    }
+
+    /// What one collector's queries of one lane give now.
+    pub(crate) async fn collect(
+        &mut self,
+        lane: Lane,
+        collector: &Collector,
+        seen: &Seen,
+    ) -> Result<Vec<Answer>, String> {
+        let context = Context { config: &self.config, schema: &seen.schema, queues: &seen.queues };
+        let mut answers = Vec::new();
+        collector
+            .collect(lane, &mut self.run, &context, &mut answers)
+            .await
+            .map_err(|failure| failure.message)?;
+        Ok(answers)
+    }
+
+    /// What a collector gives now, both lanes together.
+    pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
+        let seen = self.look().await;
+        self.series_of(collector, &seen).await
+    }
+
+    pub(crate) async fn series_of(&mut self, collector: &Collector, seen: &Seen) -> Series {
+        let mut answers = Vec::new();
+        for lane in Lane::ALL {
+            answers.extend(self.collect(lane, collector, seen).await.unwrap());
+        }
+        let series = |samples: &Samples| -> Vec<_> {
+            let family = samples.family.name;
+            samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value.number())).collect()
+        };
+        Answer::merged(&answers).iter().flat_map(series).collect()
+    }
+}
+
+/// The configuration of an operator who sets nothing but the database.
+pub(crate) fn config(url: &str, schema: &str) -> Config {
+    let arguments = ["marie-exporter", "serve", "--database-url", url, "--database.schema", schema];
+    // DDL on a busy machine may take longer than a query is allowed to by default.
+    let arguments = arguments.iter().chain(&["--collector.timeout", "2m"]).map(OsString::from);
+    match config::parse(arguments, |_| None, &[]) {
+        Ok(Command::Serve(config)) => config,
+        other => panic!("serve was asked for: {other:?}"),
+    }
+}

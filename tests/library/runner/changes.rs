@@ -1,0 +1,228 @@
+//! Tables, columns, rights and queues that come and go while the exporter runs.
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::support::databases::Database;
+use crate::support::lanes::Lanes;
+use crate::support::metrics::Metrics;
+
+async fn running(shape: Shape) -> (Database, Lanes) {
+    let database = Database::new(shape).await;
+    let mut lanes = Lanes::start(&database.url, &[]);
+    lanes.until_fresh(&["statistics", "queues", "dags", "scheduler"]).await;
+    (database, lanes)
+}
+
+fn disabled<'a>(collector: &'a str, reason: &'a str) -> [(&'a str, &'a str); 2] {
+    [("collector", collector), ("reason", reason)]
+}
+
+#[tokio::test]
+async fn an_optional_table_dropped_and_made_again_disables_its_collector_meanwhile() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue rename to elsewhere").await;
+    let gone = disabled("queues", "missing_table");
+    let metrics = lanes
+        .until("queues is disabled", |now| {
+            now.value("marie_collector_disabled_info", &gone) == Some(1.0) && !now.has("marie_queue_info")
+        })
+        .await;
+    assert_eq!(metrics.value("marie_collector_enabled", &gone[..1]), Some(0.0));
+    lanes
+        .until("it does not run", |now| {
+            now.value("marie_collector_success", &[("collector", "queues"), ("lane", "fast")]).is_none()
+        })
+        .await;
+    lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    database.run("alter table elsewhere rename to queue").await;
+    let metrics = lanes.until("queues is back", |now| now.has("marie_queue_info")).await;
+    assert_eq!(metrics.value("marie_collector_enabled", &gone[..1]), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_history_events_is_off_and_counts_on_when_it_is_back() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    let finished = [("queue", "extract"), ("state", "failed")];
+    let finish = "update job set state = 'failed', completed_on = now()";
+    lanes
+        .until("events are counted", |now| now.value("marie_jobs_finished_total", &finished).is_some())
+        .await;
+    database
+        .run("alter table job_history rename to elsewhere; alter table job disable trigger record_job")
+        .await;
+    let gone = disabled("events", "missing_table");
+    lanes
+        .until("events is off", |now| {
+            now.value("marie_collector_disabled_info", &gone) == Some(1.0)
+                && !now.has("marie_jobs_finished_total")
+        })
+        .await;
+    lanes.until_fresh(&["statistics", "stuck", "dags", "scheduler"]).await;
+    database
+        .run("alter table elsewhere rename to job_history; alter table job enable trigger record_job")
+        .await;
+    database.run(finish).await;
+    lanes
+        .until("the finish is counted", |now| now.value("marie_jobs_finished_total", &finished) == Some(1.0))
+        .await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_history_truncated_mid_run_is_counted_as_a_failure_with_its_reason_once() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    lanes.until("events are counted", |now| now.has("marie_jobs_finished_total")).await;
+    database.run("update job set priority = 1").await;
+    lanes.until_fresh(&["events"]).await;
+    database.run("truncate job_history restart identity").await;
+    let lost = [("collector", "events"), ("lane", "fast"), ("reason", "history_lost")];
+    lanes.until("the loss is counted", |now| now.count("marie_collector_failures_total", &lost) >= 1.0).await;
+    let before = lanes.metrics().count("marie_collector_failures_total", &lost);
+    let after = lanes.until_fresh(&["events"]).await.count("marie_collector_failures_total", &lost);
+    assert_eq!(before, after, "it is told once");
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_column_renamed_mid_run_takes_the_query_that_reads_it_and_no_other() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    let stalled = |now: &Metrics| now.value("marie_dags_stalled", &[("reason", "no_jobs")]);
+    lanes.until("stalled DAGs are counted", |now| stalled(now) == Some(0.0)).await;
+    database.run("alter table dag rename column id to number").await;
+    lanes.until("they are not counted", |now| stalled(now).is_none()).await;
+    let metrics = lanes.until_fresh(&["queues", "stuck", "scheduler", "dags"]).await;
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    assert!(metrics.has("marie_dags"), "its collector's other queries need no such column");
+    database.run("alter table dag rename column number to id").await;
+    lanes.until("they are counted again", |now| stalled(now) == Some(0.0)).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_needed_column_renamed_mid_run_disables_its_collector_meanwhile() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue rename column name to title").await;
+    let gone = disabled("queues", "missing_table");
+    lanes
+        .until("queues is disabled", |now| now.value("marie_collector_disabled_info", &gone) == Some(1.0))
+        .await;
+    lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    let failures = |now: &Metrics| {
+        now.count("marie_collector_failures_total", &[])
+            - now.count("marie_collector_failures_total", &[("reason", "schema_changed")])
+    };
+    assert_eq!(failures(&lanes.metrics()), 0.0);
+    database.run("alter table queue rename column title to name").await;
+    lanes.until_fresh(&["queues"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn an_index_that_comes_and_goes_moves_its_query_and_nothing_is_counted_twice() {
+    let mut database = Database::new(Shape::Mid).await;
+    database
+        .run(
+            "insert into job (id, name, state, dag_id, completed_on)
+             select gen_random_uuid(), 'extract', 'completed', md5('dag')::uuid, now() - interval '1 minute'
+             from generate_series(1, 2)",
+        )
+        .await;
+    let mut lanes = Lanes::start(&database.url, &[]);
+    let completed = |now: &Metrics| {
+        let completed = now.value("marie_jobs_completed_last_day", &[("queue", "extract")]);
+        assert!(completed.is_none_or(|completed| completed == 2.0), "two jobs count as {completed:?}");
+        completed.is_some()
+    };
+    let runs_in = |now: &Metrics, lane: &str| {
+        let labels = [("collector", "throughput"), ("lane", lane)];
+        now.value("marie_collector_success", &labels) == Some(1.0)
+    };
+    lanes.until("it is counted in the slow lane", |now| completed(now) && runs_in(now, "slow")).await;
+    database.run("create index by_completion on job (completed_on)").await;
+    lanes.until("it is counted in the fast lane", |now| completed(now) && runs_in(now, "fast")).await;
+    database.run("drop index by_completion").await;
+    lanes.until("the fast lane has left it", |now| !(completed(now) && runs_in(now, "fast"))).await;
+    lanes.until("it is counted in the slow lane again", |now| completed(now) && runs_in(now, "slow")).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_column_of_another_type_than_the_prepared_one_costs_one_run() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    database.run("alter table queue alter column retry_limit type bigint").await;
+    lanes.until_fresh(&["queues", "statistics"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_deleted_with_its_jobs_vanishes() {
+    let (mut database, mut lanes) = running(Shape::New).await;
+    lanes.until("both queues are there", |now| now.values("marie_queue_info", &[]).len() == 2).await;
+    database.run("delete from queue where name = 'idle'").await;
+    let idle = [("queue", "idle")];
+    lanes.until("the idle queue is gone", |now| now.values("marie_jobs", &idle).is_empty()).await;
+    database.run("delete from job; delete from queue").await;
+    lanes
+        .until("the other is gone", |now| {
+            !now.has("marie_jobs") && !now.has("marie_queue_info") && !now.has("marie_jobs_stuck")
+        })
+        .await;
+    lanes.stop().await;
+}
+
+/// A role that may read everything but what is taken away from it.
+async fn limited(database: &mut Database, role: &str, but: &str) -> String {
+    let url = database.reader(role).await;
+    database.run(&format!("revoke {but} from {role}")).await;
+    url
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_queue_has_no_queues_collector_and_all_others() {
+    let mut database = Database::new(Shape::New).await;
+    let url = limited(&mut database, "without_queue", "select on marie_scheduler.queue").await;
+    let mut lanes = Lanes::start(&url, &[]);
+    let metrics = lanes.until_fresh(&["statistics", "stuck", "scheduler"]).await;
+    assert_eq!(metrics.value("marie_collector_disabled_info", &disabled("queues", "permission")), Some(1.0));
+    database.run("grant select on queue to without_queue").await;
+    lanes.until_fresh(&["queues"]).await;
+    database.run("revoke select on queue from without_queue").await;
+    lanes.until("a right taken away is noticed", |now| !now.has("marie_queue_info")).await;
+    lanes.until_fresh(&["statistics"]).await;
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_dag_is_told_nothing_wrong_about_blocked_jobs() {
+    let mut database = Database::new(Shape::New).await;
+    // This job's DAG is finished, so that the job is blocked: whoever cannot see the DAG would call it ready.
+    database
+        .run(
+            "update dag set state = 'failed';
+             insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid)",
+        )
+        .await;
+    let url = limited(&mut database, "without_dag", "select on marie_scheduler.dag").await;
+    let mut lanes = Lanes::start(&url, &[]);
+    let metrics = lanes.until_fresh(&["statistics", "stuck"]).await;
+    assert!(metrics.has("marie_jobs"));
+    assert_eq!(metrics.value("marie_jobs_ready", &[("queue", "extract")]), None);
+    assert_eq!(metrics.value("marie_collector_disabled_info", &disabled("dags", "permission")), Some(1.0));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_enter_the_schema_lacks_a_permission() {
+    let mut database = Database::new(Shape::New).await;
+    let url = limited(&mut database, "outsider", "usage on schema marie_scheduler").await;
+    let mut lanes = Lanes::start(&url, &[]);
+    let metrics = lanes
+        .until("the collectors are disabled", |now| {
+            now.value("marie_collector_disabled_info", &disabled("stuck", "permission")) == Some(1.0)
+        })
+        .await;
+    assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
+    assert!(!metrics.has("marie_jobs"));
+    lanes.stop().await;
+}

@@ -1,0 +1,126 @@
+//! Databases with more partitions than one transaction may lock.
+
+use std::collections::BTreeMap;
+
+use marie_exporter::collector::{Answer, Collector, Context, Division, Query};
+use marie_exporter::collectors::{COLLECTORS, statistics};
+use marie_exporter::config::Config;
+use marie_exporter::database::{Reason, Session};
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::division;
+use marie_exporter::queues::{QueueCensus, Queues};
+use marie_exporter::schema::{Lack, Schema};
+
+use crate::support::databases::Database;
+use crate::support::lanes;
+use crate::support::random_tables::filled;
+
+type Series = BTreeMap<(&'static str, Vec<String>), f64>;
+
+fn series(
+    collector: &'static Collector,
+    query: &Query,
+    parts: &[Vec<sqlx::postgres::PgRow>],
+    queues: &Queues,
+) -> Series {
+    let answers: Vec<Answer> =
+        parts.iter().map(|rows| collector.answer(query, rows, &mut queues.clone()).unwrap()).collect();
+    let mut series = Series::new();
+    for samples in Answer::merged(&answers) {
+        for (labels, value) in samples.iter() {
+            series.insert((samples.family.name, labels.to_vec()), value.number());
+        }
+    }
+    series
+}
+
+/// Queues among which jobs depend on each other, and as many that do not.
+async fn filled_with_more_queues(shape: Shape, seed: f64) -> Database {
+    let mut database = filled(shape, seed).await;
+    for queue in ["load", "merge", "ocr", "zip"] {
+        database
+            .run(&format!(
+                "select create_queue('{queue}', '{{}}');
+                 insert into job (id, name, state, dag_id)
+                 select md5('{queue}' || state)::uuid, '{queue}', state, (select id from dag order by id limit 1)
+                 from unnest(array['created', 'completed']::job_state[]) as s (state)"
+            ))
+            .await;
+    }
+    database
+}
+
+async fn look(session: &mut Session, config: &Config) -> (Schema, Queues) {
+    let mut run = session.begin().await.unwrap();
+    let name = &config.database.schema;
+    let schema = Schema::read(&mut run, name).await.unwrap();
+    let census = QueueCensus::read(&mut run, &schema, &config.queues).await.unwrap();
+    let queues = Queues::read(&mut run, &schema, &census, &config.queues).await.unwrap();
+    session.finish(run, None).await;
+    (schema, queues)
+}
+
+#[tokio::test]
+async fn groups_of_queues_give_the_numbers_of_all() {
+    for shape in [Shape::Old, Shape::Mid] {
+        for seed in [0.3, 0.4] {
+            let database = filled_with_more_queues(shape, seed).await;
+            for limit in ["200", "2"] {
+                let flag = format!("--queues.limit={limit}");
+                let config = lanes::config(&database.url, &[&flag]);
+                let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+                let (schema, queues) = look(&mut session, &config).await;
+                let mut divided = schema.clone();
+                divided.locks_allowed = 150;
+                let mut compared = 0;
+                for collector in COLLECTORS {
+                    for query in
+                        collector.wanted_queries(&config).filter(|query| query.lack(&schema).is_none())
+                    {
+                        if !query.is_divided(&divided) || query.division == Division::Whole {
+                            continue;
+                        }
+                        let place = format!("{} on {}", query.sql.name, shape.name());
+                        let fetch = async |session: &mut Session, schema: &Schema| {
+                            let context = Context { config: &config, schema, queues: &queues };
+                            division::fetch(session, query, &context).await.unwrap().parts.unwrap()
+                        };
+                        let whole = fetch(&mut session, &schema).await;
+                        let parts = fetch(&mut session, &divided).await;
+                        assert!(
+                            whole.len() == 1 && (parts.len() > 2 || query.division == Division::StalledDags),
+                            "{place}: {} parts",
+                            parts.len()
+                        );
+                        let [whole, parts] =
+                            [whole, parts].map(|parts| series(collector, query, &parts, &queues));
+                        assert_eq!(parts, whole, "{place}, {flag}");
+                        compared += whole.len();
+                    }
+                }
+                assert!(compared > 20, "only {compared} series were compared");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn parents_in_too_many_queues_fail_the_query() {
+    let database = filled(Shape::Mid, 0.3).await;
+    let config = lanes::config(&database.url, &[]);
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    let (mut schema, queues) = look(&mut session, &config).await;
+    schema.locks_allowed = 80;
+    let query = statistics::COLLECTOR.queries.iter().find(|query| query.sql.name == "waiting.sql").unwrap();
+    assert_eq!(query.lack(&schema), None, "each queue by itself fits");
+    let context = Context { config: &config, schema: &schema, queues: &queues };
+    let failure = division::fetch(&mut session, query, &context).await.unwrap().parts.unwrap_err();
+    assert_eq!(failure.reason, Reason::LockLimit, "{failure}");
+
+    schema.locks_allowed = 40;
+    assert!(
+        matches!(query.lack(&schema), Some(Lack::Locks(_))),
+        "not one partition fits: {:?}",
+        query.lack(&schema)
+    );
+}

@@ -1,0 +1,72 @@
+//! How the exporter behaves as a guest: it says who it is, only reads, and keeps to two connections.
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use sqlx::{Connection, Row};
+
+use crate::support::databases::{Database, furnished};
+use crate::support::lanes::{Lanes, successes};
+
+#[tokio::test]
+async fn there_are_two_connections_at_most_and_they_say_whose_they_are() {
+    let mut database = Database::new(Shape::Mid).await;
+    let mut lanes =
+        Lanes::start(&database.url, &["--collector.interval=20ms", "--collector.slow-interval=20ms"]);
+    let sessions = "select coalesce(array_agg(application_name), '{}') as names from pg_stat_activity
+                    where datname = current_database() and pid <> pg_backend_pid()
+                        and backend_type = 'client backend'";
+    let mut most = 0;
+    while successes(&lanes.metrics(), "scheduler") < 8.0 {
+        let row = sqlx::query(sessions).fetch_one(&mut database.admin).await.unwrap();
+        let names: Vec<String> = row.get("names");
+        assert!(names.iter().all(|name| name == "marie-exporter"), "{names:?}");
+        assert!(names.len() <= 2, "{} connections", names.len());
+        most = most.max(names.len());
+        lanes.until("still alive", |_| true).await;
+    }
+    assert_eq!(most, 2);
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn everything_that_is_sent_only_reads_and_every_transaction_is_ended() {
+    let server = Server::start_with(&[
+        ("log_statement", "all"),
+        ("log_line_prefix", "[%a] "),
+        ("log_min_messages", "warning"),
+    ])
+    .unwrap();
+    for shape in Shape::ALL {
+        let url = server.create_database(shape.name()).await.unwrap();
+        let admin = furnished(&url, shape).await;
+        let mut lanes = Lanes::start(&url, &["--dags.progress-limit=5"]);
+        let exporter = std::sync::Arc::clone(&lanes.exporter);
+        lanes.until("both lanes have been round", |_| exporter.status.is_ready()).await;
+        lanes.until_fresh(&["statistics", "stuck"]).await;
+        lanes.stop().await;
+        admin.close().await.unwrap();
+    }
+    let log = std::fs::read_to_string(server.folder().join("log")).unwrap();
+    let (mut begun, mut ended) = (0, 0);
+    for line in log.lines().filter_map(|line| line.strip_prefix("[marie-exporter] LOG:  ")) {
+        // What else is logged of us, a broken connection at the end, tells of no statement.
+        let Some((kind, statement)) = line.split_once(": ") else { continue };
+        if kind != "statement" && !kind.starts_with("execute ") {
+            continue;
+        }
+        // Of a query of several lines this is the first: a comment, or its first words.
+        let word = statement.trim_start().split([' ', ';']).next().unwrap_or_default();
+        match word.to_lowercase().as_str() {
+            "begin" => {
+                begun += 1;
+                assert!(statement.starts_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"), "{line}");
+            }
+            "rollback" if statement == "ROLLBACK" => ended += 1,
+            "rollback" | "savepoint" | "select" | "with" | "--" => {}
+            _ => panic!("not a read: {line}"),
+        }
+    }
+    assert!(begun > 30, "only {begun} transactions in the log");
+    // Shutdown may interrupt one in each lane.
+    assert!(begun - ended <= 8, "{begun} transactions begun, {ended} ended");
+}

@@ -1,0 +1,108 @@
+//! The whole database away: stopped, restarted, or not there yet.
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use sqlx::Connection;
+
+use crate::support::databases::{Database, SERVER, furnished};
+use crate::support::lanes::Lanes;
+
+fn is_up(metrics: &crate::support::metrics::Metrics) -> bool {
+    metrics.value("marie_up", &[]) == Some(1.0)
+}
+
+#[tokio::test]
+async fn a_server_stopped_and_started_again_is_found_again_without_a_restart() {
+    let mut server = Server::start().unwrap();
+    let url = server.create_database("marie").await.unwrap();
+    furnished(&url, Shape::New).await.close().await.unwrap();
+    let mut lanes = Lanes::start(&url, &[]);
+    lanes.until_fresh(&["statistics"]).await;
+    server.stop().unwrap();
+    lanes.until("the outage is noticed", |now| !is_up(now)).await;
+    let metrics = lanes.until_fails("statistics", "unavailable").await;
+    assert!(metrics.has("marie_jobs"), "the last numbers are kept for a while");
+    assert_eq!(
+        metrics.value("marie_collector_success", &[("collector", "queues"), ("lane", "slow")]),
+        None,
+        "a collector does not fail in a lane where it never runs"
+    );
+    server.start_again().unwrap();
+    let metrics = lanes.until_fresh(&["statistics", "stuck", "queues", "scheduler"]).await;
+    assert!(is_up(&metrics));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_at_start_is_waited_for() {
+    let url = SERVER.url("late");
+    let mut lanes = Lanes::start(&url, &[]);
+    let exporter = std::sync::Arc::clone(&lanes.exporter);
+    lanes.until("both lanes have tried", |_| exporter.status.is_ready()).await;
+    let metrics = lanes.until_fails("stuck", "unavailable").await;
+    assert!(!is_up(&metrics) && !metrics.has("marie_jobs"));
+
+    SERVER.create_database("late").await.unwrap();
+    lanes.until("the empty database is reached", is_up).await;
+    let standing = [("collector", "stuck"), ("reason", "missing_table")];
+    lanes
+        .until("nothing to collect yet", |now| {
+            now.value("marie_collector_disabled_info", &standing).is_some()
+        })
+        .await;
+
+    furnished(&url, Shape::Mid).await.close().await.unwrap();
+    let metrics = lanes.until_fresh(&["statistics", "stuck", "queues"]).await;
+    assert_eq!(metrics.value("marie_jobs", &[("queue", "extract"), ("state", "active")]), Some(1.0));
+    assert_eq!(metrics.value("marie_collector_disabled_info", &standing), None);
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn numbers_that_cannot_be_refreshed_vanish_and_the_count_of_series_with_them() {
+    let mut server = Server::start().unwrap();
+    let url = server.create_database("marie").await.unwrap();
+    furnished(&url, Shape::New).await.close().await.unwrap();
+    let mut lanes = Lanes::start(&url, &["--collector.stale-after=1s"]);
+    lanes.until("numbers of both lanes", |now| now.has("marie_jobs") && now.has("marie_table_rows")).await;
+    server.stop().unwrap();
+    let labels = [("collector", "queues")];
+    let metrics = lanes
+        .until("they vanish", |now| {
+            let series = now.count("marie_exporter_series", &labels);
+            assert_eq!(series > 0.0, now.has("marie_queue_info"), "{series} series are counted");
+            now.count("marie_exporter_series", &[]) == 0.0
+        })
+        .await;
+    assert!(!metrics.has("marie_jobs") && !metrics.has("marie_table_rows"));
+    lanes.stop().await;
+}
+
+#[tokio::test]
+async fn a_lane_that_gets_no_connection_leaves_the_other_lane_alone() {
+    let mut database = Database::new(Shape::New).await;
+    database
+        .run(
+            "create role single login connection limit 1;
+             grant usage on schema marie_scheduler to single;
+             grant select on all tables in schema marie_scheduler to single",
+        )
+        .await;
+    let url = database.url.replace("postgres@", "single@");
+    let mut lanes = Lanes::start(&url, &[]);
+    let refused = [("reason", "unavailable")];
+    lanes
+        .until("one lane is refused", |now| now.count("marie_collector_failures_total", &refused) > 0.0)
+        .await;
+    let runs = lanes.metrics();
+    lanes
+        .until("one lane goes on", |now| {
+            let good = |metrics: &crate::support::metrics::Metrics| {
+                metrics.count("marie_collector_runs_total", &[])
+                    - metrics.count("marie_collector_failures_total", &[])
+            };
+            good(now) > good(&runs) + 10.0
+        })
+        .await;
+    lanes.stop().await;
+}

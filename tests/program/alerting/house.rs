@@ -1,0 +1,154 @@
+//! A database of its own under a scrape job of its own: its tables, a scheduler at work, and its exporters. Troubles
+//! are let loose in houses, so that each of them can be told from all others by the label `job`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::task::JoinHandle;
+
+use crate::alerting::pace::Pace;
+use crate::support::databases::run;
+use crate::support::process::{self, Process};
+use crate::support::prometheus::free_port;
+
+/// How often the scheduler does something, in the field.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// What each queue of a house is called. One stays without trouble.
+pub(crate) const QUEUES: [&str; 13] = [
+    "calm", "hung", "broken", "late", "overdue", "slow", "flaky", "retrying", "worn", "idle", "growing",
+    "waiting", "leased",
+];
+
+pub(crate) struct House {
+    url: String,
+    pace: Pace,
+    pub(crate) ports: Vec<u16>,
+    exporters: Vec<Option<Process>>,
+    is_paused: Arc<AtomicBool>,
+    scheduler: JoinHandle<()>,
+    /// A transaction that somebody has left open.
+    open: Option<PgConnection>,
+}
+
+impl House {
+    /// A new database on this server.
+    pub(crate) async fn build(server: &Server, name: &str, exporters: usize, pace: Pace) -> Self {
+        let url = server.create_database(name).await.unwrap();
+        let mut admin = PgConnection::connect(&url).await.unwrap();
+        Shape::New.install(&mut admin, "marie_scheduler").await.unwrap();
+        for queue in QUEUES {
+            let settings = r#"{"retry_limit": 2, "retention_minutes": 20160, "expire_seconds": 900}"#;
+            run(&mut admin, &format!("select create_queue('{queue}', '{settings}')")).await;
+        }
+        // What the scheduler of a house never does, and a panel shows.
+        run(
+            &mut admin,
+            "insert into dag (id, name, state, completed_on)
+             values (md5('cancelled')::uuid, 'cancelled', 'cancelled', now())",
+        )
+        .await;
+        // The role that README describes; what it may read can be taken from it.
+        run(
+            &mut admin,
+            "do $$ begin create role reader login; exception when duplicate_object then null; end $$;
+             grant usage on schema marie_scheduler to reader;
+             grant select on all tables in schema marie_scheduler to reader",
+        )
+        .await;
+        let ports: Vec<u16> = (0..exporters).map(|_| free_port()).collect();
+        let is_paused = Arc::new(AtomicBool::new(false));
+        let scheduler = tokio::spawn(schedule(url.clone(), pace.of(BEAT), Arc::clone(&is_paused)));
+        let mut house = House {
+            url,
+            pace,
+            exporters: ports.iter().map(|_| None).collect(),
+            ports,
+            is_paused,
+            scheduler,
+            open: None,
+        };
+        for number in 0..exporters {
+            house.start(number);
+        }
+        house
+    }
+
+    pub(crate) fn start(&mut self, number: usize) {
+        let url = self.url.replace("postgres@", "reader@");
+        let mut command = process::command(&["serve", "--database-url", &url, "--dags.progress-limit=3"]);
+        command.args(self.pace.flags());
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports[number]));
+        self.exporters[number] = Some(Process::start(command, 1));
+    }
+
+    pub(crate) fn stop(&mut self, number: usize) {
+        self.exporters[number] = None;
+    }
+
+    pub(crate) fn pause_scheduler(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
+    /// Runs statements as the database's owner.
+    pub(crate) async fn run(&self, sql: &str) {
+        run(&mut connect(&self.url).await.unwrap(), sql).await;
+    }
+
+    /// Leaves a transaction open that has done this.
+    pub(crate) async fn leave_open(&mut self, statement: &str) {
+        let mut session = connect(&self.url).await.unwrap();
+        run(&mut session, &format!("begin; {statement}")).await;
+        self.open = Some(session);
+    }
+
+    /// Ends it.
+    pub(crate) fn let_go(&mut self) {
+        self.open = None;
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.scheduler.abort();
+    }
+}
+
+async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
+    let mut session = PgConnection::connect(url).await?;
+    sqlx::raw_sql("set search_path = marie_scheduler, pg_catalog").execute(&mut session).await?;
+    Ok(session)
+}
+
+/// The house's scheduler. When its database is away it tries again with the next beat.
+async fn schedule(url: String, beat: Duration, is_paused: Arc<AtomicBool>) {
+    let mut ticks = tokio::time::interval(beat);
+    let mut session = None;
+    loop {
+        ticks.tick().await;
+        if is_paused.load(Ordering::Relaxed) {
+            continue;
+        }
+        let mut connection = match session.take() {
+            Some(connection) => connection,
+            None => match connect(&url).await {
+                Ok(connection) => connection,
+                Err(_) => continue,
+            },
+        };
+        if work(&mut connection).await.is_ok() {
+            session = Some(connection);
+        }
+    }
+}
+
+async fn work(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for statement in include_str!("beat.sql").split("\n----\n") {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}

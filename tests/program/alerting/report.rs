@@ -1,0 +1,83 @@
+//! What came of the troubles as a table, in the field's time: printed, and held against README's.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::alerting::pace::Pace;
+use crate::alerting::troubles::{Alert, Trouble};
+
+/// What was told of a trouble and when: since it began, and since it was mended.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) fired: BTreeMap<Alert, Duration>,
+    pub(crate) over: Duration,
+}
+
+const BEGIN: &str = "<!-- fault matrix: begin -->\n";
+const END: &str = "<!-- fault matrix: end -->";
+
+/// Whether `UPDATE=1` asks for README's table to be written.
+pub(crate) fn is_for_readme() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
+/// Prints the table, and writes it into README if it is for that; else README must have the same lines, but for the
+/// times.
+pub(crate) fn tell(outcomes: &[(&Trouble, Outcome)], pace: Pace) {
+    let table = table(outcomes, pace);
+    eprintln!("{table}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (inside, after) = rest.split_once(END).unwrap();
+    if is_for_readme() {
+        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    } else {
+        let times = Regex::new(r"(?: after)? \d+ (?:min|s)\b").unwrap();
+        assert_eq!(
+            times.replace_all(inside, ""),
+            times.replace_all(&table, ""),
+            "README's fault matrix; MATRIX=1 UPDATE=1 cargo test --test program alerting writes it"
+        );
+    }
+}
+
+fn table(outcomes: &[(&Trouble, Outcome)], pace: Pace) -> String {
+    let in_words = |here: Duration| in_words(pace.in_the_field(here));
+    let mut table = "| what goes wrong | page | ticket | over |\n|---|---|---|---|\n".to_owned();
+    for (trouble, outcome) in outcomes {
+        let cell = |alerts: &[Alert]| {
+            let alert = |alert: &Alert| format!("{} after {}", alert.0, in_words(outcome.fired[alert]));
+            alerts.iter().map(alert).collect::<Vec<_>>().join(", ")
+        };
+        let over = match outcome.fired.len() {
+            0 => String::new(),
+            _ if trouble.passes => format!("by itself after {}", in_words(outcome.over)),
+            _ => format!("after {}", in_words(outcome.over)),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {over} |",
+            trouble.what,
+            cell(trouble.pages),
+            cell(trouble.tickets)
+        );
+    }
+    table
+}
+
+/// As in `2 min 10 s`.
+fn in_words(duration: Duration) -> String {
+    let seconds = (duration + Duration::from_millis(500)).as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}

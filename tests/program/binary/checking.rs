@@ -1,0 +1,180 @@
+//! `marie-exporter check`: its exit codes and its two formats.
+
+use std::net::TcpListener;
+
+use marie_exporter::demo::shape::Shape;
+use serde_json::Value;
+
+use crate::support::databases::Database;
+use crate::support::process::{output, text};
+
+fn check(url: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let output = output(&[&["check", "--database-url", url], flags].concat());
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    (output.status.code(), text(&output.stdout))
+}
+
+fn check_json(url: &str, flags: &[&str]) -> (Option<i32>, Value) {
+    let (code, told) = check(url, &[&["--format=json"], flags].concat());
+    (code, serde_json::from_str(&told).unwrap())
+}
+
+/// Takes the indexes of `job` away, its primary key's apart.
+const NO_INDEXES: &str = "do $$
+    declare
+        index regclass;
+    begin
+        for index in
+            select indexrelid from pg_index where indrelid = 'job'::regclass and not indisprimary
+        loop
+            execute format('drop index %s', index);
+        end loop;
+    end
+    $$";
+
+#[tokio::test]
+async fn all_is_well_on_every_shape() {
+    for shape in [Shape::Old, Shape::Mid, Shape::New] {
+        let database = Database::new(shape).await;
+        let (code, told) = check(&database.url, &[]);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains(&format!("(shape: {})", shape.name())), "{told}");
+        let (code, report) = check_json(&database.url, &[]);
+        assert_eq!(code, Some(0), "{report}");
+        assert_eq!(report["error"], Value::Null);
+        assert_eq!(report["grants"], Value::Null);
+        assert_eq!(report["database"]["shape"], shape.name());
+        assert_eq!(report["collectors"].as_array().map(Vec::len), Some(10));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_or_table_is_named_and_ends_it_with_1() {
+    let mut database = Database::new(Shape::New).await;
+    let url = database.reader("without_dag").await;
+    database.run("revoke select on dag from without_dag").await;
+    let (code, told) = check(&url, &[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("DENIED  dags.sql") && told.contains("DENIED  waiting.sql"), "{told}");
+    assert!(told.contains("role      without_dag, can only read, but also "), "{told}");
+
+    database.run("alter schema marie_scheduler rename to elsewhere").await;
+    let (code, told) = check(&database.url, &[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("is --database.schema right?"), "{told}");
+    assert!(!told.contains("GRANT SELECT"), "there is nothing to grant: {told}");
+    let (code, report) = check_json(&database.url, &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(report["database"]["shape"], "none");
+}
+
+#[tokio::test]
+async fn the_grants_that_it_prints_are_just_those_that_are_lacking() {
+    for (shape, role) in [(Shape::Old, "nobody of old"), (Shape::New, "nobody new")] {
+        let mut database = Database::new(shape).await;
+        database.run(&format!("create role \"{role}\" login")).await;
+        let url = database.url.replace("postgres@", &format!("{}@", role.replace(' ', "%20")));
+        let (code, report) = check_json(&url, &[]);
+        assert_eq!(code, Some(1), "{report}");
+        let grants = report["grants"].as_str().unwrap();
+        let (_, told) = check(&url, &[]);
+        assert!(grants.lines().all(|line| told.contains(line)), "{grants} is not in {told}");
+        database.run(grants).await;
+        let (code, report) = check_json(&url, &[]);
+        assert_eq!((code, &report["grants"]), (Some(0), &Value::Null), "{report}");
+        assert_eq!(report["database"]["writable"], serde_json::json!([]));
+    }
+}
+
+#[tokio::test]
+async fn the_role_that_it_prints_has_rights_that_the_present_one_lacks() {
+    let mut database = Database::new(Shape::New).await;
+    database
+        .run(
+            "create role writes_only login;
+             grant usage on schema marie_scheduler to writes_only;
+             grant insert on job to writes_only",
+        )
+        .await;
+    let (_, report) = check_json(&database.url.replace("postgres@", "writes_only@"), &[]);
+    database.run(report["database"]["role_sql"].as_str().unwrap()).await;
+    let (code, told) = check(&database.url.replace("postgres@", "marie_exporter@"), &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("role      marie_exporter, can read what the exporter needs and no more"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn an_index_that_is_missing_is_advised_with_the_lane_that_it_is_missing_in() {
+    let mut database = Database::new(Shape::Mid).await;
+    database.run(NO_INDEXES).await;
+    let (code, report) = check_json(&database.url, &[]);
+    assert_eq!(code, Some(0), "{report}");
+    let advice = report["advice"].as_array().unwrap();
+    let lane_of = |columns: &str| {
+        let ours = advice.iter().find(|advice| advice["sql"].as_str().unwrap().contains(columns));
+        ours.unwrap_or_else(|| panic!("no index on {columns}: {report}"))["lane"].as_str().unwrap()
+    };
+    // Stuck jobs are looked for in the fast lane whatever it takes, finished ones in the slow lane.
+    assert_eq!((lane_of("job (state)"), lane_of("job (name, state)")), ("fast", "slow"));
+    let (_, told) = check(&database.url, &[]);
+    let lanes = ["ms in the fast lane; this index would serve it", "ms in the slow lane; this index"];
+    assert!(lanes.iter().all(|lane| told.contains(lane)), "{told}");
+}
+
+#[tokio::test]
+async fn an_index_is_advised_for_a_query_that_does_not_end_for_want_of_it() {
+    let mut database = Database::new(Shape::Mid).await;
+    database.run(NO_INDEXES).await;
+    let url = database.reader("waiter").await;
+    // Whoever looks at a job waits for a minute, as with millions of them.
+    database
+        .run(
+            "alter table job rename to job_rows;
+             create view job as select * from job_rows where (select true from pg_sleep(60));
+             grant select on job to waiter",
+        )
+        .await;
+    let (code, report) = check_json(&url, &["--collector.timeout=200ms"]);
+    assert_eq!(code, Some(1), "{report}");
+    let by_state = report["advice"].as_array().unwrap().iter().find(|advice| {
+        advice["sql"].as_str().unwrap().contains("job (state)") && advice["seconds"] == Value::Null
+    });
+    assert!(by_state.is_some(), "{report:#}");
+    let (_, told) = check(&url, &["--collector.timeout=200ms"]);
+    assert!(told.contains("does not end in time in the fast lane; this index would serve it"), "{told}");
+}
+
+#[tokio::test]
+async fn a_query_that_the_configuration_does_not_ask_for_is_not_run() {
+    let database = Database::new(Shape::New).await;
+    for (flag, result) in [("--dags.progress-limit=0", "not_wanted"), ("--dags.progress-limit=1", "ran")] {
+        let (code, report) = check_json(&database.url, &[flag]);
+        assert_eq!(code, Some(0), "{report}");
+        let collectors = report["collectors"].as_array().unwrap().iter();
+        let mut queries = collectors.flat_map(|collector| collector["queries"].as_array().unwrap());
+        let progress = queries.find(|query| query["file"] == "dag_progress.sql").unwrap();
+        assert_eq!(progress["outcome"]["result"], result, "{flag}");
+    }
+}
+
+#[test]
+fn a_database_that_is_away_or_silent_ends_it_with_2() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("postgres://nobody@{}/none", silent.local_addr().unwrap());
+    for (url, reason) in
+        [("postgres://nobody@127.0.0.1:1/none", "refused"), (&silent, "no answer within 5 s")]
+    {
+        let (code, told) = check(url, &[]);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(
+            told.contains("cannot connect to PostgreSQL at 127.0.0.1:") && told.contains(reason),
+            "{told}"
+        );
+    }
+    let (code, report) = check_json("postgres://nobody@127.0.0.1:1/none", &[]);
+    assert_eq!(code, Some(2));
+    assert!(report["error"].is_string());
+}

@@ -1,0 +1,124 @@
+//! The network swallows what is sent: nobody refuses, nobody answers. Between two network namespaces, where the test
+//! may make them, not even a connection is taken; a proxy that stops forwarding can be had everywhere.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+
+use crate::support::databases::{Database, furnished, run};
+use crate::support::process::Process;
+use crate::support::proxy::Proxy;
+use crate::support::watch::Watch;
+
+/// Twice this is longer than the pause between two attempts to connect and the five seconds after which one is given
+/// up, the kernel's own pauses included.
+const INTERVAL: Duration = Duration::from_secs(6);
+const FLAGS: [&str; 3] =
+    ["--collector.interval=6s", "--collector.slow-interval=6s", "--collector.timeout=1s"];
+
+#[tokio::test]
+async fn a_proxy_that_stops_forwarding_is_no_answer_until_it_forwards_again() {
+    let database = Database::new(Shape::New).await;
+    let proxy = Proxy::to(&database.url);
+    let watch = Watch::of(Process::serve(&proxy.url, &Watch::flags(&FLAGS)), INTERVAL);
+    proxy.close();
+    watch.until_unavailable("no answer within 5 s");
+    proxy.open();
+    watch.recovers();
+    watch.end();
+}
+
+/// A network namespace for the exporter, joined to ours. Three addresses: the exporter's, ours, and the database's,
+/// which is ours too, so that the way to it can be cut while the exporter is scraped.
+struct Namespace {
+    name: String,
+    net: String,
+}
+
+impl Namespace {
+    /// None where we may not make one.
+    fn new() -> Option<Self> {
+        let id = std::process::id();
+        // From the block that is set aside for tests of network devices.
+        let namespace = Namespace { name: format!("marie-{id}"), net: format!("198.18.{}", id % 256) };
+        if !ip(&["netns", "add", &namespace.name]) {
+            return None;
+        }
+        let outside = format!("marie{id}");
+        let (name, address) = (namespace.name.as_str(), |host| format!("{}/24", namespace.address(host)));
+        let made = ip(&["link", "add", &outside, "type", "veth", "peer", "name", "way", "netns", name])
+            && ip(&["address", "add", &address(OURS), "dev", &outside])
+            && ip(&["address", "add", &address(DATABASE), "dev", &outside])
+            && ip(&["link", "set", &outside, "up"])
+            && ip(&["-n", name, "address", "add", &address(EXPORTER), "dev", "way"])
+            && ip(&["-n", name, "link", "set", "way", "up"]);
+        made.then_some(namespace)
+    }
+
+    fn address(&self, host: u8) -> String {
+        format!("{}.{host}", self.net)
+    }
+
+    /// What is sent to the database goes to a card that nobody has.
+    fn cut(&self) {
+        let nobody = ["lladdr", "02:00:00:00:00:01", "dev", "way", "nud", "permanent"];
+        let to = self.address(DATABASE);
+        assert!(ip(&[["-n", &self.name, "neighbour", "replace", &to].as_slice(), &nobody].concat()));
+    }
+
+    fn mend(&self) {
+        assert!(ip(&["-n", &self.name, "neighbour", "del", &self.address(DATABASE), "dev", "way"]));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        ip(&["netns", "del", &self.name]);
+    }
+}
+
+const OURS: u8 = 1;
+const EXPORTER: u8 = 2;
+const DATABASE: u8 = 3;
+
+fn ip(arguments: &[&str]) -> bool {
+    let output = Command::new("ip").args(arguments).output();
+    output.is_ok_and(|output| {
+        let is_done = output.status.success();
+        if !is_done {
+            eprintln!("ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        is_done
+    })
+}
+
+#[tokio::test]
+async fn packets_dropped_between_two_namespaces_are_no_answer_until_they_pass_again() {
+    let Some(namespace) = Namespace::new() else {
+        eprintln!("not run: network namespaces cannot be made here");
+        return;
+    };
+    let (exporter, database) = (namespace.address(EXPORTER), namespace.address(DATABASE));
+    let server = Server::start_with(&[("listen_addresses", &format!("127.0.0.1,{database}"))]).unwrap();
+    let url = server.create_database("marie").await.unwrap();
+    let mut admin = furnished(&url, Shape::New).await;
+    let rules = server.folder().join("data/pg_hba.conf");
+    let known = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, format!("{known}\nhost all all {exporter}/32 trust\n")).unwrap();
+    run(&mut admin, "select pg_reload_conf()").await;
+
+    let url = url.replace("127.0.0.1", &database);
+    let listen = format!("--web.listen-address={exporter}:0");
+    let arguments = ["netns", "exec", &namespace.name, env!("CARGO_BIN_EXE_marie-exporter"), "serve"];
+    let mut command = Command::new("ip");
+    command.args(arguments).args(["--database-url", &url, &listen]).args(Watch::flags(&FLAGS));
+    let watch = Watch::of(Process::start(command, 1), INTERVAL);
+    namespace.cut();
+    watch.until_unavailable("no answer within 5 s");
+    namespace.mend();
+    watch.recovers();
+    watch.end();
+}

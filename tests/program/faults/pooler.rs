@@ -1,0 +1,238 @@
+//! PgBouncer in transaction mode: each transaction gets whatever session of the server is free.
+
+use std::cell::Cell;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use marie_exporter::demo::server::Server;
+use marie_exporter::demo::shape::Shape;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
+use tokio::task::JoinHandle;
+
+use crate::support::databases::{furnished, run};
+use crate::support::metrics::Metrics;
+use crate::support::process::{Process, command, output, text};
+use crate::support::watch::{INTERVAL, Watch};
+
+/// Of the server, that the pooler's clients share.
+const SESSIONS: usize = 4;
+
+struct Pooler {
+    child: Child,
+    url: String,
+}
+
+fn program() -> Command {
+    // Debian's, which is not in everybody's path.
+    let debian = Path::new("/usr/sbin/pgbouncer");
+    Command::new(if debian.exists() { debian } else { Path::new("pgbouncer") })
+}
+
+/// Since 1.21 PgBouncer keeps prepared statements apart and finds them again, where it is told to.
+fn knows_prepared_statements() -> bool {
+    let output = program().arg("--version").output().unwrap();
+    let version = text(&output.stdout);
+    let numbers = version.split(['.', ' ']).filter_map(|part| part.parse::<u32>().ok());
+    numbers.take(2).collect::<Vec<_>>() >= vec![1, 21]
+}
+
+impl Pooler {
+    /// In front of this server, with few sessions. `statements` is how many it keeps prepared for each client;
+    /// `settings` are further lines.
+    fn start(server: &Server, statements: u32, settings: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let file = server.folder().join("pgbouncer.ini");
+        let users = server.folder().join("users");
+        let support = if knows_prepared_statements() {
+            format!("max_prepared_statements = {statements}")
+        } else {
+            assert_eq!(statements, 0, "this PgBouncer knows no prepared statements");
+            String::new()
+        };
+        fs::write(&users, "\"postgres\" \"\"\n").unwrap();
+        fs::write(
+            &file,
+            format!(
+                "[databases]\n* = host=127.0.0.1 port={}\n\
+                 [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+                 auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = {SESSIONS}\n{support}\n{settings}\n",
+                server.port(),
+                users.display()
+            ),
+        )
+        .unwrap();
+        let owner = fs::metadata(server.folder()).unwrap();
+        let mut command = program();
+        command.arg("--quiet").arg(&file).stdin(Stdio::null()).stderr(Stdio::null());
+        // It refuses to run as root, as PostgreSQL does.
+        let child = command.uid(owner.uid()).gid(owner.gid()).spawn().unwrap();
+        let pooler = Pooler { child, url: format!("postgres://postgres@127.0.0.1:{port}/marie") };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "PgBouncer does not listen");
+            thread::sleep(Duration::from_millis(20));
+        }
+        pooler
+    }
+
+    /// Others who take a session for a moment and give it back, so that each transaction gets another one.
+    fn neighbours(&self) -> Vec<JoinHandle<()>> {
+        let neighbour = |moment: u32| {
+            let url = self.url.clone();
+            tokio::spawn(async move {
+                let mut session = client(&url).await;
+                let sql = format!("begin; select pg_sleep({}); commit", f64::from(moment) / 1000.0);
+                loop {
+                    sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut session).await.unwrap();
+                    tokio::time::sleep(Duration::from_millis(7)).await;
+                }
+            })
+        };
+        vec![neighbour(13), neighbour(29), neighbour(53)]
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// PgBouncer refuses what sqlx asks for by itself.
+async fn client(url: &str) -> PgConnection {
+    let options: PgConnectOptions = url.parse().unwrap();
+    options.extra_float_digits(None).connect().await.unwrap()
+}
+
+/// Statements that are prepared in any of the pooler's sessions.
+async fn prepared(pooler: &Pooler) -> Vec<String> {
+    let (mut clients, mut names) = (Vec::new(), Vec::new());
+    for _ in 0..SESSIONS {
+        let mut client = client(&pooler.url).await;
+        // Open, so that each has a session of its own.
+        run(&mut client, "begin").await;
+        let rows =
+            sqlx::raw_sql("select name from pg_prepared_statements").fetch_all(&mut client).await.unwrap();
+        names.extend(rows.iter().map(|row| row.get::<String, _>("name")));
+        clients.push(client);
+    }
+    names
+}
+
+async fn pooled(statements: u32) -> (Server, Pooler, PgConnection) {
+    pooled_with(statements, "").await
+}
+
+async fn pooled_with(statements: u32, settings: &str) -> (Server, Pooler, PgConnection) {
+    let server = Server::start().unwrap();
+    let url = server.create_database("marie").await.unwrap();
+    let admin = furnished(&url, Shape::New).await;
+    let pooler = Pooler::start(&server, statements, settings);
+    (server, pooler, admin)
+}
+
+/// Both lanes have their numbers round after round, and nothing fails.
+fn all_is_well(watch: &Watch) {
+    for _ in 0..3 {
+        let metrics = watch.recovers();
+        assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
+        assert_eq!(metrics.count("marie_jobs", &[]), 1.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_without_prepared_statements_fails_loudly_until_it_is_said_in_the_url() {
+    let (server, pooler, _admin) = pooled(0).await;
+    let neighbours = pooler.neighbours();
+    let file = server.folder().join("url");
+    fs::write(&file, &pooler.url).unwrap();
+    let path = file.display().to_string();
+    let arguments = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &path];
+    let process = Process::start(command(&[&arguments, Watch::flags(&[]).as_slice()].concat()), 1);
+    let watch = Watch::of(process, INTERVAL);
+    let failed = watch.until("a statement is not there", |now| {
+        now.count("marie_collector_failures_total", &[("reason", "other")]) > 0.0
+    });
+    assert!(failed.values("marie_jobs", &[]).iter().sum::<f64>() <= 1.0, "a wrong number");
+    let advice = "add statement-cache-capacity=0 to the URL";
+    watch.until("the page says what to do", |_| watch.page().contains(advice));
+
+    fs::write(&file, format!("{}?statement-cache-capacity=0", pooler.url)).unwrap();
+    // A lane reads the file when it connects anew, which is after its next failure.
+    let failures = |now: &Metrics| now.count("marie_collector_failures_total", &[]);
+    let runs = |now: &Metrics| now.count("marie_collector_runs_total", &[]);
+    let last_failure = Cell::new((failures(&failed), runs(&failed)));
+    watch.until("three rounds of both lanes without a failure", |now| {
+        if failures(now) > last_failure.get().0 {
+            last_failure.set((failures(now), runs(now)));
+        }
+        let round = now.values("marie_collector_interval_seconds", &[]).len();
+        runs(now) - last_failure.get().1 >= 3.0 * f64::from(u32::try_from(round).unwrap())
+    });
+    neighbours.iter().for_each(JoinHandle::abort);
+    watch.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_without_prepared_statements_nothing_is_left_prepared() {
+    let (server, pooler, _admin) = pooled(0).await;
+    let neighbours = pooler.neighbours();
+    let url = format!("{}?statement-cache-capacity=0", pooler.url);
+    let watch = Watch::serve(&url, &[]);
+    let second = Watch::serve(&url, &[]);
+    all_is_well(&watch);
+    all_is_well(&second);
+    neighbours.iter().for_each(JoinHandle::abort);
+    watch.end();
+    second.end();
+    assert_eq!(prepared(&pooler).await, Vec::<String>::new());
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_with_prepared_statements_needs_no_word() {
+    if !knows_prepared_statements() {
+        eprintln!("not run: PgBouncer knows prepared statements since 1.21");
+        return;
+    }
+    let (server, pooler, _admin) = pooled(100).await;
+    let neighbours = pooler.neighbours();
+    let watch = Watch::serve(&pooler.url, &[]);
+    all_is_well(&watch);
+    neighbours.iter().for_each(JoinHandle::abort);
+    watch.end();
+    drop(server);
+}
+
+#[tokio::test]
+async fn maintain_behind_pooler_is_refused_and_changes_no_session() {
+    for settings in ["", "ignore_startup_parameters = options"] {
+        let (_server, pooler, mut admin) = pooled_with(0, settings).await;
+        let queues = "select json_agg(q order by name)::text from queue as q";
+        let before: String = sqlx::query_scalar(queues).fetch_one(&mut admin).await.unwrap();
+        let refused =
+            output(&["maintain", "queue", "create", "new", "--execute", "--database-url", &pooler.url]);
+        assert_eq!(refused.status.code(), Some(1));
+        let errors = text(&refused.stderr);
+        assert!(errors.contains("connect it to PostgreSQL itself"), "{errors}");
+        let after: String = sqlx::query_scalar(queues).fetch_one(&mut admin).await.unwrap();
+        assert_eq!(after, before);
+        let mut clients = Vec::new();
+        for _ in 0..SESSIONS {
+            let mut client = client(&pooler.url).await;
+            run(&mut client, "begin").await;
+            let row = sqlx::raw_sql("show search_path").fetch_one(&mut client).await.unwrap();
+            assert_eq!(row.get::<&str, _>(0), "\"$user\", public");
+            clients.push(client);
+        }
+    }
+}

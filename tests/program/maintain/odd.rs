@@ -1,0 +1,144 @@
+//! What nobody expects in a scheduler's tables: it keeps its DAG where it is, and the others go.
+
+use std::collections::BTreeSet;
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::maintain::scheduler::{Scheduler, maintain};
+
+/// One job of those that would go, and all jobs of its DAG.
+async fn one(scheduler: &mut Scheduler, due: &BTreeSet<String>) -> (String, BTreeSet<String>) {
+    let job = due.first().unwrap().clone();
+    let of_dag = format!(
+        "select id from job where coalesce(dag_id, id) = (select coalesce(dag_id, id) from job where id = '{job}')"
+    );
+    let jobs = scheduler.ids(&of_dag).await;
+    (job, jobs)
+}
+
+#[tokio::test]
+async fn a_job_in_a_state_that_nobody_knows_may_still_run() {
+    for shape in Shape::ALL {
+        let mut scheduler = Scheduler::new(shape, 40, 0.11).await;
+        if shape != Shape::Page {
+            scheduler.database.run("alter type job_state add value 'suspended'").await;
+        }
+        let due = scheduler.in_finished_dags("7 days", "true").await;
+        let (job, stays) = one(&mut scheduler, &due).await;
+        scheduler.database.run(&format!("update job set state = 'suspended' where id = '{job}'")).await;
+        scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+        assert_eq!(scheduler.ids("select id from archive").await, due.difference(&stays).cloned().collect());
+        // Alone it is as unfinished as in its DAG.
+        scheduler.maintain(&["purge", "completed", "--older-than=0s", "--per-job", "--execute"]).expect();
+        let is_there = format!("select count(*) from job where id = '{job}'");
+        assert_eq!(scheduler.count(&is_there).await, 1, "{}", shape.name());
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_see_only_a_part_of_the_rows_is_refused() {
+    let mut scheduler = Scheduler::new(Shape::New, 30, 0.12).await;
+    scheduler
+        .database
+        .run(
+            "create role ops login;
+             grant usage on schema marie_scheduler to ops;
+             grant all on all tables in schema marie_scheduler to ops;
+             alter table job owner to ops;
+             alter table job enable row level security;
+             alter table job force row level security;
+             create policy finished on job using (state > 'active')",
+        )
+        .await;
+    let before = scheduler.everything().await;
+    let url = scheduler.database.url.replace("postgres@", "ops@");
+    let refused = maintain(&url, &["archive", "--older-than=7d", "--execute"]).refused();
+    assert!(refused.contains("row-level security"), "{refused}");
+    assert_eq!(scheduler.everything().await, before);
+}
+
+#[tokio::test]
+async fn a_row_that_the_archive_does_not_take_is_named_and_keeps_nobody_else() {
+    let mut scheduler = Scheduler::new(Shape::Page, 60, 0.13).await;
+    let due = scheduler.in_finished_dags("7 days", "true").await;
+    let (job, stays) = one(&mut scheduler, &due).await;
+    scheduler.database.run("alter table archive add constraint small check (priority < 9)").await;
+    scheduler.database.run(&format!("update job set priority = 9 where id = '{job}'")).await;
+    let outcome = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]);
+    assert!(!outcome.succeeded && outcome.told.contains(" was skipped: "), "{outcome:?}");
+    assert!(outcome.told.contains("violates check constraint \"small\""), "{outcome:?}");
+    assert_eq!(scheduler.ids("select id from archive").await, due.difference(&stays).cloned().collect());
+
+    // Where something is wrong with all of them it ends soon.
+    scheduler.database.run("alter table archive add constraint none check (priority < -9) not valid").await;
+    scheduler
+        .database
+        .run("update job set completed_on = now() - interval '9 days' where state = 'completed'")
+        .await;
+    let refused = scheduler.maintain(&["archive", "--older-than=7d", "--per-job", "--execute"]).refused();
+    assert!(refused.contains("archive stopped; what is said above is done"), "{refused}");
+}
+
+#[tokio::test]
+async fn one_id_in_two_queues_is_two_jobs() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 40, 0.14).await;
+    let due = scheduler.in_finished_dags("7 days", "true").await;
+    let (job, _) = one(&mut scheduler, &due).await;
+    scheduler
+        .database
+        .run(&format!(
+            "insert into job (id, name, state, dag_id)
+             select id, case name when 'load' then 'extract' else 'load' end, 'active', md5('dag')::uuid
+             from job where id = '{job}'"
+        ))
+        .await;
+    scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+    assert_eq!(scheduler.ids("select id from archive").await, due);
+    let twin = format!("select count(*) from job where id = '{job}' and state = 'active'");
+    assert_eq!(scheduler.count(&twin).await, 1);
+}
+
+#[tokio::test]
+async fn what_others_forbid_to_delete_stays_and_what_they_lose_with_it_is_said() {
+    let mut scheduler = Scheduler::new(Shape::New, 60, 0.16).await;
+    let due = scheduler.in_finished_dags("7 days", "true").await;
+    let (job, stays) = one(&mut scheduler, &due).await;
+    scheduler
+        .database
+        .run(&format!(
+            "create table audit (id int primary key, job_id uuid references job (id));
+             create table note (id int primary key, job_id uuid references job (id) on delete set null);
+             insert into audit values (1, '{job}');
+             insert into note select row_number() over (), id from job"
+        ))
+        .await;
+    let mut left = scheduler.ids("select id from job").await;
+    for outcome in ["completed", "failed"] {
+        let told = scheduler.maintain(&["purge", outcome, "--older-than=7d", "--execute"]).expect();
+        assert!(!told.contains("go with it"), "{told}");
+    }
+    left.retain(|id| stays.contains(id) || !due.contains(id));
+    assert_eq!(scheduler.ids("select id from job").await, left);
+}
+
+#[tokio::test]
+async fn a_dag_whose_deletion_nobody_records_stays_although_a_trigger_fires() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape, 30, 0.17).await;
+        scheduler
+            .database
+            .run(
+                "create function tell() returns trigger language plpgsql as 'begin return null; end';
+                 create trigger tell after delete on dag for each row execute function tell();
+                 alter table dag disable trigger record_dag",
+            )
+            .await;
+        let dags = scheduler.rows("dag").await;
+        let due = scheduler.in_finished_dags("7 days", "true").await;
+        let outcome = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]);
+        assert!(outcome.errors.contains("is not recorded in dag_history, so they stay"), "{outcome:?}");
+        assert!(outcome.expect().contains("and 0 rows of dag deleted"));
+        assert_eq!(scheduler.rows("dag").await, dags, "{}", shape.name());
+        assert_eq!(scheduler.ids("select id from archive").await, due);
+    }
+}

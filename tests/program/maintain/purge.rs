@@ -1,0 +1,106 @@
+//! `maintain purge completed` and `maintain purge failed`: whole DAGs, or with `--per-job` just what the maintenance page's
+//! own SQL deletes.
+
+use std::collections::BTreeSet;
+
+use marie_exporter::demo::shape::Shape;
+
+use crate::maintain::scheduler::{Scheduler, jobs, table};
+
+const PAGES_COMPLETED: &str = "select id from job
+    where state = 'completed' and completed_on < now() - interval '7 days'";
+const PAGES_FAILED: &str = "select id from job
+    where state = 'failed' and completed_on < now() - interval '30 days'";
+
+/// Jobs whose DAG has one that did not end well.
+const WENT_WRONG: &str = "exists (
+    select from job as w
+    where coalesce(w.dag_id, w.id) = coalesce(j.dag_id, j.id) and w.state::text in ('failed', 'expired', 'cancelled')
+)";
+
+#[tokio::test]
+async fn dags_that_went_well_and_dags_that_did_not_are_purged_apart_and_whole() {
+    for shape in Shape::ALL {
+        for (outcome, age, flag, besides) in [
+            ("completed", "7 days", "--older-than=7d", format!("not {WENT_WRONG}")),
+            ("failed", "30 days", "--older-than=30d", WENT_WRONG.to_owned()),
+        ] {
+            let mut scheduler = Scheduler::new(shape, 120, 0.15).await;
+            let before = scheduler.everything().await;
+            let expected = scheduler.in_finished_dags(age, &besides).await;
+            assert!(expected.len() > 20, "{} {outcome}: {}", shape.name(), expected.len());
+            let planned = scheduler.maintain(&["purge", outcome, flag]).expect();
+            assert_eq!(scheduler.everything().await, before, "a plan changes nothing");
+            let done = scheduler.maintain(&["purge", outcome, flag, "--batch=30", "--execute"]).expect();
+            let after = scheduler.everything().await;
+            let left: BTreeSet<String> =
+                before["job"].keys().filter(|id| !expected.contains(*id)).cloned().collect();
+            assert_eq!(
+                after["job"].keys().cloned().collect::<BTreeSet<_>>(),
+                left,
+                "{} {done}",
+                shape.name()
+            );
+            assert_eq!((table(&planned), jobs(&done)), (table(&done), expected.len()));
+            if shape != Shape::Page {
+                let empty =
+                    "select count(*) from dag where not exists (select from job where dag_id = dag.id)
+                    and name like '%\\_dag'";
+                assert_eq!(scheduler.count(empty).await, 0, "no empty DAG stays behind");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn job_by_job_they_delete_what_the_maintenance_pages_statements_delete() {
+    for shape in Shape::ALL {
+        let mut scheduler = Scheduler::new(shape, 80, 0.25).await;
+        for (outcome, flag, page) in
+            [("completed", "--older-than=7d", PAGES_COMPLETED), ("failed", "--older-than=30d", PAGES_FAILED)]
+        {
+            let pages = scheduler.ids(page).await;
+            assert!(!pages.is_empty());
+            let before = scheduler.ids("select id from job").await;
+            let done = scheduler.maintain(&["purge", outcome, flag, "--per-job", "--execute"]).expect();
+            let after = scheduler.ids("select id from job").await;
+            assert_eq!(before.difference(&after).cloned().collect::<BTreeSet<_>>(), pages, "{done}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_refers_to_the_jobs_is_named_before_it_goes_with_them() {
+    let mut scheduler = Scheduler::new(Shape::New, 20, 0.25).await;
+    scheduler
+        .database
+        .run("create table hitl_request (id int primary key, dag_id uuid references dag (id) on delete cascade)")
+        .await;
+    let told = scheduler.maintain(&["purge", "completed", "--older-than=7d"]).expect();
+    assert!(told.contains("go with it: \"marie_scheduler\".\"hitl_request\"."), "{told}");
+}
+
+#[tokio::test]
+async fn tables_that_go_along_are_named_however_far() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 10, 0.45).await;
+    scheduler
+        .database
+        .run(
+            "create table hitl_request (id int primary key, dag_id uuid references dag (id) on delete cascade);
+             create table hitl_response (id int primary key,
+                 request int references hitl_request (id) on delete cascade);
+             create table hitl_notification (response int references hitl_response (id) on delete cascade);
+             create table note (response int references hitl_response (id) on delete set null);
+             create table apart (id int primary key)",
+        )
+        .await;
+    let planned = scheduler.maintain(&["purge", "completed", "--older-than=30d"]).expect();
+    let table = |name: &str| format!("\"marie_scheduler\".\"{name}\"");
+    let [request, response, notification, note] =
+        ["hitl_request", "hitl_response", "hitl_notification", "note"].map(table);
+    let along =
+        format!("Rows that refer to what is deleted go with it: {notification}, {request}, {response}.");
+    assert!(planned.contains(&along), "{planned}");
+    let stay = format!("Rows that refer to what is deleted stay without their reference: {note}.");
+    assert!(planned.contains(&stay), "{planned}");
+}

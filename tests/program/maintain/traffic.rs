@@ -1,0 +1,173 @@
+//! The archive beside a scheduler at work: jobs are reset, refreshed, finished and submitted while it runs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use marie_exporter::demo::shape::Shape;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::maintain::scheduler::{Scheduler, maintain};
+use crate::support::databases;
+use crate::support::process::command;
+
+/// What a scheduler and its operators do to a DAG's jobs, the DAG chosen by the number.
+fn disturbances(number: u32) -> Vec<String> {
+    let some = format!("(select id from dag order by md5(id::text || {number}) limit 1)");
+    vec![
+        // The minute's refresh of what is not completed.
+        format!("update job set priority = priority + 1 where dag_id = {some} and state <> 'completed'"),
+        // A reset, which brings finished work back; the DAG follows in a statement of its own.
+        format!(
+            "with back as (
+                 update job set state = 'created', completed_on = null, started_on = null
+                 where dag_id = {some} returning dag_id
+             )
+             update dag set state = 'active' where id in (select dag_id from back)"
+        ),
+        // A late word of a worker, which brings a single finished job back and leaves its DAG as it is.
+        format!(
+            "update job set state = 'active' where id = (select id from job order by md5(id::text || {number}) limit 1)"
+        ),
+        // A job that comes late.
+        format!(
+            "insert into job (id, name, dag_id)
+             select md5('late {number}')::uuid, 'extract', id from dag where id = {some}"
+        ),
+        // A worker that finishes.
+        format!(
+            "update job set state = 'completed', completed_on = now() where dag_id = {some} and state = 'active'"
+        ),
+    ]
+}
+
+/// Goes on from `first`, in steps of two, until told to stop; returns how often it was the victim of a deadlock.
+async fn disturb(mut session: PgConnection, first: u32, stop: Arc<AtomicBool>, done: Arc<AtomicU32>) -> u32 {
+    let mut deadlocks = 0;
+    for number in (first..).step_by(2) {
+        for statement in disturbances(number) {
+            if stop.load(Ordering::Relaxed) {
+                return deadlocks;
+            }
+            match sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut session).await {
+                Ok(_) => {
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                // A DAG that has left under the eyes of whoever adds a job to it.
+                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {}
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01") => {
+                    deadlocks += 1;
+                }
+                Err(error) => panic!("the scheduler is disturbed: {error}"),
+            }
+        }
+    }
+    deadlocks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_and_no_unfinished_dag_is_touched_whatever_goes_on() {
+    for shape in [Shape::Mid, Shape::New] {
+        let mut scheduler = Scheduler::new(shape, 120, 0.8).await;
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let mut tasks = Vec::new();
+        for first in 0..2 {
+            let session = scheduler.database.session().await;
+            tasks.push(tokio::spawn(disturb(session, first, Arc::clone(&stop), Arc::clone(&done))));
+        }
+        let url = scheduler.database.url.clone();
+        let arguments = ["archive", "--older-than=7d", "--batch=20", "--execute"];
+        let outcome = tokio::task::spawn_blocking(move || maintain(&url, &arguments)).await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+        let told = outcome.expect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), 0, "the scheduler never pays for a clean-up");
+        }
+        assert!(done.load(Ordering::Relaxed) > 50, "there was traffic: {done:?}");
+
+        let left = scheduler.ids("select id from job").await;
+        let archived = scheduler.ids("select id from archive").await;
+        let ever = scheduler.ids("select distinct id from job_history").await;
+        assert!(left.is_disjoint(&archived), "in both");
+        assert_eq!(
+            left.union(&archived).cloned().collect::<BTreeSet<_>>(),
+            ever,
+            "every job that there ever was"
+        );
+        assert!(!archived.is_empty(), "{told}");
+        let divided =
+            "select count(*) from (select dag_id from job intersect select dag_id from archive) as divided";
+        assert_eq!(scheduler.count(divided).await, 0, "a DAG is divided");
+        let unfinished = "select count(*) from archive as a where a.state::text in ('retry', 'active')
+            or a.completed_on >= now() - interval '7 days'
+            or a.state::text = 'created' and not exists (
+                select from archive as p
+                where a.dependencies ? p.id::text and p.state::text not in ('completed', 'skipped')
+            )";
+        assert_eq!(scheduler.count(unfinished).await, 0, "unfinished work was taken");
+    }
+}
+
+#[tokio::test]
+async fn locked_dag_is_skipped() {
+    let mut scheduler = Scheduler::new(Shape::New, 40, 0.8).await;
+    let expected = scheduler.in_finished_dags("7 days", "true").await;
+    let held = expected.first().unwrap();
+    let mut session = scheduler.database.session().await;
+    databases::run(&mut session, &format!("begin; update job set priority = 9 where id = '{held}'")).await;
+    let told = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+    assert!(told.contains("locked by another session or changed since the plan"), "{told}");
+    let of_dag = format!("select id from job where dag_id = (select dag_id from job where id = '{held}')");
+    let stayed = scheduler.ids(&of_dag).await;
+    let archived = scheduler.ids("select id from archive").await;
+    assert_eq!(archived, expected.difference(&stayed).cloned().collect::<BTreeSet<_>>());
+    databases::run(&mut session, "commit").await;
+    scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+    assert_eq!(scheduler.ids("select id from archive").await, expected);
+}
+
+#[tokio::test]
+async fn there_is_one_run_at_a_time() {
+    let mut scheduler = Scheduler::new(Shape::New, 10, 0.8).await;
+    let before = scheduler.everything().await;
+    let mut session = scheduler.database.session().await;
+    let lock = format!(
+        "begin; {}",
+        include_str!("../../../src/maintain/lock.sql").replace("$1", "'marie_scheduler'")
+    );
+    databases::run(
+        &mut session,
+        "create role squatter; set role squatter; set application_name = 'a squatter'",
+    )
+    .await;
+    databases::run(&mut session, &lock).await;
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut session).await.unwrap();
+    let holder = format!("held by process {pid} of role postgres, application \"a squatter\", since 20");
+    for arguments in [
+        &["archive", "--older-than=7d", "--execute"][..],
+        &["purge", "completed", "--older-than=7d", "--execute"],
+        &["purge", "history", "--older-than=7d", "--execute"],
+    ] {
+        let refused = scheduler.maintain(arguments).refused();
+        assert!(refused.contains("another marie-exporter maintain is running on the schema"), "{refused}");
+        assert!(refused.contains(&holder), "{refused}");
+    }
+    assert_eq!(scheduler.everything().await, before);
+    databases::run(&mut session, "rollback").await;
+    assert!(command(&["maintain", "archive", "--help"]).output().unwrap().status.success());
+    scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+}
+
+#[tokio::test]
+async fn locked_table_is_named_with_advice() {
+    let mut scheduler = Scheduler::new(Shape::Mid, 10, 0.8).await;
+    scheduler.database.run("begin; lock table job in access exclusive mode").await;
+    for arguments in [&["archive", "--older-than=7d"][..], &["purge", "all"]] {
+        let refused = scheduler.maintain(arguments).refused();
+        assert!(
+            refused.contains("another session holds a lock on the scheduler's tables (see pg_locks)"),
+            "{refused}"
+        );
+    }
+    scheduler.database.run("rollback").await;
+}

@@ -1,0 +1,84 @@
+//! How long another writer waits while a command that changes tables waits for an open transaction.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use marie_exporter::demo::shape::Shape;
+use sqlx::PgConnection;
+
+use crate::maintain::scheduler::Scheduler;
+use crate::support::databases;
+use crate::support::process::{command, text};
+
+/// How long a transaction stays open that has written to jobs and DAGs.
+const OPEN: Duration = Duration::from_secs(4);
+
+/// What no other writer waits for a command.
+const LONGEST: Duration = Duration::from_secs(1);
+
+const WRITE: &str = "update job set state = state where id = (select min(id::text)::uuid from job);
+    update dag set state = state where id = (select min(id::text)::uuid from dag)";
+
+/// Writes every 50 ms until it is told to stop. Returns the longest time that one took.
+async fn write(mut session: PgConnection, stop: Arc<AtomicBool>) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        databases::run(&mut session, WRITE).await;
+        longest = longest.max(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    longest
+}
+
+/// Runs a command beside a transaction that has written to `tables`, and a second writer. Returns how long that waited
+/// at most.
+async fn beside(scheduler: &Scheduler, arguments: &[&str], tables: &[&str]) -> Duration {
+    let mut open = scheduler.database.session().await;
+    // Other rows than the writer's.
+    let changes = tables.iter().map(|table| {
+        format!("; update {table} set state = state where id = (select max(id::text)::uuid from {table})")
+    });
+    let hold = format!("begin{}", changes.collect::<String>());
+    databases::run(&mut open, &hold).await;
+    let began = Instant::now();
+    let mut run = command(&[&["maintain"], arguments, &["--execute"]].concat());
+    run.args(["--database-url", &scheduler.database.url]);
+    let mut child = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"marie_scheduler\n").unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = tokio::spawn(write(scheduler.database.session().await, Arc::clone(&stop)));
+    let command = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    tokio::time::sleep(OPEN).await;
+    databases::run(&mut open, "commit").await;
+    let output = command.await.unwrap();
+    let took = began.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    let longest = writer.await.unwrap();
+    let (told, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {told}{errors}");
+    assert!(
+        errors.contains("locked; trying again after a pause"),
+        "{arguments:?} waited for nothing: {errors}"
+    );
+    eprintln!("{arguments:?} took {took:?}; another writer waited {longest:?} at most");
+    longest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writer_waits_less_than_a_second_for_table_changes() {
+    let scheduler = Scheduler::new(Shape::Mid, 40, 0.6).await;
+    let both = &["job", "dag"][..];
+    for (arguments, tables) in [
+        // The index of dag would wait for a transaction that has written to dag, without a lock.
+        (&["indexes"][..], &["job"][..]),
+        (&["queue", "create", "added"], both),
+        (&["purge", "all"], both),
+    ] {
+        let longest = beside(&scheduler, arguments, tables).await;
+        assert!(longest < LONGEST, "{arguments:?}: {longest:?}");
+    }
+}

@@ -1,0 +1,342 @@
+//! `jobs show`'s timeline: the very changes of the job among the refreshes of all jobs, found without reading the
+//! history.
+
+use marie_exporter::config::SchemaName;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::operator::QUERIES;
+use marie_exporter::schema::Schema;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::operator::asking;
+use crate::support::databases::Database;
+
+const SHAPES: [Shape; 3] = [Shape::Old, Shape::Mid, Shape::New];
+
+/// A row of the history: when its transaction began and how long afterwards it got its id, in seconds, whose it is,
+/// and what it says.
+struct Recorded {
+    began: u32,
+    delay: u32,
+    job: usize,
+    image: Image,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Image {
+    state: &'static str,
+    retry_count: u32,
+    started: Option<u32>,
+    completed: Option<u32>,
+}
+
+/// A job's life: changes with refreshes between and behind them.
+fn life(dice: &mut StdRng, job: usize) -> Vec<Recorded> {
+    let mut now = dice.random_range(0..70_000);
+    let mut image = Image { state: "created", retry_count: 0, started: None, completed: None };
+    let mut rows = Vec::new();
+    for _ in 0..dice.random_range(1..8) {
+        for _ in 0..dice.random_range(1..20) {
+            rows.push(Recorded { began: now, delay: dice.random_range(0..300), job, image });
+            now += dice.random_range(1..60);
+        }
+        image.state = ["retry", "active", "active", "completed", "failed"].choose(dice).unwrap();
+        match image.state {
+            "active" if image.started.is_some() => image.retry_count += 1,
+            "completed" | "failed" => image.completed = Some(now),
+            _ => image.completed = None,
+        }
+        if image.state == "active" {
+            image.started = Some(now);
+        }
+    }
+    rows.push(Recorded { began: now, delay: 0, job, image });
+    if image.state == "failed" {
+        let refreshes = (1..30).map(|minute| Recorded { began: now + 60 * minute, delay: 0, job, image });
+        rows.extend(refreshes);
+    }
+    // One job is written by one transaction after the other, so its rows have their ids in order.
+    let mut latest = 0;
+    for row in &mut rows {
+        latest = latest.max(row.began + row.delay);
+        row.delay = latest - row.began;
+    }
+    rows
+}
+
+fn time(seconds: Option<u32>) -> String {
+    seconds.map_or("null".to_owned(), |seconds| {
+        format!("timestamptz '2026-01-01 00:00:00Z' + interval '{seconds} seconds'")
+    })
+}
+
+fn id(job: usize) -> String {
+    format!("00000000-0000-4000-8000-{job:012}")
+}
+
+/// Fills job and `job_history` with random lives, and returns them.
+async fn fill(database: &mut Database, seed: u64) -> Vec<Vec<Recorded>> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    let lives: Vec<Vec<Recorded>> = (0..40).map(|job| life(&mut dice, job)).collect();
+    database
+        .run(
+            "alter table job disable trigger all; truncate job, job_history cascade; \
+              select setval('job_history_history_id_seq', 7)",
+        )
+        .await;
+    let mut rows: Vec<&Recorded> = lives.iter().flatten().collect();
+    rows.sort_by_key(|row| row.began + row.delay);
+    let mut number = 7;
+    let values: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let Image { state, retry_count, started, completed } = row.image;
+            // Most ids of the sequence are rolled back or purged.
+            number += dice.random_range(1..1000);
+            format!(
+                "({number}, '{}', 'extract', 0, '{state}', 2, {retry_count}, 0, false, now(), {}, '0', now(), {}, now(), \
+                 md5('dag')::uuid, 0, false, {})",
+                id(row.job),
+                time(started),
+                time(completed),
+                time(Some(row.began))
+            )
+        })
+        .collect();
+    database
+        .run(&format!(
+            "insert into job_history (history_id, id, name, priority, state, retry_limit, retry_count, retry_delay, \
+             retry_backoff, start_after, started_on, expire_in, created_on, completed_on, keep_until, dag_id, job_level, \
+             sla_miss_logged, history_created_on) values {}",
+            values.join(",\n")
+        ))
+        .await;
+    let jobs: Vec<String> = lives
+        .iter()
+        .map(|life| {
+            let Image { state, retry_count, started, completed } = life.last().unwrap().image;
+            let created = match dice.random_range(0..10) {
+                0 => "'infinity'".to_owned(),
+                1 => "'-infinity'".to_owned(),
+                2 => "'9999-12-31'".to_owned(),
+                _ => time(Some(life[0].began)),
+            };
+            format!(
+                "('{}', 'extract', '{state}', {retry_count}, {created}, {}, {}, md5('dag')::uuid)",
+                id(life[0].job),
+                time(started),
+                time(completed)
+            )
+        })
+        .collect();
+    database
+        .run(&format!(
+            "insert into job (id, name, state, retry_count, created_on, started_on, completed_on, dag_id) values {}",
+            jobs.join(",\n")
+        ))
+        .await;
+    lives
+}
+
+fn printed(seconds: u32) -> String {
+    let since_1970 = std::time::Duration::from_secs(u64::from(seconds) + 1_767_225_600);
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since_1970).to_string().replace('Z', "+00:00")
+}
+
+/// What a person would note down who reads the job's rows one by one.
+fn changes(life: &[Recorded]) -> Vec<Value> {
+    let mut before = None;
+    let mut changes = Vec::new();
+    for row in life {
+        let image = row.image;
+        if before.replace(image) != Some(image) {
+            changes.push(json!({
+                "recorded_on": printed(row.began), "state": image.state, "retry_count": image.retry_count,
+                "started_on": image.started.map(printed), "completed_on": image.completed.map(printed),
+                "run_attempt_id": null,
+            }));
+        }
+    }
+    changes
+}
+
+async fn all_agree(database: &Database, lives: &[Vec<Recorded>], place: &str) {
+    for life in lives {
+        let job = id(life[0].job);
+        let told = asking::json(&database.url, &["jobs", "show", &job]).await;
+        assert_eq!(told["timeline"], Value::from(changes(life)), "{job} {place}");
+    }
+}
+
+#[tokio::test]
+async fn the_timeline_is_every_change_of_the_job_and_no_refresh() {
+    for (seed, shape) in (1..).zip(SHAPES) {
+        let mut database = Database::new(shape).await;
+        let lives = fill(&mut database, seed).await;
+        all_agree(&database, &lives, &format!("on {}, seed {seed}", shape.name())).await;
+        database.run("create index on job_history (id, history_id)").await;
+        all_agree(&database, &lives, &format!("on {} with an index", shape.name())).await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_without_history_has_an_empty_timeline() {
+    let mut database = Database::new(Shape::Mid).await;
+    database.run("truncate job_history").await;
+    let job: String =
+        sqlx::query_scalar("select id::text from job").fetch_one(&mut database.admin).await.unwrap();
+    let told = asking::json(&database.url, &["jobs", "show", &job]).await;
+    assert_eq!(told["timeline"], json!([]));
+}
+
+#[tokio::test]
+async fn the_history_is_never_read_as_a_whole() {
+    for shape in SHAPES {
+        let mut database = Database::new(shape).await;
+        fill(&mut database, 7).await;
+        database.run("vacuum analyze job_history").await;
+        let name: SchemaName = "marie_scheduler".parse().unwrap();
+        let mut session = marie_exporter::database::Connection::new(database.session().await);
+        let schema = Schema::read(&mut session, &name).await.unwrap();
+        let timeline = QUERIES.iter().find(|query| query.sql.name == "show/timeline.sql").unwrap();
+        let text = timeline.text(&schema);
+        database
+            .run(&format!(
+                "set plan_cache_mode = force_custom_plan; prepare timeline (uuid, text, text) as {text}"
+            ))
+            .await;
+        let explain = AssertSqlSafe(format!(
+            "explain execute timeline ('{}', '2026-01-01 00:00Z', '2026-01-01 12:00Z')",
+            id(3)
+        ));
+        let plan = sqlx::raw_sql(explain).fetch_all(&mut database.admin).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("job_history_pkey"), "{}: {plan}", shape.name());
+        assert!(!plan.contains("Seq Scan on job_history"), "{}: {plan}", shape.name());
+    }
+}
+
+/// Rows of the history as (seconds ago, state, seconds since its start), and the job as they left it.
+async fn recorded(database: &mut Database, created_on: &str, rows: &[(u32, &str, Option<u32>)]) {
+    let ago = |ago: Option<u32>| {
+        ago.map_or("null::timestamptz".to_owned(), |ago| format!("now() - interval '{ago} seconds'"))
+    };
+    database.run("alter table job disable trigger all; truncate job, job_history cascade").await;
+    let (_, state, started) = rows.last().unwrap();
+    database
+        .run(&format!(
+            "insert into job (id, name, state, created_on, started_on, dag_id) values
+                 ('{}', 'extract', '{state}', {created_on}, {}, md5('dag')::uuid)",
+            id(1),
+            ago(*started)
+        ))
+        .await;
+    for (recorded, state, started) in rows {
+        database
+            .run(&format!(
+                "insert into job_history (id, name, priority, state, retry_limit, retry_count, retry_delay, retry_backoff, \
+                 start_after, started_on, expire_in, created_on, keep_until, dag_id, job_level, sla_miss_logged, \
+                 history_created_on) values ('{}', 'extract', 0, '{state}', 2, 0, 0, false, now(), {}, '0', now(), now(), \
+                 md5('dag')::uuid, 0, false, {})",
+                id(1),
+                ago(*started),
+                ago(Some(*recorded))
+            ))
+            .await;
+    }
+}
+
+fn states(told: &Value) -> Vec<&str> {
+    told["timeline"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect()
+}
+
+const DAY: u32 = 86_400;
+
+/// With the rows that are found without an index on the job's id, and all.
+async fn bounded(created_on: &str, rows: &[(u32, &str, Option<u32>)], found: &[&str], all: &[&str]) -> Value {
+    let mut database = Database::new(Shape::Mid).await;
+    recorded(&mut database, created_on, rows).await;
+    let told = asking::json(&database.url, &["jobs", "show", &id(1)]).await;
+    assert_eq!(states(&told), found, "{told}");
+    let note = told["timeline_note"].as_str().unwrap();
+    let text = asking::text(&database.url, &["jobs", "show", &id(1)]).await;
+    assert!(text.contains(&format!("\n{note}")), "{note} is not in {text}");
+    database.run("create index on job_history (id)").await;
+    let indexed = asking::json(&database.url, &["jobs", "show", &id(1)]).await;
+    assert_eq!(states(&indexed), all, "{indexed}");
+    assert!(indexed.get("timeline_note").is_none(), "{indexed}");
+    told
+}
+
+#[tokio::test]
+async fn what_a_job_did_before_it_was_reset_is_said_to_be_left_out() {
+    let told = bounded(
+        "now() - interval '5 minutes'",
+        &[
+            (2 * DAY, "created", None),
+            (2 * DAY - 60, "active", Some(2 * DAY - 60)),
+            (2 * DAY - 120, "failed", Some(2 * DAY - 60)),
+            (300, "created", None),
+            (200, "active", Some(200)),
+        ],
+        &["created", "active"],
+        &["created", "active", "failed", "created", "active"],
+    )
+    .await;
+    let note = told["timeline_note"].as_str().unwrap();
+    assert!(note.starts_with("rows recorded before 20") && note.contains(" or after 20"), "{note}");
+    assert!(note.ends_with("were not looked for; with an index on job_history (id) all are found"), "{note}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_to_be_created_in_the_future_has_a_past() {
+    let rows = [(120, "created", None), (60, "active", Some(60))];
+    bounded("now() + interval '2 hours'", &rows, &["created", "active"], &["created", "active"]).await;
+    let rows = [(DAY, "created", None), (DAY - 60, "active", Some(DAY - 60)), (60, "retry", Some(DAY - 60))];
+    let all = ["created", "active", "retry"];
+    let told = bounded("now() + interval '2 hours'", &rows, &all, &all).await;
+    let note = told["timeline_note"].as_str().unwrap();
+    assert!(!note.contains("after"), "{note}");
+}
+
+/// Or the history of all jobs since would be read for nothing.
+#[tokio::test]
+async fn of_an_active_job_nothing_is_looked_for_long_after_its_start() {
+    bounded(
+        "now() - interval '2 days'",
+        &[
+            (2 * DAY, "created", None),
+            (DAY, "active", Some(DAY)),
+            (DAY - 660, "cancelled", Some(DAY)),
+            (60, "active", Some(DAY)),
+        ],
+        &["created", "active"],
+        &["created", "active", "cancelled", "active"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_history_that_cannot_be_read_takes_nothing_from_the_rest() {
+    let mut database = Database::new(Shape::New).await;
+    let job: String =
+        sqlx::query_scalar("select id::text from job").fetch_one(&mut database.admin).await.unwrap();
+    let mut other = database.session().await;
+    crate::support::databases::run(&mut other, "begin; lock table job_history in access exclusive mode")
+        .await;
+    let text = asking::text(&database.url, &["jobs", "show", &job, "--payload"]).await;
+    let (_, timeline) = text.split_once("\nTIMELINE\n").unwrap();
+    assert!(
+        timeline.starts_with("could not be read: show/timeline.sql: canceling statement due to lock"),
+        "{text}"
+    );
+    for section in ["JOB\n", "\nLEASES\n", "\nPARENTS\nnone", "\nATTEMPTS\nnone", "\nDATA\nnone"] {
+        assert!(text.contains(section), "{section} is not in {text}");
+    }
+    let told = asking::json(&database.url, &["jobs", "show", &job]).await;
+    assert!(told["timeline"]["error"].as_str().unwrap().contains("lock timeout"), "{told}");
+}

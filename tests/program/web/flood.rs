@@ -1,0 +1,121 @@
+//! Clients that guess passwords delay only themselves.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::support::memory::{LIMIT, peak_mib};
+use crate::web::client::Client;
+use crate::web::exporter::{Exporter, PASSWORD};
+
+/// As long as Prometheus waits by default.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Clients that guess without end, each over its own connection.
+struct Guessers {
+    over: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+    tasks: JoinSet<()>,
+}
+
+impl Guessers {
+    /// So many from each of these addresses, at work when this returns.
+    async fn start(exporter: &Exporter, addresses: &[Ipv4Addr], each: usize) -> Self {
+        let mut guessers = Guessers { over: Arc::default(), refused: Arc::default(), tasks: JoinSet::new() };
+        for (number, from) in addresses.iter().flat_map(|from| (0..each).map(move |number| (number, *from))) {
+            let address = exporter.address().to_owned();
+            let (over, refused) = (Arc::clone(&guessers.over), Arc::clone(&guessers.refused));
+            guessers.tasks.spawn(async move {
+                let mut tried = 0;
+                while !over.load(Ordering::Relaxed) {
+                    tried += 1;
+                    let name = if number % 2 == 0 { "alice" } else { "nobody" };
+                    let client = Client::plain().logging_in(name, &format!("{number} {tried}")).from(from);
+                    // One that has lost its place to others is reset.
+                    let Ok(answer) = client.get(&address, "/metrics").await else { continue };
+                    assert!([401, 429].contains(&answer.status), "{}", answer.status);
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    // All are on one machine here; a pause leaves it time for the scraper.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            });
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while guessers.refused.load(Ordering::Relaxed) < 4 {
+            assert!(Instant::now() < deadline, "no guess was refused");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        guessers
+    }
+
+    async fn stop(mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap();
+        }
+    }
+}
+
+fn exporter() -> Exporter {
+    let hash = bcrypt::hash(PASSWORD, 10).unwrap();
+    Exporter::serve(&format!("basic_auth_users: {{alice: {hash}}}"))
+}
+
+/// Scrapes as Prometheus does, and returns how long it took if it was let in.
+async fn scrape(exporter: &Exporter, from: Ipv4Addr) -> Option<Duration> {
+    let began = Instant::now();
+    let alice = Client::plain().logging_in("alice", PASSWORD).from(from);
+    let answer = tokio::time::timeout(SCRAPE_TIMEOUT, alice.get(exporter.address(), "/metrics")).await;
+    matches!(answer, Ok(Ok(answer)) if answer.status == 200).then(|| began.elapsed())
+}
+
+/// Addresses of the loopback, none of them the scraper's.
+fn others(count: u8) -> Vec<Ipv4Addr> {
+    (0..count).map(|number| Ipv4Addr::new(127, 0, 2, number + 1)).collect()
+}
+
+/// Has a scraper log in that the exporter does not know yet, within so many scrapes.
+async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usize) {
+    let exporter = exporter();
+    let guessers = Guessers::start(&exporter, addresses, each).await;
+    let began = Instant::now();
+    let mut scrapes = 1;
+    while scrape(&exporter, Ipv4Addr::LOCALHOST).await.is_none() {
+        scrapes += 1;
+        // Until the server has noticed that the scrape before was given up.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(scrapes <= most_scrapes, "it is locked out");
+    }
+    let cold = began.elapsed();
+    for _ in 0..5 {
+        let warm = scrape(&exporter, Ipv4Addr::LOCALHOST).await.expect("a known password is accepted");
+        assert!(warm < Duration::from_secs(1), "{warm:?} though it is known");
+    }
+    guessers.stop().await;
+    let peak = peak_mib(exporter.process.id());
+    eprintln!(
+        "{} addresses, {each} guessers each: let in by scrape {scrapes} after {cold:?}, {peak:?} MiB at most",
+        addresses.len()
+    );
+    assert!(peak.is_none_or(|mib| mib < LIMIT), "{peak:?} MiB");
+}
+
+#[tokio::test]
+async fn guesses_from_scrapers_own_address_do_not_lock_it_out() {
+    // The second one is recognized as repeated.
+    scraper_gets_in(&[Ipv4Addr::LOCALHOST], 50, 3).await;
+}
+
+#[tokio::test]
+async fn guesses_from_other_addresses_do_not_lock_a_scraper_out() {
+    scraper_gets_in(&others(13), 8, 1).await;
+}
+
+#[tokio::test]
+async fn more_guesses_than_are_queued_do_not_lock_a_scraper_out() {
+    scraper_gets_in(&others(13), 25, 1).await;
+    scraper_gets_in(&[Ipv4Addr::LOCALHOST], 300, 4).await;
+}

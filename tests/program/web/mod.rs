@@ -1,0 +1,16 @@
+//! TLS, passwords and their file: the binary over real sockets, and scraped by a real Prometheus. Without a
+//! database, for none of this asks one.
+
+mod certificates;
+mod client;
+mod exporter;
+
+mod flood;
+mod handshakes;
+mod health;
+mod passwords;
+mod refused;
+mod reload;
+mod scraped;
+mod silent;
+mod sockets;

@@ -1,0 +1,125 @@
+//! Files that change while the exporter serves.
+
+use std::time::{Duration, Instant};
+
+use crate::support::process::{Process, send};
+use crate::web::certificates::Authority;
+use crate::web::client::Client;
+use crate::web::exporter::{Exporter, HASH, PASSWORD, TLS, users};
+
+const GAUGE: &str = "marie_exporter_web_config_last_reload_successful";
+
+/// Asks again and again until the status is this; returns the body.
+async fn until(exporter: &Exporter, client: &Client, status: u16) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let last = client.get(exporter.address(), "/metrics").await;
+        let told = match last {
+            Ok(answer) if answer.status == status => return answer.body,
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(Instant::now() < deadline, "waited in vain for {status}; the last was {told}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_served_without_a_restart() {
+    let mut exporter = Exporter::serve(TLS);
+    let before = Client::trusting(&exporter.authority);
+    until(&exporter, &before, 200).await;
+    // Of another authority, so that who sees it can be told from who does not.
+    let next = Authority::new();
+    let after = Client::trusting(&next);
+    assert!(after.get(exporter.address(), "/metrics").await.is_err());
+    exporter.renew(&next.sign("127.0.0.1"));
+    until(&exporter, &after, 200).await;
+    assert!(before.get(exporter.address(), "/metrics").await.is_err());
+    exporter.process.until_logged("the web configuration was read again");
+}
+
+#[tokio::test]
+async fn sighup_reads_again_what_has_not_changed() {
+    let mut exporter = Exporter::serve(TLS);
+    send("HUP", exporter.process.id());
+    exporter.process.until_logged("the web configuration was read again");
+    until(&exporter, &Client::trusting(&exporter.authority), 200).await;
+}
+
+#[tokio::test]
+async fn sighup_without_a_file_ends_nothing() {
+    let mut process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
+    send("HUP", process.id());
+    process.until_logged("there is no --web.config.file to read again");
+    let address = process.address().trim_start_matches("http://").to_owned();
+    assert_eq!(Client::plain().get(&address, "/-/healthy").await.unwrap().status, 200);
+    let (status, _, log) = process.end("TERM");
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn users_come_and_go_with_the_file() {
+    let exporter = Exporter::serve(&users("alice", &HASH));
+    let (alice, bob) =
+        (Client::plain().logging_in("alice", PASSWORD), Client::plain().logging_in("bob", "bob's"));
+    until(&exporter, &alice, 200).await;
+    until(&exporter, &bob, 401).await;
+    exporter.replace("web.yml", &users("bob", &bcrypt::hash("bob's", 4).unwrap()));
+    until(&exporter, &bob, 200).await;
+    // Although her password was known to be right.
+    until(&exporter, &alice, 401).await;
+}
+
+#[tokio::test]
+async fn a_bad_file_leaves_in_force_what_was_before_and_is_told() {
+    let good = format!("{TLS}{}", users("alice", &HASH));
+    let mut exporter = Exporter::serve(&good);
+    let alice = Client::trusting(&exporter.authority).logging_in("alice", PASSWORD);
+    let stranger = Client::trusting(&exporter.authority);
+    let key = std::fs::read_to_string(exporter.path("server.key")).unwrap();
+    let another = exporter.authority.sign("127.0.0.1").key;
+    for (web, key, told) in [
+        ("tls_server_config: [", key.as_str(), "not valid YAML"),
+        (&good.replace("cert_file", "certfile"), &key, "unknown key \"certfile\""),
+        (&good.replace("server.crt", "missing.crt"), &key, "missing.crt cannot be read"),
+        (&good, &another, "is not the key of"),
+        (&good, "", "holds no private key"),
+        // What half a file may look like opens nothing.
+        ("", &key, "asks for no TLS any more"),
+        (TLS, &key, "asks for no password any more"),
+    ] {
+        exporter.replace("web.yml", web);
+        exporter.replace("server.key", key);
+        let line = exporter.process.until_logged(told);
+        assert!(line.contains("ERROR") && line.contains("the one before stays in force"), "{line}");
+        assert!(line.contains("web.yml"), "{line}");
+        let metrics = until(&exporter, &alice, 200).await;
+        assert!(metrics.contains(&format!("\n{GAUGE} 0\n")), "{told}: {metrics}");
+        assert_eq!(stranger.get(exporter.address(), "/metrics").await.unwrap().status, 401, "{told}");
+    }
+    exporter.replace("web.yml", &good);
+    exporter.process.until_logged("the web configuration was read again");
+    assert!(until(&exporter, &alice, 200).await.contains(&format!("\n{GAUGE} 1\n")));
+}
+
+#[tokio::test]
+async fn a_reload_may_ask_for_more_than_before_but_not_for_less() {
+    let mut exporter = Exporter::serve("");
+    until(&exporter, &Client::plain(), 200).await;
+    let login = users("alice", &HASH);
+    exporter.replace("web.yml", &login);
+    until(&exporter, &Client::plain(), 401).await;
+    let required = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}";
+    exporter.replace("web.yml", &format!("{}{login}", TLS.replace('}', required)));
+    let own = exporter.authority.sign("prometheus");
+    until(&exporter, &Client::showing(&exporter.authority, &own).logging_in("alice", PASSWORD), 200).await;
+    assert!(Client::plain().get(exporter.address(), "/metrics").await.is_err());
+
+    for clients in ["", ", client_ca_file: ca.crt, client_auth_type: VerifyClientCertIfGiven"] {
+        exporter.replace("web.yml", &format!("{}{login}", TLS.replace('}', &format!("{clients}}}"))));
+        exporter.process.until_logged("asks for no client certificate any more");
+        let without = Client::trusting(&exporter.authority).logging_in("alice", PASSWORD);
+        assert!(without.get(exporter.address(), "/metrics").await.is_err(), "{clients}");
+    }
+}
