@@ -228,11 +228,16 @@ mod tests {
         let schema = Schema::default();
         telemetry.database("marie", &schema);
         std::thread::scope(|scope| {
-            let again = scope.spawn(|| (0..20_000).for_each(|_| telemetry.database("marie", &schema)));
-            while !again.is_finished() {
-                let text = String::from_utf8(telemetry.text(&[], &[]).unwrap()).unwrap();
-                assert_eq!(text.matches("\nmarie_database_info{").count(), 1, "{text}");
+            let scrapes = scope.spawn(|| {
+                for _ in 0..1000 {
+                    let text = String::from_utf8(telemetry.text(&[], &[]).unwrap()).unwrap();
+                    assert_eq!(text.matches("\nmarie_database_info{").count(), 1, "{text}");
+                }
+            });
+            while !scrapes.is_finished() {
+                telemetry.database("marie", &schema);
             }
+            scrapes.join().unwrap();
         });
     }
 }

@@ -67,7 +67,7 @@ async fn read(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn two_hundred_half_open_connections_delay_nobody_and_are_closed() {
+async fn half_open_connections_delay_no_scrape_and_are_closed() {
     let _sockets = SOCKETS.acquire_many(200).await.unwrap();
     let exporter = Exporter::resting().await;
     let half_open = exporter.half_open(200).await;
@@ -152,13 +152,20 @@ async fn a_head_too_large_and_garbage_are_refused_at_once() {
         (b"marie, are you there?\r\n\r\n", "400"),
         (b"GET /metrics HTTP/9.9\r\n\r\n", "400"),
     ] {
-        let began = Instant::now();
-        let mut stream = TcpStream::connect(exporter.address()).await.unwrap();
-        let _ = stream.write_all(request).await;
-        let answer = read(stream).await;
-        assert!(began.elapsed() < Duration::from_secs(5), "{status} took {:?}", began.elapsed());
-        // A reset may overtake the answer.
-        assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let began = Instant::now();
+            let mut stream = TcpStream::connect(exporter.address()).await.unwrap();
+            let _ = stream.write_all(request).await;
+            let answer = read(stream).await;
+            assert!(began.elapsed() < Duration::from_secs(5), "{status} took {:?}", began.elapsed());
+            if !answer.is_empty() {
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+                break;
+            }
+            // A reset may overtake the answer, but not each time.
+            assert!(Instant::now() < deadline, "no answer with status {status}");
+        }
     }
     let answer = read(exporter.connect(b"GET /metrics HTTP/1.0\r\n\r\n").await).await;
     assert!(answer.contains("\nmarie_up 1\n"), "{answer}");

@@ -23,7 +23,7 @@ async fn finishes(database: &mut Database, count: usize) {
 }
 
 #[tokio::test]
-async fn a_backlog_is_read_in_slices_and_the_lag_is_told_until_the_last() {
+async fn backlog_is_read_in_slices_with_its_lag_published() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     counting.feed.slice = SliceSize::at_most(500);
@@ -68,21 +68,24 @@ async fn slices_that_take_too_long_become_smaller_until_they_do_not() {
     finishes(&mut database, 500).await;
     counting.feed.slice = SliceSize::at_most(1600);
     let mut timeouts = 0;
-    while timeouts < 2 {
-        match counting.poll().await {
-            Err(failure) => {
-                assert_eq!(failure.reason, Reason::Timeout);
-                timeouts += 1;
+    counting
+        .poll_until("two slices time out", |polled| {
+            match polled {
+                Err(failure) => {
+                    assert_eq!(failure.reason, Reason::Timeout);
+                    timeouts += 1;
+                }
+                Ok(counted) => assert_eq!(sum(&counted, "marie_jobs_finished_total"), 0.0),
             }
-            Ok(counted) => assert_eq!(sum(&counted, "marie_jobs_finished_total"), 0.0),
-        }
-    }
-    let counted = loop {
-        let counted = counting.poll().await.unwrap();
-        if sum(&counted, "marie_jobs_finished_total") > 0.0 {
-            break counted;
-        }
-    };
+            (timeouts == 2).then_some(())
+        })
+        .await;
+    let counted = counting
+        .poll_until("a finish is counted", |polled| {
+            let counted = polled.unwrap();
+            (sum(&counted, "marie_jobs_finished_total") > 0.0).then_some(counted)
+        })
+        .await;
     assert_eq!(counting.feed.slice.rows(), 100);
     assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a poll is over after a second");
     assert_eq!(sum(&counting.settle(&mut database).await, "marie_jobs_finished_total"), 500.0);

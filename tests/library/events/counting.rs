@@ -86,6 +86,21 @@ impl Counting {
         Ok(series.collect())
     }
 
+    /// Polls until `wanted` returns a value for the result of a poll.
+    pub(crate) async fn poll_until<T>(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(Result<Series, Failure>) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = wanted(self.poll().await) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "no poll within {PATIENCE:?}: {what}");
+        }
+    }
+
     /// What is published when everything that is committed by now is counted and was scraped. Transactions that
     /// write in other databases of the server hold counting up as well.
     pub(crate) async fn settle(&mut self, database: &mut Database) -> Series {

@@ -28,7 +28,7 @@ async fn fails_once(counting: &mut Counting, database: &mut Database, before: &S
 }
 
 #[tokio::test]
-async fn truncated_with_its_ids_restarted_it_is_told_once_and_counted_on() {
+async fn truncated_history_with_restarted_ids_fails_once() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 5).await;
@@ -40,7 +40,7 @@ async fn truncated_with_its_ids_restarted_it_is_told_once_and_counted_on() {
 }
 
 #[tokio::test]
-async fn ids_that_restart_and_climb_past_the_old_ones_between_two_polls_are_all_counted() {
+async fn restarted_ids_that_pass_the_old_ones_are_all_counted() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 2).await;
@@ -111,7 +111,7 @@ async fn a_disabled_history_is_a_failure_until_it_is_enabled() {
 }
 
 #[tokio::test]
-async fn a_dropped_trigger_is_a_failure_and_none_that_was_never_there_is_not() {
+async fn dropped_trigger_fails_but_one_never_there_does_not() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
@@ -136,7 +136,7 @@ async fn jobs_are_counted_where_dags_have_no_history() {
 /// What a promotion or a restore leaves behind is told from the state file's point of view: the server is the same,
 /// and its timeline or its transaction ids are not those of the file.
 #[tokio::test]
-async fn a_promoted_or_restored_server_is_told_once_and_counted_from_then_on() {
+async fn promoted_or_restored_server_fails_once_then_counts() {
     for (place, why) in [("timeline", "restored or promoted"), ("ceiling", "transaction ids went back")] {
         let mut database = new_database(Shape::New).await;
         let folder = Folder::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use marie_exporter::database::Reason;
 use marie_exporter::demo::shape::Shape;
 
-use crate::events::counting::{Counting, FINISH, Folder, Series, sum, value};
+use crate::events::counting::{Counting, FINISH, Folder, Series, counted_until, sum, value};
 use crate::events::new_database;
 use crate::support::databases::Database;
 
@@ -36,7 +36,9 @@ async fn pass(counting: &mut Counting, seconds: u64, is_scraped: bool) -> Vec<Se
 async fn until_introduced(counting: &mut Counting, database: &mut Database) {
     counting.is_scraped = false;
     let now = database.clock().await;
-    while crate::events::counting::counted_until(&counting.poll().await.unwrap()) <= now {}
+    counting
+        .poll_until("the failure is counted", |polled| (counted_until(&polled.unwrap()) > now).then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -90,22 +92,30 @@ async fn series_counted_in_failed_poll_begins_with_zero() {
         .run("insert into dag (id, name, state, completed_on) values (gen_random_uuid(), 'late', 'completed', now());
               alter table dag_history alter created_on type text")
         .await;
-    let failure = loop {
-        if let Err(failure) = counting.poll().await
-            && failure.reason != Reason::HistoryLost
-        {
-            break failure;
-        }
-    };
+    // While a session elsewhere holds up counting, polls succeed before the failing one.
+    let mut published = Vec::new();
+    let failure = counting
+        .poll_until("it fails", |polled| match polled {
+            Ok(series) => {
+                published.push(series);
+                None
+            }
+            Err(failure) => (failure.reason != Reason::HistoryLost).then_some(failure),
+        })
+        .await;
     assert!(failure.message.contains("dag_events.sql"), "{failure}");
     database
         .run("alter table dag_history alter created_on type timestamptz using created_on::timestamptz")
         .await;
-    let first = loop {
-        if let Ok(series) = counting.poll().await {
-            break series;
-        }
-    };
-    assert_eq!(new_failures(&first), [Some(0.0); 2]);
-    assert_eq!(new_failures(&counting.poll().await.unwrap()), [Some(1.0); 2]);
+    counting
+        .poll_until("the failure is counted", |polled| {
+            published.push(polled.ok()?);
+            (new_failures(published.last()?) == [Some(1.0); 2]).then_some(())
+        })
+        .await;
+    for (index, family) in [FINISHED, RUN].into_iter().enumerate() {
+        let values: Vec<f64> = published.iter().filter_map(|series| new_failures(series)[index]).collect();
+        assert_eq!(values.first(), Some(&0.0), "{family}: {values:?}");
+        assert_eq!(values.last(), Some(&1.0), "{family}: {values:?}");
+    }
 }

@@ -23,7 +23,7 @@ fn serve(database: &Database, folder: &Folder) -> Process {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_any_moment_it_has_counted_each_event_once_in_the_end() {
+async fn kill_at_any_moment_counts_each_event_once() {
     let mut database = new_database(Shape::New).await;
     let mut writers = Writers::new(&mut database).await;
     let mut random = StdRng::seed_from_u64(7);

@@ -7,7 +7,7 @@ use crate::events::new_database;
 use crate::support::databases::run;
 
 #[tokio::test]
-async fn what_a_long_transaction_writes_is_counted_when_it_commits_and_the_lag_shows_meanwhile() {
+async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let mut long = database.session().await;
@@ -43,7 +43,7 @@ async fn what_a_long_transaction_takes_back_is_never_counted() {
 }
 
 #[tokio::test]
-async fn a_transaction_open_at_the_start_is_not_counted_and_what_follows_is() {
+async fn transaction_open_at_start_is_not_counted_but_later_ones() {
     let mut database = new_database(Shape::New).await;
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;

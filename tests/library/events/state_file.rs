@@ -27,7 +27,7 @@ async fn a_restart_counts_what_happened_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_newer_file_is_kept_aside_and_counting_starts_anew() {
+async fn damaged_or_newer_state_file_is_kept_and_counting_restarts() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     for contents in ["", "{\"format\": 1, \"tot", "{\"format\": 3, \"whatever\": 3}", "\u{0}\u{0}\u{0}"] {
@@ -75,8 +75,7 @@ async fn histograms_begin_anew_with_other_bounds_and_counters_go_on() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_is_told_at_once_and_later_counts_nothing_that_a_restart_would_take_back()
- {
+async fn unwritable_state_file_fails_and_publishes_nothing() {
     let config = |flag: &str| counting::config("postgres://nobody@127.0.0.1:1/none", &[flag]);
     let error = Feed::new(&config("--state-file=/nowhere/at/all")).err().unwrap().to_string();
     assert!(error.contains("\"/nowhere/at/all\" cannot be written: No such file"), "{error}");

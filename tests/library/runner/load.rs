@@ -44,7 +44,7 @@ async fn a_slow_query_stretches_its_collectors_interval_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_query_beyond_its_time_fails_with_timeout_and_the_others_go_on() {
+async fn slow_query_times_out_and_others_continue() {
     let mut database = Database::new(Shape::New).await;
     slow_down(&mut database, "version", 30.0).await;
     let mut lanes = Lanes::start(&database.url, &["--collector.timeout=300ms"]);
@@ -83,7 +83,7 @@ async fn a_query_beyond_its_time_takes_none_with_it_that_came_before() {
 }
 
 #[tokio::test]
-async fn queues_are_found_though_every_collector_of_the_slow_lane_is_off() {
+async fn queues_are_found_with_all_slow_collectors_off() {
     let mut database = Database::new(Shape::New).await;
     add_orphan(&mut database).await;
     let off = COLLECTORS.iter().filter(|collector| collector.may_run_in(Lane::Slow));
@@ -105,7 +105,7 @@ async fn add_orphan(database: &mut Database) {
 }
 
 #[tokio::test]
-async fn queues_that_take_long_to_find_are_found_and_stretch_no_collectors_interval() {
+async fn slow_queue_census_stretches_no_collector_interval() {
     let mut database = Database::new(Shape::New).await;
     add_orphan(&mut database).await;
     // Both statements that find the names are within their time, together they are not.

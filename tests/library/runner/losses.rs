@@ -64,7 +64,7 @@ async fn a_session_ended_between_two_runs_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_query_that_always_ends_its_session_starves_no_other_collector() {
+async fn query_that_ends_its_session_starves_no_other() {
     let mut database = Database::new(Shape::New).await;
     // statistics, the first of the lane, reads dag.
     database

@@ -8,7 +8,7 @@ use crate::support::databases::{Database, furnished};
 use crate::support::lanes::{Lanes, successes};
 
 #[tokio::test]
-async fn there_are_two_connections_at_most_and_they_say_whose_they_are() {
+async fn at_most_two_connections_carry_the_exporters_name() {
     let mut database = Database::new(Shape::Mid).await;
     let mut lanes =
         Lanes::start(&database.url, &["--collector.interval=20ms", "--collector.slow-interval=20ms"]);
@@ -29,7 +29,7 @@ async fn there_are_two_connections_at_most_and_they_say_whose_they_are() {
 }
 
 #[tokio::test]
-async fn everything_that_is_sent_only_reads_and_every_transaction_is_ended() {
+async fn every_statement_only_reads_and_transactions_end() {
     let server = Server::start_with(&[
         ("log_statement", "all"),
         ("log_line_prefix", "[%a] "),

@@ -12,7 +12,7 @@ fn is_up(metrics: &crate::support::metrics::Metrics) -> bool {
 }
 
 #[tokio::test]
-async fn a_server_stopped_and_started_again_is_found_again_without_a_restart() {
+async fn restarted_server_is_found_without_exporter_restart() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     furnished(&url, Shape::New).await.close().await.unwrap();
@@ -59,7 +59,7 @@ async fn a_database_that_is_not_there_at_start_is_waited_for() {
 }
 
 #[tokio::test]
-async fn numbers_that_cannot_be_refreshed_vanish_and_the_count_of_series_with_them() {
+async fn stale_samples_are_withdrawn_with_their_series_count() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     furnished(&url, Shape::New).await.close().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 
 use crate::faults::signals::{processes, send};
 use crate::support::databases::{Database, SERVER, furnished, run};
@@ -45,19 +45,7 @@ async fn make_watcher(admin: &mut PgConnection) {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_at_the_start_is_waited_for() {
-    let (mut server, url) = furnished_server().await;
-    server.stop().unwrap();
-    let watch = Watch::of(Process::serve(&url, &Watch::flags(&[])), INTERVAL);
-    let metrics = watch.until_unavailable("Connection refused");
-    assert!(!metrics.has("marie_jobs") && !metrics.has("marie_database_info"));
-    server.start_again().unwrap();
-    assert!(watch.recovers().has("marie_jobs"));
-    watch.end();
-}
-
-#[tokio::test]
-async fn a_server_killed_and_started_again_is_found_and_its_old_numbers_are_withdrawn_meanwhile() {
+async fn killed_server_withdraws_numbers_and_is_found_again() {
     let (mut server, url) = furnished_server().await;
     let watch = Watch::serve(&url, &["--collector.stale-after=1s"]);
     let before = watch.metrics();
@@ -75,7 +63,7 @@ async fn a_server_killed_and_started_again_is_found_and_its_old_numbers_are_with
 }
 
 #[tokio::test]
-async fn a_transaction_that_a_kill_forgets_loses_no_event_to_whoever_gets_its_id() {
+async fn transaction_id_reused_after_kill_loses_no_event() {
     let (mut server, url) = furnished_server().await;
     let watch = Watch::serve(&url, &[]);
     // Its id is given out and nowhere written down.
@@ -145,7 +133,7 @@ async fn a_new_password_is_taken_from_the_file_at_the_next_connect() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_free_connection_is_unavailable_until_one_is_free() {
+async fn server_without_free_connection_is_unavailable() {
     let server = Server::start_with(&[("max_connections", "10")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = furnished(&url, Shape::New).await;
@@ -155,7 +143,9 @@ async fn a_server_without_a_free_connection_is_unavailable_until_one_is_free() {
 
     let mut crowd = Vec::new();
     // The exporter may be quicker than the crowd to take what it has lost.
+    let deadline = Instant::now() + Duration::from_secs(30);
     while terminate(&mut admin).await > 0 {
+        assert!(Instant::now() < deadline, "the exporter is always quicker");
         while let Ok(one) = PgConnection::connect(&url).await {
             crowd.push(one);
         }
@@ -165,32 +155,5 @@ async fn a_server_without_a_free_connection_is_unavailable_until_one_is_free() {
         one.close().await.unwrap();
     }
     watch.recovers();
-    watch.end();
-}
-
-#[tokio::test]
-async fn a_session_ended_in_mid_query_costs_its_collector_one_run() {
-    let mut database = Database::new(Shape::New).await;
-    database
-        .run(
-            "begin;
-             alter table version rename to version_rows;
-             create view version as select * from version_rows where (select true from pg_sleep(0.3));
-             commit",
-        )
-        .await;
-    let watch = Watch::serve(&database.url, &[]);
-    let in_mid_query = "select pg_terminate_backend(pid) from pg_stat_activity
-                        where datname = current_database() and application_name = 'marie-exporter'
-                            and state = 'active' and query like '%.version as v%'";
-    while sqlx::query(AssertSqlSafe(in_mid_query)).execute(&mut database.admin).await.unwrap().rows_affected()
-        == 0
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    let metrics = watch.recovers();
-    let failures = |labels: &[(&str, &str)]| metrics.count("marie_collector_failures_total", labels);
-    assert_eq!(failures(&[("collector", "scheduler"), ("reason", "unavailable")]), 1.0);
-    assert_eq!(failures(&[]), 1.0);
     watch.end();
 }

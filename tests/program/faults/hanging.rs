@@ -8,7 +8,7 @@ use marie_exporter::demo::shape::Shape;
 use sqlx::Connection as _;
 
 use crate::faults::signals::{processes, send};
-use crate::support::databases::{Database, furnished, run};
+use crate::support::databases::{Database, furnished};
 use crate::support::watch::Watch;
 
 /// Processes that do not run, and do again when this is dropped.
@@ -32,7 +32,7 @@ impl Drop for Stopped {
 }
 
 #[tokio::test]
-async fn a_server_that_is_stopped_and_continued_is_unavailable_meanwhile() {
+async fn suspended_server_is_unavailable_until_resumed() {
     let server = Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     furnished(&url, Shape::New).await.close().await.unwrap();
@@ -69,43 +69,4 @@ async fn dropped_statement_makes_connection_unusable() {
     tokio::time::timeout(Duration::from_millis(100), statement).await.unwrap_err();
     let next = connection.fetch_one(sqlx::query("select 1")).await.unwrap_err();
     assert!(next.message.contains("has not been answered"), "{next}");
-}
-
-#[tokio::test]
-async fn a_lock_on_job_fails_those_that_read_it_and_nobody_else() {
-    let database = Database::new(Shape::New).await;
-    let watch = Watch::serve(&database.url, &[]);
-    let mut session = database.session().await;
-    run(&mut session, "begin; lock table job in access exclusive mode").await;
-    for collector in ["statistics", "stuck", "sla"] {
-        watch.until_fails(collector, "lock");
-    }
-    let metrics = watch.metrics();
-    assert!(metrics.has("marie_jobs"), "the last numbers are kept for a while");
-    let queues = [("collector", "queues"), ("lane", "fast")];
-    assert_eq!(metrics.value("marie_collector_success", &queues), Some(1.0));
-    assert_eq!(metrics.count("marie_collector_failures_total", &queues), 0.0);
-    run(&mut session, "rollback").await;
-    watch.recovers();
-    watch.end();
-}
-
-#[tokio::test]
-async fn a_query_that_takes_too_long_is_given_up_until_it_is_fast_again() {
-    let mut database = Database::new(Shape::New).await;
-    let watch = Watch::serve(&database.url, &["--collector.timeout=500ms"]);
-    database
-        .run(
-            "begin;
-             alter table version rename to version_rows;
-             create view version as select * from version_rows where (select true from pg_sleep(60));
-             commit",
-        )
-        .await;
-    let metrics = watch.until_fails("scheduler", "timeout");
-    let stuck = [("collector", "stuck"), ("lane", "fast")];
-    assert_eq!(metrics.value("marie_collector_success", &stuck), Some(1.0));
-    database.run("begin; drop view version; alter table version_rows rename to version; commit").await;
-    watch.recovers();
-    watch.end();
 }
