@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_a_name_and_a_password_is_a_stranger_without_any_work() {
+    async fn malformed_credentials_are_denied_without_hashing() {
         let users = users(&[("alice", "ann", 4)]);
         let logins = Logins::new().unwrap();
         // No place is free, so a login that needs one is refused.
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_password_the_first_72_bytes_count_as_everywhere_with_bcrypt() {
+    async fn only_first_72_bytes_of_password_count() {
         let long = "x".repeat(72);
         let users = users(&[("alice", &long, 4)]);
         let logins = Logins::new().unwrap();

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn label_values_that_concatenate_to_the_same_text_stay_two_series() {
+    fn label_values_with_equal_concatenation_stay_apart() {
         let mut samples = Samples::new(&FAMILY);
         samples.insert(labels("extract", "er"), 1.0).unwrap();
         samples.insert(labels("extracter", ""), 2.0).unwrap();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn relabelling_sums_what_falls_together_and_drops_what_has_no_label() {
+    fn relabelling_sums_equal_labels_and_drops_missing_ones() {
         let mut samples = Samples::new(&FAMILY);
         for (queue, value) in [("a", 1.0), ("b", 2.0), ("c", 4.0)] {
             samples.insert(labels(queue, "created"), value).unwrap();

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_serves_by_what_it_begins_with_and_by_the_rows_that_it_holds() {
+    fn index_is_usable_by_its_first_columns_and_rows() {
         let completed = Index { table: "job", columns: &["completed_on"], predicate: None };
         let retried = Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") };
         let open =

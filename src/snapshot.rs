@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn both_lanes_parts_of_a_family_are_one_and_each_vanishes_in_its_time() {
+    async fn family_parts_of_both_lanes_merge_and_expire_apart() {
         let snapshot = Snapshot::default();
         let end = |seconds| Instant::now() + Duration::from_secs(seconds);
         snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end(30)).unwrap();

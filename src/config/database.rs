@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_application_name_is_the_exporters_unless_the_url_sets_one() {
+    fn application_name_is_the_exporters_unless_in_url() {
         for (url, name) in [
             ("postgresql://u:p%40ss@h/d", "marie-exporter"),
             ("postgres:///d?host=/run/postgresql&application_name=me", "me"),

@@ -110,7 +110,7 @@ fn defaults_are_those_of_the_documentation() {
 }
 
 #[test]
-fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+fn flag_beats_environment_beats_file_beats_default() {
     let flag = "--collector.interval 1s";
     let variable: &[_] = &[("MARIE_EXPORTER_COLLECTOR_INTERVAL", "2s")];
     let file = "collector.interval: 3s";
@@ -236,7 +236,7 @@ fn the_demo_has_a_rate() {
 }
 
 #[test]
-fn variables_that_kubernetes_gives_for_a_service_called_marie_exporter_mean_nothing() {
+fn kubernetes_service_variables_are_ignored() {
     let config = serve(
         "",
         &[

@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_that_is_gone_before_the_server_can_take_signals_leaves_nothing() {
+    fn owner_gone_before_server_takes_signals_leaves_nothing() {
         let binaries = Binaries::find().unwrap();
         let (folder, account) = make_folder().unwrap();
         fs::write(folder.path().join("settings.conf"), configuration(&[])).unwrap();

@@ -88,7 +88,7 @@ mod tests {
     static FAMILY: Family = Family::new("marie_test", Kind::Gauge, &["queue", "state"], "Jobs.");
 
     #[test]
-    fn quotes_backslashes_and_line_breaks_in_a_queue_name_are_escaped() {
+    fn special_characters_in_queue_name_are_escaped() {
         let mut samples = Samples::new(&FAMILY);
         samples.insert(vec!["a\"b\\c\nd".to_owned(), "created".to_owned()], 3.0).unwrap();
         let text = String::from_utf8(encode(&[samples], "From here.").unwrap()).unwrap();

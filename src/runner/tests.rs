@@ -28,7 +28,7 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 #[test]
-fn a_lane_has_turns_only_for_collectors_that_can_have_a_query_in_it() {
+fn lane_runs_only_collectors_with_a_query_in_it() {
     let names = |lane: &LaneTask| lane.turns.iter().map(|turn| turn.collector.name).collect::<Vec<_>>();
     let slow = names(&lane(Lane::Slow, &["--no-collector.retries"]));
     assert_eq!(slow, ["statistics", "throughput", "dags", "storage", "scheduler"]);
@@ -57,7 +57,7 @@ async fn turns_are_spread_over_the_interval_and_keep_to_their_grid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_load_budget_stretches_an_interval_to_cost_divided_by_budget() {
+async fn load_budget_stretches_interval_to_cost_by_budget() {
     let mut lane = lane(Lane::Fast, &["--collector.interval=15s", "--collector.load-budget=1%"]);
     assert_eq!(lane.reschedule(0, Some(seconds(0.1))), seconds(15.0));
     assert_eq!(lane.reschedule(0, Some(seconds(0.5))), seconds(50.0));
@@ -84,7 +84,7 @@ async fn a_pause_that_was_put_off_is_paid_by_pauses_twice_as_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_outs_between_successes_keep_to_the_budget_in_the_long_run() {
+async fn time_outs_between_successes_keep_to_the_budget() {
     let mut lane = lane(Lane::Slow, &["--collector.slow-interval=30s", "--collector.load-budget=1%"]);
     let (started, mut busy) = (Instant::now(), Duration::ZERO);
     for round in 0..200 {
@@ -101,7 +101,7 @@ async fn time_outs_between_successes_keep_to_the_budget_in_the_long_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pause_after_a_miss_doubles_up_to_the_interval_and_is_jittered() {
+async fn pause_after_a_miss_doubles_up_to_interval_with_jitter() {
     let mut lane = lane(Lane::Slow, &["--collector.interval=15s"]);
     let failure = Failure::new(Reason::Unavailable, "gone".to_owned());
     for expected in [1.0, 2.0, 4.0, 8.0, 15.0, 15.0] {

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_of_a_moment_follows_a_clock_that_is_set_and_no_other() {
+    fn moments_follow_a_wall_clock_that_is_set() {
         let origin = Instant::now();
         let after = |seconds| origin + Duration::from_secs(seconds);
         let mut clock = WallClock { origin, origin_unix: 1000.0 };

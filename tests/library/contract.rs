@@ -76,7 +76,7 @@ fn every_help_is_a_sentence_that_a_table_can_hold() {
 }
 
 #[test]
-fn every_collector_has_a_name_for_a_flag_and_says_what_it_is_about() {
+fn every_collector_has_a_flag_name_and_a_description() {
     for collector in COLLECTORS {
         assert!(collector.name.chars().all(|letter| letter.is_ascii_lowercase()), "{}", collector.name);
         assert!(!collector.about.is_empty() && !collector.about.ends_with('.'), "{}", collector.name);

@@ -16,3 +16,4 @@ mod documents;
 mod events;
 mod queries;
 mod runner;
+mod style;

@@ -83,7 +83,7 @@ fn a_file_that_says_nothing_leaves_all_open() {
 }
 
 #[test]
-fn what_is_not_supported_or_wrong_is_refused_with_its_key_and_line() {
+fn unsupported_key_is_refused_with_its_line() {
     let tls = "tls_server_config:\n  cert_file: c\n  key_file: k\n";
     let tls = |rest: &str| format!("{tls}  {rest}\n");
     for (text, expected) in [

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jobs_id_and_queue_stay_longest_and_nothing_is_wider_than_there_is_room() {
+    fn job_id_and_queue_stay_longest_and_all_fits() {
         for (room, headings) in [
             (0, vec!["JOB"]),
             (46, vec!["JOB"]),

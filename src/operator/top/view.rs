@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chosen_pane_scrolls_between_its_ends_also_when_it_shrinks() {
+    fn chosen_pane_scrolls_between_its_ends() {
         let mut view = View::new();
         assert_eq!(view.first_row(Pane::Queues, 100, 10), 0);
         for (key, first) in [

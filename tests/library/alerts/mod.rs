@@ -117,7 +117,7 @@ fn every_case_comes_out_as_it_says() {
 }
 
 #[test]
-fn every_alert_says_how_urgent_it_is_what_is_wrong_and_where_to_look() {
+fn every_alert_has_urgency_summary_and_links() {
     let dashboards = ["marie-overview", "marie-queue", "marie-dags-slas", "marie-exporter"];
     for (name, rules) in alerts() {
         let anchor = format!("/alerts/runbooks.md#{}", name.to_lowercase());
@@ -179,7 +179,7 @@ fn every_command_that_an_alert_or_a_runbook_names_is_one() {
 
 /// A list that only has them among others would mislead whoever pastes it.
 #[test]
-fn an_alert_whose_jobs_no_command_lists_names_none_and_its_runbook_begins_with_the_query() {
+fn alert_without_command_has_runbook_that_begins_with_query() {
     let is_of_jobs = |rule: &Rule| rule.annotations["summary"].contains("$labels.queue");
     let lacks_one = |rule: &Rule| is_of_jobs(rule) && !rule.annotations.contains_key("command");
     let mut without: BTreeSet<String> =
@@ -209,7 +209,7 @@ fn no_queues_name_can_end_the_word_that_it_stands_in() {
 }
 
 #[test]
-fn every_alert_has_a_case_that_fires_and_one_that_does_not_and_there_are_no_others() {
+fn every_alert_has_a_firing_and_a_quiet_case() {
     let expectations = expectations();
     let names = |fires: bool| -> BTreeSet<String> {
         let fitting = expectations.iter().filter(|case| case.exp_alerts.is_empty() != fires);

@@ -134,7 +134,7 @@ fn missing(
 }
 
 #[test]
-fn dashboards_and_rules_name_what_the_code_publishes_and_all_of_it() {
+fn dashboards_and_rules_use_exactly_the_published_names() {
     let misfits = misfits(&declared(), &dashboards(), &rules());
     assert!(misfits.is_empty(), "\n{}", misfits.join("\n"));
 }

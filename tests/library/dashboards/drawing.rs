@@ -35,7 +35,7 @@ fn a_logarithmic_axis_has_no_text_for_missing_values() {
 }
 
 #[test]
-fn an_alert_is_marked_where_it_starts_and_not_as_long_as_it_fires() {
+fn alert_annotation_marks_only_the_start() {
     for dashboard in dashboards() {
         let starts = dashboard.annotations().find(|one| one["name"] == "Firing alerts").unwrap();
         let firing = r#"ALERTS{alertname=~"Marie.*", alertstate="firing"}"#;

@@ -45,7 +45,7 @@ fn owns_a_server_until_it_is_killed() {
 }
 
 #[test]
-fn a_server_whose_owner_was_killed_leaves_neither_process_nor_folder() {
+fn server_of_killed_owner_leaves_no_process_or_folder() {
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args([OWNER_TEST, "--exact", "--ignored", "--nocapture"])
         .stdout(Stdio::null())
@@ -65,7 +65,7 @@ fn a_server_whose_owner_was_killed_leaves_neither_process_nor_folder() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_starts_again_on_the_same_port_with_the_same_data() {
+async fn stopped_server_restarts_on_same_port_with_same_data() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("kept").await.unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();

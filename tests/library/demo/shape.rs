@@ -24,7 +24,7 @@ async fn every_shape_installs_in_a_schema_with_an_ugly_name() {
 }
 
 #[tokio::test]
-async fn a_job_leaves_four_history_rows_and_its_dag_three_from_any_search_path() {
+async fn job_leaves_four_history_rows_and_its_dag_three() {
     let mut connection = connect_to_new_database("history").await;
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         shape.install(&mut connection, shape.name()).await.unwrap();

@@ -32,7 +32,7 @@ async fn wait_until_at_least(connection: &mut PgConnection, least: i64, query: &
 }
 
 #[tokio::test]
-async fn the_past_day_contains_every_state_and_what_is_due_for_clean_up() {
+async fn past_day_has_every_state_and_rows_due_for_cleanup() {
     let (mut connection, mut simulator) = new_scheduler("past", 10.0).await;
     simulator.past_day().await.unwrap();
 
@@ -142,7 +142,7 @@ async fn a_running_scheduler_finishes_fails_and_retries_jobs_in_order() {
 }
 
 #[tokio::test]
-async fn a_job_whose_worker_was_lost_is_taken_back_for_another_attempt() {
+async fn job_of_lost_worker_gets_another_attempt() {
     let (mut connection, mut simulator) = new_scheduler("recovery", 50.0).await;
     let running = tokio::spawn(async move { simulator.run(pending()).await });
     let lose = "with lost as (

@@ -55,7 +55,7 @@ async fn served(
 }
 
 #[tokio::test]
-async fn every_query_gives_just_the_families_and_labels_that_its_collector_declares() {
+async fn every_query_returns_only_declared_families_and_labels() {
     let mut filled: BTreeSet<&str> = BTreeSet::new();
     let mut prepared: BTreeSet<&str> = BTreeSet::new();
     for shape in Shape::ALL {

@@ -71,7 +71,7 @@ fn merged(texts: &[(Shape, Vec<String>)]) -> String {
 }
 
 #[tokio::test]
-async fn each_collector_publishes_exactly_this_text_on_the_four_shapes() {
+async fn each_collector_publishes_this_text_on_all_shapes() {
     let mut schedulers = Vec::new();
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape).await;

@@ -98,7 +98,7 @@ async fn each_table_but_job_can_be_missing() {
 }
 
 #[tokio::test]
-async fn each_column_of_job_that_the_page_does_not_name_can_be_missing() {
+async fn each_column_beyond_the_page_can_be_missing() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
         fill(&mut scheduler).await;

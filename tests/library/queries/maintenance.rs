@@ -95,7 +95,7 @@ async fn agrees_with_the_page(scheduler: &mut Scheduler, place: &str) {
 }
 
 #[tokio::test]
-async fn sums_over_our_series_are_what_the_maintenance_pages_queries_return() {
+async fn sums_over_series_equal_the_maintenance_page() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape).await;
         random::create_queues(&mut scheduler).await;

@@ -140,7 +140,7 @@ async fn the_limit_holds_though_no_queue_is_known() {
 }
 
 #[tokio::test]
-async fn a_threshold_of_its_own_holds_for_a_queue_that_is_not_known_yet() {
+async fn own_threshold_applies_to_a_queue_not_known_yet() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         let thresholds = [("four", 24), ("misspelt", 12)];

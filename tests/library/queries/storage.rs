@@ -89,7 +89,7 @@ async fn sizes_and_rows_are_those_of_all_partitions_together() {
 }
 
 #[tokio::test]
-async fn the_last_vacuum_is_that_of_the_partition_that_has_waited_longest() {
+async fn last_vacuum_is_of_the_longest_unvacuumed_partition() {
     let (url, mut connection) = database(Shape::Mid, "vacuum").await;
     let partitions: Vec<String> =
         sqlx::query_scalar("select relname::text from pg_class where relispartition and relkind = 'r'")

@@ -42,7 +42,7 @@ const HOUSES: [(&str, usize, usize); 10] = [
 type Fired = (String, String, String);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_on_call_is_told_of_each_trouble_and_of_nothing_else() {
+async fn each_trouble_and_nothing_else_reaches_on_call() {
     let pace = Pace::chosen();
     let mut town = Town::build(pace).await;
     let stack = Stack::start(pace, &town.ports());

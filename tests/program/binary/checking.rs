@@ -87,7 +87,7 @@ async fn the_grants_that_it_prints_are_just_those_that_are_lacking() {
 }
 
 #[tokio::test]
-async fn the_role_that_it_prints_has_rights_that_the_present_one_lacks() {
+async fn printed_role_has_the_rights_that_the_present_one_lacks() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(
@@ -107,7 +107,7 @@ async fn the_role_that_it_prints_has_rights_that_the_present_one_lacks() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_missing_is_advised_with_the_lane_that_it_is_missing_in() {
+async fn missing_index_is_advised_with_its_lane() {
     let mut database = Database::new(Shape::Mid).await;
     database.run(NO_INDEXES).await;
     let (code, report) = check_json(&database.url, &[]);
@@ -125,7 +125,7 @@ async fn an_index_that_is_missing_is_advised_with_the_lane_that_it_is_missing_in
 }
 
 #[tokio::test]
-async fn an_index_is_advised_for_a_query_that_does_not_end_for_want_of_it() {
+async fn index_is_advised_for_query_that_times_out() {
     let mut database = Database::new(Shape::Mid).await;
     database.run(NO_INDEXES).await;
     let url = database.reader("waiter").await;

@@ -96,7 +96,7 @@ async fn it_ends_while_clients_are_connected() {
 }
 
 #[tokio::test]
-async fn a_query_under_way_ends_with_its_own_time_out_when_the_exporter_is_gone() {
+async fn query_of_killed_exporter_ends_with_its_time_out() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(

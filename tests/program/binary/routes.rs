@@ -82,7 +82,7 @@ fn landing_page_works_below_any_path() {
 }
 
 #[tokio::test]
-async fn the_landing_page_shows_each_collector_its_state_and_its_error() {
+async fn landing_page_shows_each_collectors_state_and_error() {
     let mut database = Database::new(Shape::New).await;
     database.run("drop table version; create view version as select 1/0 as maintained_on, 1 as monitored_on, 1 as cron_on").await;
     let process = Process::serve(&database.url, &["--no-collector.sla"]);
@@ -125,7 +125,7 @@ async fn nothing_that_the_database_says_becomes_markup() {
 }
 
 #[tokio::test]
-async fn a_query_left_out_of_its_collector_is_on_the_page_and_a_denied_one_is_logged_once() {
+async fn omitted_query_is_on_page_and_denied_one_logged_once() {
     let mut database = Database::new(Shape::Mid).await;
     let url = database.reader("half_blind").await;
     database.run("revoke select on dag from half_blind").await;

@@ -55,7 +55,7 @@ fn an_address_that_is_taken_ends_it_with_1_and_is_named() {
 }
 
 #[test]
-fn a_state_file_that_cannot_be_written_ends_it_with_1_and_is_named() {
+fn unwritable_state_file_is_named_with_exit_code_1() {
     let file = "/nowhere/events.json";
     let flags = ["--web.listen-address=127.0.0.1:0", "--state-file", file];
     let ended = output(&[&["serve", "--database-url", NOWHERE], &flags[..]].concat());
@@ -66,7 +66,7 @@ fn a_state_file_that_cannot_be_written_ends_it_with_1_and_is_named() {
 }
 
 #[tokio::test]
-async fn it_serves_on_two_addresses_and_takes_what_the_environment_says() {
+async fn two_addresses_from_the_environment_are_served() {
     let database = Database::new(Shape::Mid).await;
     let mut command = command(&["serve", "--web.listen-address=127.0.0.1:0", "--web.listen-address=:0"]);
     command.env("DATABASE_URL", &database.url).env("MARIE_EXPORTER_COLLECTOR_INTERVAL", "200ms");

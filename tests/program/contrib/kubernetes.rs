@@ -26,7 +26,7 @@ fn pod() -> Value {
 }
 
 #[test]
-fn the_containers_command_starts_an_exporter_that_answers_the_probes_and_the_scrape() {
+fn container_command_answers_probes_and_scrape() {
     let folder = tempfile::tempdir().unwrap();
     let pod = pod();
     let container = &pod["containers"][0];

@@ -29,7 +29,7 @@ fn missing_in(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_manual_has_a_page_for_each_command_and_every_flag_of_serve() {
+fn manual_has_a_page_for_each_command_and_every_flag() {
     let folder = tempfile::tempdir().unwrap();
     let written = output(&["man", "--out", folder.path().to_str().unwrap()]);
     assert!(written.status.success(), "{}", text(&written.stderr));

@@ -40,7 +40,7 @@ fn the_units_exposure_is_what_the_readme_says() {
 }
 
 #[test]
-fn the_units_command_starts_the_exporter_with_every_setting_of_the_example() {
+fn unit_starts_exporter_with_every_example_setting() {
     let folder = tempfile::tempdir().unwrap();
     let settings: String = read(SETTINGS)
         .lines()

@@ -66,7 +66,7 @@ async fn dates_that_are_none(shape: Shape) {
 }
 
 #[tokio::test]
-async fn a_job_without_a_queue_is_in_no_queues_numbers_and_fails_nobody() {
+async fn job_without_queue_is_in_no_number_and_fails_nothing() {
     let mut database = Database::new(Shape::New).await;
     database
         .run("alter table job alter name drop not null; alter table job_history alter name drop not null")

@@ -14,7 +14,7 @@ fn rows() -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_million_jobs_that_arrive_at_once_are_none_before_all_after_and_one_event_each() {
+async fn jobs_inserted_at_once_appear_together_and_count_once() {
     let rows = rows();
     let server = Server::start_with(&[("shared_buffers", "512MB"), ("max_wal_size", "16GB")]).unwrap();
     let url = server.create_database("marie").await.unwrap();

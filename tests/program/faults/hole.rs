@@ -20,7 +20,7 @@ const FLAGS: [&str; 3] =
     ["--collector.interval=6s", "--collector.slow-interval=6s", "--collector.timeout=1s"];
 
 #[tokio::test]
-async fn a_proxy_that_stops_forwarding_is_no_answer_until_it_forwards_again() {
+async fn proxy_that_stops_forwarding_is_unavailable() {
     let database = Database::new(Shape::New).await;
     let proxy = Proxy::to(&database.url);
     let watch = Watch::of(Process::serve(&proxy.url, &Watch::flags(&FLAGS)), INTERVAL);
@@ -96,7 +96,7 @@ fn ip(arguments: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn packets_dropped_between_two_namespaces_are_no_answer_until_they_pass_again() {
+async fn dropped_packets_are_unavailable_until_they_pass() {
     let Some(namespace) = Namespace::new() else {
         eprintln!("not run: network namespaces cannot be made here");
         return;

@@ -28,7 +28,7 @@ async fn a_column_dropped_switches_off_what_reads_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn without_its_job_table_it_reads_the_others_and_finds_it_again_under_its_name() {
+async fn missing_job_table_leaves_others_and_is_found_again() {
     let mut database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
     database.run("alter table job rename to job_elsewhere").await;

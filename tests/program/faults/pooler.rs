@@ -150,7 +150,7 @@ fn all_is_well(watch: &Watch) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_without_prepared_statements_fails_loudly_until_it_is_said_in_the_url() {
+async fn pooler_without_prepared_statements_needs_url_setting() {
     let (server, pooler, _admin) = pooled(0).await;
     let neighbours = pooler.neighbours();
     let file = server.folder().join("url");
@@ -183,7 +183,7 @@ async fn a_pooler_without_prepared_statements_fails_loudly_until_it_is_said_in_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_a_pooler_without_prepared_statements_nothing_is_left_prepared() {
+async fn nothing_stays_prepared_behind_pooler() {
     let (server, pooler, _admin) = pooled(0).await;
     let neighbours = pooler.neighbours();
     let url = format!("{}?statement-cache-capacity=0", pooler.url);

@@ -46,7 +46,7 @@ fn is_in_recovery(metrics: &Metrics, answer: &str) -> bool {
 const FINISH: &str = "update job set state = 'completed', completed_on = now()";
 
 #[tokio::test]
-async fn a_promoted_standby_is_a_primary_from_then_on_and_counters_go_on() {
+async fn promoted_standby_is_primary_and_counters_continue() {
     let (primary, mut admin, standby) = replicated("30s").await;
     let watch = Watch::serve(&standby.url("marie"), &[]);
     assert!(is_in_recovery(&watch.metrics(), "true"));

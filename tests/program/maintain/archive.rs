@@ -66,7 +66,7 @@ fn without_generated(rows: &crate::maintain::scheduler::Rows) -> Vec<serde_json:
 }
 
 #[tokio::test]
-async fn a_failed_job_that_was_reset_keeps_its_dag_although_that_is_still_called_failed() {
+async fn reset_job_keeps_its_failed_dag() {
     let mut scheduler = Scheduler::new(Shape::Mid, 60, 0.1).await;
     let expected = scheduler.in_finished_dags("7 days", "true").await;
     let reset = scheduler.ids("select id from job where state = 'failed'").await;

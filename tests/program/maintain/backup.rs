@@ -28,7 +28,7 @@ fn pg_restore() -> PathBuf {
 }
 
 #[tokio::test]
-async fn what_was_purged_comes_back_from_the_backup_that_was_made_before() {
+async fn backup_restores_what_was_purged() {
     let mut scheduler = Scheduler::new(Shape::Mid, 40, 0.85).await;
     let before = scheduler.everything().await;
     let folder = folder();

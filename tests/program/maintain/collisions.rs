@@ -21,7 +21,7 @@ async fn meet(scheduler: &mut Scheduler) -> (String, usize) {
 }
 
 #[tokio::test]
-async fn what_is_there_is_kept_and_the_dag_stays_unless_it_is_to_be_replaced() {
+async fn archived_rows_are_kept_unless_replaced() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape, 40, 0.6).await;
         let expected = scheduler.in_finished_dags("7 days", "true").await;

@@ -41,7 +41,7 @@ async fn a_signal_at_the_question_is_a_no() {
 }
 
 #[tokio::test]
-async fn it_takes_the_schemas_name_and_then_everything_but_the_archive() {
+async fn truncating_all_needs_the_schema_name_and_spares_archive() {
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 30, 0.45).await;
         scheduler

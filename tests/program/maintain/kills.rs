@@ -33,7 +33,7 @@ async fn look(scheduler: &mut Scheduler, all: usize) {
 }
 
 #[tokio::test]
-async fn killed_at_random_it_loses_nothing_doubles_nothing_and_goes_on() {
+async fn random_kills_lose_and_double_nothing() {
     let mut dice = StdRng::seed_from_u64(6);
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 250, 0.7).await;

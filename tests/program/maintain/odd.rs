@@ -58,7 +58,7 @@ async fn whoever_may_see_only_a_part_of_the_rows_is_refused() {
 }
 
 #[tokio::test]
-async fn a_row_that_the_archive_does_not_take_is_named_and_keeps_nobody_else() {
+async fn row_refused_by_archive_is_named_and_blocks_no_other() {
     let mut scheduler = Scheduler::new(Shape::Page, 60, 0.13).await;
     let due = scheduler.in_finished_dags("7 days", "true").await;
     let (job, stays) = one(&mut scheduler, &due).await;
@@ -99,7 +99,7 @@ async fn one_id_in_two_queues_is_two_jobs() {
 }
 
 #[tokio::test]
-async fn what_others_forbid_to_delete_stays_and_what_they_lose_with_it_is_said() {
+async fn referenced_rows_stay_and_cascades_are_announced() {
     let mut scheduler = Scheduler::new(Shape::New, 60, 0.16).await;
     let due = scheduler.in_finished_dags("7 days", "true").await;
     let (job, stays) = one(&mut scheduler, &due).await;
@@ -122,7 +122,7 @@ async fn what_others_forbid_to_delete_stays_and_what_they_lose_with_it_is_said()
 }
 
 #[tokio::test]
-async fn a_dag_whose_deletion_nobody_records_stays_although_a_trigger_fires() {
+async fn dag_stays_when_its_deletion_is_not_recorded() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 30, 0.17).await;
         scheduler

@@ -19,7 +19,7 @@ const WENT_WRONG: &str = "exists (
 )";
 
 #[tokio::test]
-async fn dags_that_went_well_and_dags_that_did_not_are_purged_apart_and_whole() {
+async fn successful_and_failed_dags_are_purged_apart_and_whole() {
     for shape in Shape::ALL {
         for (outcome, age, flag, besides) in [
             ("completed", "7 days", "--older-than=7d", format!("not {WENT_WRONG}")),
@@ -53,7 +53,7 @@ async fn dags_that_went_well_and_dags_that_did_not_are_purged_apart_and_whole() 
 }
 
 #[tokio::test]
-async fn job_by_job_they_delete_what_the_maintenance_pages_statements_delete() {
+async fn purges_delete_the_jobs_that_the_page_deletes() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape, 80, 0.25).await;
         for (outcome, flag, page) in

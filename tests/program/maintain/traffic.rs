@@ -66,7 +66,7 @@ async fn disturb(mut session: PgConnection, first: u32, stop: Arc<AtomicBool>, d
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_and_no_unfinished_dag_is_touched_whatever_goes_on() {
+async fn traffic_loses_doubles_and_touches_nothing_unfinished() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 120, 0.8).await;
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));

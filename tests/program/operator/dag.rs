@@ -86,7 +86,7 @@ fn blockers(told: &Value) -> BTreeSet<(String, String, u64)> {
 }
 
 #[tokio::test]
-async fn each_cause_that_blocks_a_dag_is_told_once_with_the_jobs_that_wait() {
+async fn each_cause_that_blocks_a_dag_is_listed_once() {
     for shape in Shape::ALL {
         let mut database = scene(shape).await;
         let told = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
@@ -123,7 +123,7 @@ async fn each_cause_that_blocks_a_dag_is_told_once_with_the_jobs_that_wait() {
 }
 
 #[tokio::test]
-async fn where_the_table_of_dependencies_is_missing_the_jobs_lists_tell_the_same() {
+async fn missing_dependency_table_gives_the_same_answers() {
     let mut database = scene(Shape::New).await;
     let before = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
     let parents = asking::json(&database.url, &["jobs", "show", &id(4)]).await["parents"].clone();
@@ -169,7 +169,7 @@ async fn a_child_is_found_however_its_list_spells_the_id() {
 }
 
 #[tokio::test]
-async fn where_no_job_says_what_it_waits_for_what_needs_no_such_knowledge_is_told() {
+async fn missing_dependency_columns_leave_other_blockers() {
     let mut database = scene(Shape::Mid).await;
     database
         .run(
@@ -222,7 +222,7 @@ async fn what_is_not_there_is_said_to_be_missing() {
 }
 
 #[tokio::test]
-async fn of_a_huge_dag_a_table_shows_a_hundred_jobs_those_unfinished_first_and_json_all() {
+async fn huge_dag_table_shows_100_jobs_and_json_all() {
     let mut database = Database::new(Shape::New).await;
     let dag = id(DAG);
     database

@@ -310,7 +310,7 @@ async fn queues_are_listed_with_their_settings_and_unfinished_jobs() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_table_of_queues_the_refusal_says_what_shows_them() {
+async fn refusal_without_queue_table_names_another_command() {
     let database = filled(Shape::Page, 0.5).await;
     let error = asking::ask(&database.url, &["queues", "list"]).await.unwrap_err().to_string();
     let expected = "queues/list.sql: no table queue; marie-exporter stats shows the queues that hold jobs";

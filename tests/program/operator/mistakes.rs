@@ -26,7 +26,7 @@ async fn a_queue_that_is_not_there_is_no_good_news() {
 }
 
 #[tokio::test]
-async fn a_state_that_nobody_documented_is_neither_denied_nor_taken_for_another() {
+async fn undocumented_state_is_shown_as_it_is() {
     let mut database = Database::new(Shape::Page).await;
     let dag = "00000000-0000-4000-8000-000000000001";
     database
@@ -93,7 +93,7 @@ async fn unknown_states_rows_add_up() {
 }
 
 #[tokio::test]
-async fn half_of_a_list_on_a_full_disk_is_a_failure_and_a_reader_who_leaves_is_none() {
+async fn full_disk_fails_but_closed_pipe_does_not() {
     let database = filled(Shape::Mid, 0.25).await;
     let list = ["jobs", "list", "--format=csv", "--database-url", &database.url];
     let full = || OpenOptions::new().write(true).open("/dev/full");

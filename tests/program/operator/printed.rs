@@ -100,7 +100,7 @@ async fn json_and_csv_hold_every_name_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_table_has_a_line_for_each_row_and_nothing_that_steers_a_terminal() {
+async fn table_has_a_line_a_row_and_no_control_characters() {
     let database = hostile().await;
     let last = id(hostile_names().len() - 1);
     for (words, lines) in [
@@ -206,7 +206,7 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
 }
 
 #[tokio::test]
-async fn times_are_printed_in_the_time_zone_that_is_asked_for_summer_and_winter() {
+async fn times_are_printed_in_the_chosen_zone_all_year() {
     let mut database = Database::new(Shape::Page).await;
     for (number, created) in [(2, "2026-07-01 12:00:00.5+00"), (1, "2026-12-01 12:00:00+00")] {
         let insert = format!(

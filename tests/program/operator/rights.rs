@@ -48,7 +48,7 @@ async fn the_exporters_own_role_can_do_all_but_look_into_payloads() {
 }
 
 #[tokio::test]
-async fn a_role_of_an_older_exporter_is_told_what_to_grant_and_shown_the_rest() {
+async fn older_role_is_told_missing_grants_and_shown_the_rest() {
     let mut database = filled(Shape::New, 0.5).await;
     let url = granted(&mut database, "operator_of_old").await;
     database.run("revoke select (dependencies) on job from operator_of_old").await;

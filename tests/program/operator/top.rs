@@ -52,7 +52,7 @@ async fn it_shows_every_shapes_queues_and_jobs_until_q_is_pressed() {
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_it_keeps_its_numbers_and_recovers_by_itself() {
+async fn top_keeps_numbers_during_outage_and_recovers() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     furnished(&url, Shape::New).await;
@@ -123,7 +123,7 @@ async fn it_needs_a_terminal_and_a_time_zone_that_there_is() {
 
 /// A query that keeps the database busy for 0.2 s may run every 2 s where a tenth of the time is allowed.
 #[tokio::test]
-async fn it_asks_no_oftener_than_the_load_budget_allows_whatever_is_pressed() {
+async fn pressed_keys_do_not_exceed_the_load_budget() {
     let mut database = Database::new(Shape::New).await;
     database
         .run("create function slow() returns text language plpgsql as $$ begin perform pg_sleep(0.2); return 'active'; end $$;

@@ -80,7 +80,7 @@ async fn a_thousand_scrapers_at_once_all_get_whole_answers() {
 }
 
 #[tokio::test]
-async fn connections_that_ask_nothing_cost_little_and_are_forgotten_when_they_go() {
+async fn idle_connections_cost_little_and_are_released() {
     let (_database, process, address) = exporter().await;
     let mut idle = Vec::new();
     let wanted = if is_full() { 10_000 } else { 800 };
@@ -105,7 +105,7 @@ async fn connections_that_ask_nothing_cost_little_and_are_forgotten_when_they_go
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scrape_under_way_is_answered_in_full_though_it_is_told_to_end() {
+async fn running_scrape_is_completed_during_shutdown() {
     let mut database = Database::new(Shape::New).await;
     // More than fits into the buffers between the two.
     database

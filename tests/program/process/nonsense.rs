@@ -60,7 +60,7 @@ fn answer(address: &str, request: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn whatever_is_sent_is_answered_or_closed_and_never_fails_the_exporter() {
+async fn random_requests_are_answered_or_closed() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     eprintln!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);

@@ -166,7 +166,7 @@ async fn the_queues_are_read_by_the_columns_that_are_said() {
 }
 
 #[tokio::test]
-async fn the_rights_are_the_columns_of_all_queries_and_follow_no_right_that_we_have() {
+async fn grants_are_the_columns_of_all_queries() {
     for shape in Shape::ALL {
         let mut reader = Reader::new(shape).await;
         let needed = Rights::needed(&reader.schema);

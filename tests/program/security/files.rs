@@ -102,7 +102,7 @@ impl Files {
 }
 
 #[test]
-fn whatever_is_in_the_configuration_file_it_is_understood_or_refused_in_good_words() {
+fn any_configuration_file_is_accepted_or_refused_clearly() {
     Files::new().go_through(&SETTINGS, |path| {
         let arguments =
             [OsString::from("marie-exporter"), "serve".into(), "--config.file".into(), path.into()];
@@ -115,7 +115,7 @@ fn whatever_is_in_the_configuration_file_it_is_understood_or_refused_in_good_wor
 }
 
 #[test]
-fn whatever_is_in_the_web_configuration_it_is_understood_or_refused_in_good_words() {
+fn any_web_configuration_is_accepted_or_refused_clearly() {
     Files::new().go_through(&WEB, |path| match Access::load(Some(path)) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{error} {error:?}")),

@@ -72,7 +72,7 @@ async fn a_queue_of_any_name_is_published_under_it() {
 }
 
 #[tokio::test]
-async fn a_queue_whose_name_is_too_long_for_a_label_is_a_part_of_other() {
+async fn queue_with_too_long_name_counts_as_other() {
     for shape in [Shape::Mid, Shape::New] {
         let mut database = Database::new(shape).await;
         let longest = "ä".repeat(LONGEST);

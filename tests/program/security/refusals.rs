@@ -118,7 +118,7 @@ async fn texts(database: &mut Database, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_kind_of_write_is_refused_also_where_the_session_may_write() {
+async fn each_write_is_refused_even_in_writable_session() {
     for shape in [Shape::Old, Shape::New] {
         let mut database = Database::new(shape).await;
         let url = grant(&mut database, &format!("harmless_{}", shape.name()), &[]).await;

@@ -78,7 +78,7 @@ async fn it_can_do_all_that_the_exporter_needs_on_every_shape() {
 }
 
 #[tokio::test]
-async fn one_that_could_read_more_is_told_so_and_loses_it_by_the_same_command() {
+async fn role_that_can_read_more_is_warned_and_revoked() {
     let mut database = Database::new(Shape::Mid).await;
     let url = database.reader("marie_exporter").await;
     let besides = check(&url, &[])["database"]["readable_besides"].to_string();
@@ -100,7 +100,7 @@ async fn one_that_could_read_more_is_told_so_and_loses_it_by_the_same_command() 
 }
 
 #[tokio::test]
-async fn sessions_that_the_network_has_swallowed_do_not_fill_up_its_limit() {
+async fn sessions_lost_in_the_network_do_not_fill_role_limit() {
     let mut database = Database::new(Shape::New).await;
     // Whoever has the role from an older release gets the same by the same command.
     for _ in 0..2 {

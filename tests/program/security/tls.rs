@@ -163,7 +163,7 @@ async fn each_mode_encrypts_and_believes_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_and_only_the_right_one_is_believed() {
+async fn only_the_right_client_certificate_is_accepted() {
     SECURED.prepare().await;
     for (parameters, expected) in [
         ("sslcert=$/certified.crt&sslkey=$/certified.key", Ok(true)),
@@ -179,7 +179,7 @@ async fn a_client_certificate_is_shown_and_only_the_right_one_is_believed() {
 }
 
 #[tokio::test]
-async fn without_tls_on_the_server_only_those_connect_who_can_do_without() {
+async fn server_without_tls_accepts_only_optional_tls() {
     for (mode, expected) in [
         ("disable", Ok(false)),
         ("prefer", Ok(false)),

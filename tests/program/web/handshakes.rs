@@ -48,7 +48,7 @@ async fn only_the_configured_versions_are_spoken() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_right_authority_is_asked_for_as_configured() {
+async fn client_certificate_is_requested_as_configured() {
     let stranger = Authority::new();
     for (policy, without, with) in [
         ("client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert", false, true),
@@ -80,7 +80,7 @@ async fn http_1_1_is_agreed_on_and_who_speaks_no_tls_gets_nothing() {
 }
 
 #[tokio::test]
-async fn two_hundred_unfinished_handshakes_delay_nobody_and_are_closed() {
+async fn unfinished_handshakes_delay_no_scrape_and_are_closed() {
     let exporter = Exporter::serve(TLS);
     let client = Client::trusting(&exporter.authority);
     let began = Instant::now();

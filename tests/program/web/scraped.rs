@@ -8,7 +8,7 @@ use crate::web::certificates::Authority;
 use crate::web::exporter::{Exporter, HASH, PASSWORD, TLS, users};
 
 #[test]
-fn prometheus_scrapes_with_the_password_or_the_certificate_and_not_without() {
+fn prometheus_needs_password_or_certificate() {
     let with_password = Exporter::serve(&format!("{TLS}{}", users("prometheus", &HASH)));
     let required = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}";
     let with_certificate = Exporter::serve(&TLS.replace('}', required));

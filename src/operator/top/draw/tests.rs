@@ -81,7 +81,7 @@ fn eighty_columns_and_twenty_four_lines_hold_all_of_it() {
 }
 
 #[test]
-fn in_sixty_columns_and_twenty_lines_each_pane_shows_three_whole_rows() {
+fn each_pane_shows_three_rows_in_60_columns_by_20_lines() {
     let now = Instant::now();
     let picture = picture(60, 20, &many(now), &mut View::new(), now + Duration::from_secs(4));
     let text = picture.join("\n");
