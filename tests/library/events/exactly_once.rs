@@ -8,7 +8,7 @@ use marie_exporter::events::SliceSize;
 use rand::RngExt;
 
 use crate::events::counting::{Counting, Folder, falls};
-use crate::events::new_database;
+use crate::events::new_busy_database;
 use crate::events::truth::{differences, ends, truth};
 use crate::events::writers::Writers;
 
@@ -17,7 +17,7 @@ const STEPS: usize = 80;
 
 /// How often a step is followed by a poll, and how many rows that reads at once.
 async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
-    let mut database = new_database(shape).await;
+    let mut database = new_busy_database(shape).await;
     let mut writers = Writers::new(&mut database).await;
     let (mut events, mut late) = (0.0, 0);
     for seed in seeds {
@@ -65,7 +65,7 @@ async fn on_the_new_shape_every_event_is_counted_once() {
 /// The process dies at random points, in the middle of polls too, and its successor goes on from the file.
 #[tokio::test]
 async fn a_process_that_dies_at_any_point_loses_and_doubles_nothing() {
-    let mut database = new_database(Shape::New).await;
+    let mut database = new_busy_database(Shape::New).await;
     let mut writers = Writers::new(&mut database).await;
     let folder = Folder::new();
     let mut deaths = 0;

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::events::counting::{Folder, PATIENCE};
-use crate::events::new_database;
+use crate::events::new_busy_database;
 use crate::events::truth::{ends, truth};
 use crate::events::writers::Writers;
 use crate::support::databases::Database;
@@ -24,7 +24,7 @@ fn serve(database: &Database, folder: &Folder) -> Process {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_at_any_moment_counts_each_event_once() {
-    let mut database = new_database(Shape::New).await;
+    let mut database = new_busy_database(Shape::New).await;
     let mut writers = Writers::new(&mut database).await;
     let mut random = StdRng::seed_from_u64(7);
     let folder = Folder::new();

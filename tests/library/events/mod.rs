@@ -21,9 +21,16 @@ use once_cell::sync::Lazy;
 
 use crate::support::databases::Database;
 
-/// A server for these tests alone, because a transaction open in any database delays the counting of events.
-static SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
+/// The tests whose transactions stay open. One that is open in any database delays the counting of events in all.
+static BUSY_SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
+
+/// The other tests of events.
+static QUIET_SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
 
 async fn new_database(shape: Shape) -> Database {
-    Database::on(&SERVER, shape).await
+    Database::on(&QUIET_SERVER, shape).await
+}
+
+async fn new_busy_database(shape: Shape) -> Database {
+    Database::on(&BUSY_SERVER, shape).await
 }

@@ -3,12 +3,12 @@
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{Counting, FINISH, counted_until, sum};
-use crate::events::new_database;
+use crate::events::new_busy_database;
 use crate::support::databases::run;
 
 #[tokio::test]
 async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
-    let mut database = new_database(Shape::New).await;
+    let mut database = new_busy_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;
@@ -32,7 +32,7 @@ async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
 
 #[tokio::test]
 async fn what_a_long_transaction_takes_back_is_never_counted() {
-    let mut database = new_database(Shape::New).await;
+    let mut database = new_busy_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;
@@ -44,7 +44,7 @@ async fn what_a_long_transaction_takes_back_is_never_counted() {
 
 #[tokio::test]
 async fn transaction_open_at_start_is_not_counted_but_later_ones() {
-    let mut database = new_database(Shape::New).await;
+    let mut database = new_busy_database(Shape::New).await;
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;
     let mut counting = Counting::start(&database).await;
@@ -58,7 +58,7 @@ async fn transaction_open_at_start_is_not_counted_but_later_ones() {
 /// `pg_dump` and the like hold nothing up.
 #[tokio::test]
 async fn a_transaction_that_only_reads_holds_nothing_up() {
-    let mut database = new_database(Shape::New).await;
+    let mut database = new_busy_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let mut reader = database.session().await;
     run(&mut reader, "begin isolation level repeatable read; select count(*) from job").await;

@@ -1,6 +1,7 @@
 //! Histories whose rows are written again: by a rewrite of the table, a reload, a restore, a copy. None of these rows is
 //! a new event, and what happens afterwards is counted.
 
+use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{Counting, FINISH, Folder, Series, falls, sum};
@@ -23,6 +24,14 @@ async fn old_events(database: &mut Database) {
              from (select now() - interval '1 day' * days as at from generate_series(5, 1, -1) as days) as past",
         )
         .await;
+}
+
+/// A database on a server of its own. A transaction that another test leaves open when a history is rewritten would
+/// lose the events that wait.
+async fn undisturbed_database() -> (Server, Database) {
+    let server = Server::start().unwrap();
+    let database = Database::on(&server, Shape::New).await;
+    (server, database)
 }
 
 /// One finish of a job and one of a DAG, as their triggers record them.
@@ -216,7 +225,7 @@ async fn history_restored_into_empty_table_is_not_counted() {
 
 #[tokio::test]
 async fn finish_behind_open_transaction_outlives_rewrite() {
-    let mut database = new_database(Shape::New).await;
+    let (_server, mut database) = undisturbed_database().await;
     let folder = Folder::new();
     old_events(&mut database).await;
     let mut feeds = Feeds::start(&mut database, &folder).await;
@@ -240,7 +249,7 @@ async fn finish_behind_open_transaction_outlives_rewrite() {
 /// Nothing but their rows tells that partitions were written again, and these look the same at each poll.
 #[tokio::test]
 async fn rewrite_of_partitions_is_told_once() {
-    let mut database = new_database(Shape::New).await;
+    let (_server, mut database) = undisturbed_database().await;
     old_events(&mut database).await;
     let of = |what: &str| REWRITES.iter().find(|(name, _)| *name == what).unwrap().1;
     rewrite(&mut database, "job_history", of("conversion to partitions")).await;
