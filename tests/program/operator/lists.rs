@@ -1,9 +1,7 @@
 //! Each list against the maintenance page's own SQL where that is right, on the same random tables.
 
-use std::collections::BTreeMap;
-
 use marie_exporter::demo::shape::Shape;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::operator::asking;
@@ -11,7 +9,7 @@ use crate::support::databases::Database;
 use crate::support::random_tables::filled;
 
 /// The rows of a query as JSON.
-async fn rows(database: &mut Database, sql: &str) -> Vec<Value> {
+pub(crate) async fn rows(database: &mut Database, sql: &str) -> Vec<Value> {
     let statement = AssertSqlSafe(format!("select to_json(oracle)::text from ({sql}) as oracle"));
     let rows = sqlx::query(statement).persistent(false).fetch_all(&mut database.admin).await;
     let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -22,7 +20,7 @@ async fn ids(database: &mut Database, sql: &str) -> Vec<Value> {
     rows(database, sql).await.into_iter().map(|row| row["id"].clone()).collect()
 }
 
-fn sorted(mut values: Vec<Value>) -> Vec<String> {
+pub(crate) fn sorted(mut values: Vec<Value>) -> Vec<String> {
     values.sort_by_key(Value::to_string);
     values.into_iter().map(|value| value.to_string()).collect()
 }
@@ -39,7 +37,7 @@ async fn same(database: &mut Database, words: &[&str], oracle: &str) {
 }
 
 /// Each shape, each with a seed of its own.
-async fn everywhere(check: impl AsyncFn(Shape, &mut Database)) {
+pub(crate) async fn everywhere(check: impl AsyncFn(Shape, &mut Database)) {
     for (shape, seed) in Shape::ALL.into_iter().zip([0.25, 0.5, 0.75, 0.125]) {
         check(shape, &mut filled(shape, seed).await).await;
     }
@@ -184,64 +182,6 @@ async fn stuck_failed_and_retrying_jobs_are_those_of_their_states() {
             &format!("select * from job where state = 'retry' order by {order}"),
         )
         .await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_statistics_are_the_pages() {
-    everywhere(async |_, database| {
-        let ours = asking::json(&database.url, &["stats"]).await;
-        let mut by_state: BTreeMap<String, i64> = BTreeMap::new();
-        for row in ours.as_array().unwrap() {
-            let states =
-                row.as_object().unwrap().iter().filter(|(name, _)| *name != "queue" && *name != "total");
-            let mut total = 0;
-            for (state, count) in states {
-                *by_state.entry(state.clone()).or_default() += count.as_i64().unwrap();
-                total += count.as_i64().unwrap();
-            }
-            assert_eq!(row["total"], total, "{row}");
-        }
-        by_state.retain(|_, count| *count > 0);
-        let page =
-            rows(database, "select state::text as state, count(*) as count from job group by state").await;
-        let page: BTreeMap<String, i64> = page
-            .iter()
-            .map(|row| (row["state"].as_str().unwrap().to_owned(), row["count"].as_i64().unwrap()))
-            .collect();
-        assert_eq!(by_state, page);
-        let queues = rows(database, "select name as queue, count(*) as total from job group by name").await;
-        let ours: Vec<Value> = ours.as_array().unwrap().clone();
-        let ours = ours.iter().map(|row| json!({"queue": row["queue"], "total": row["total"]})).collect();
-        assert_eq!(sorted(ours), sorted(queues));
-
-        let retries = "select name as queue, count(*) as jobs, round(avg(retry_count), 2) as average_retries,
-            max(retry_count) as most_retries from job where retry_count > 0 group by name";
-        let retries = rows(database, retries).await;
-        let ours = asking::json(&database.url, &["stats", "retries"]).await.as_array().unwrap().clone();
-        assert_eq!(sorted(ours), sorted(retries));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_throughput_is_the_pages_with_the_idle_hours_between() {
-    everywhere(async |_, database| {
-        // The latter's hours begin half past ours.
-        for zone in ["UTC", "Asia/Kolkata"] {
-            database.run(&format!("set timezone = '{zone}'")).await;
-            let page = "select date_trunc('hour', completed_on) as hour, count(*) as completed from job
-                where state = 'completed' and completed_on > now() - interval '24 hours'
-                group by date_trunc('hour', completed_on) order by hour";
-            let busy = rows(database, page).await;
-            let ours = asking::json(&database.url, &["stats", "throughput", "--timezone", zone]).await;
-            let ours = ours.as_array().unwrap();
-            assert_eq!(ours.len(), 25);
-            let ours: Vec<Value> = ours.iter().filter(|hour| hour["completed"] != 0).cloned().collect();
-            assert!(busy.len() > 5);
-            assert_eq!(ours, busy, "{zone}");
-        }
     })
     .await;
 }
