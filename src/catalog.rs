@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use self::census::Census;
 use crate::config::Config;
-use crate::database::{Failure, Reason, Run, Session};
+use crate::postgres::{Failure, Reason, Run, Session};
 use crate::queues::{self, LONGEST, MOST_BYTES, QueueCensus, Queues};
 use crate::schema::Schema;
 

@@ -14,7 +14,7 @@ use sqlx::Row;
 use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, ROLE};
-use crate::database::{Failure, Reason, Run, Session};
+use crate::postgres::{Failure, Reason, Run, Session};
 use crate::division;
 use crate::queues::{QueueCensus, Queues};
 use crate::rights::{self, Excess, Rights};
@@ -160,7 +160,7 @@ pub async fn check(config: &Config) -> Report {
         report.error = Some(failure.message);
     }
     session.close().await;
-    report.warnings = crate::database::warnings();
+    report.warnings = crate::postgres::warnings();
     report
 }
 

@@ -16,7 +16,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 
 use self::samples::{publishable, samples};
 use crate::config::Config;
-use crate::database::{Failure, Reason, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::family::{Family, Samples};
 use crate::queues::{self, Queues};
 use crate::schema::{Index, Lack, Need, Schema};

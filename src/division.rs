@@ -13,7 +13,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::collector::{Context, Division, Query};
-use crate::database::{Failure, Reason, Run, Session};
+use crate::postgres::{Failure, Reason, Run, Session};
 use crate::schema::Schema;
 use crate::schema::queue_partitions::QueuePartition;
 

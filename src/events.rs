@@ -37,7 +37,7 @@ pub use self::state_file::StateFileError;
 use crate::collector::{Answer, Collector, Context, Division, Pace, Query, SqlFile};
 use crate::collectors::optional;
 use crate::config::Config;
-use crate::database::{Failure, Reason, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
 
 pub static COLLECTOR: Collector = Collector {

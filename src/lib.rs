@@ -21,10 +21,10 @@ pub mod collector;
 pub mod collectors;
 pub mod config;
 pub mod dashboards;
-pub mod database;
+pub mod postgres;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod display_text;
+pub mod terminal;
 pub mod division;
 pub mod events;
 pub mod family;

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use self::console::Console;
 use self::writer::Writer;
 use crate::config::{Config, Maintenance};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::shutdown::ends;
 
 /// Carries out one maintaining command until it is done or `shutdown` turns true. The statement that runs then is

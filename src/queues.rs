@@ -12,7 +12,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, Row};
 
 use crate::config::QueuesConfig;
-use crate::database::{Connection, Failure};
+use crate::postgres::{Connection, Failure};
 use crate::schema::{Need, Schema};
 
 /// The label that holds `job.name`.

@@ -26,7 +26,7 @@ use crate::catalog::Catalog;
 use crate::collector::{Answer, Collector, Context, Lane};
 use crate::collectors::COLLECTORS;
 use crate::config::Config;
-use crate::database::{Failure, Run};
+use crate::postgres::{Failure, Run};
 use crate::events::{self, Feed};
 use crate::queues::Queues;
 use crate::schema::Schema;

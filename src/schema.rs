@@ -25,7 +25,7 @@ pub use self::need::{Index, Lack, Need};
 pub use self::states::UNFINISHED_STATES;
 pub use self::trust::Untrusted;
 use crate::config::SchemaName;
-use crate::database::{Connection, Failure, Reason};
+use crate::postgres::{Connection, Failure, Reason};
 
 /// The tables that statements name. Nothing else in the schema is looked at: a role that may create tables there
 /// could otherwise make the look arbitrarily expensive.

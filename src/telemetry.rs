@@ -25,7 +25,7 @@ use self::families::{
 use self::wall_clock::WallClock;
 use crate::collector::{Collector, Lane};
 use crate::collectors::COLLECTORS;
-use crate::database::Reason;
+use crate::postgres::Reason;
 use crate::family::Family;
 use crate::schema::Schema;
 

@@ -94,7 +94,7 @@ async fn prepare(connection: &mut PgConnection, url: &str) -> anyhow::Result<Sch
     .execute(&mut *connection)
     .await?;
     let name: SchemaName = "marie_scheduler".parse().map_err(anyhow::Error::msg)?;
-    let mut session = marie_exporter::database::Connection::new(PgConnection::connect(url).await?);
+    let mut session = marie_exporter::postgres::Connection::new(PgConnection::connect(url).await?);
     Ok(Schema::read(&mut session, &name).await?)
 }
 

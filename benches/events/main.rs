@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use marie_exporter::collector::Context;
 use marie_exporter::config::{self, Config};
-use marie_exporter::database::Session;
+use marie_exporter::postgres::Session;
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::events::Feed;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use marie_exporter::collector::{Context, Lane};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::database::Session;
+use marie_exporter::postgres::Session;
 use marie_exporter::demo::server::Server;
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;

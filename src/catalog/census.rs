@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::collector::{Context, Division, Pace, Query, SqlFile};
 use crate::config::Config;
-use crate::database::{Failure, Session};
+use crate::postgres::{Failure, Session};
 use crate::division;
 use crate::queues::{self, QueueCensus, Queues};
 use crate::schema::Schema;

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use super::{Advice, Outcome, QueryReport};
 use crate::collector::Query;
 use crate::config::quote_identifier;
-use crate::database::{Failure, Reason, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
 
 /// What the names of our indexes begin with.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::display_text::{MESSAGE_LIMIT, escaped, escaped_lines};
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped, escaped_lines};
 
 use super::{Advice, CollectorReport, Database, Outcome, Report};
 

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use super::{Context, Query, StandIn, by_queue, optional};
-use crate::database::{Failure, Reason, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Need, Schema};
 
 impl Query {

@@ -11,7 +11,7 @@ use sqlx::{Arguments, Row};
 
 use super::{Parents, Stop, Transactions, slices};
 use crate::collector::{Context, Division, Pace, Query, SqlFile};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 
 /// The most unfinished DAGs that are kept in memory, 16 bytes each.

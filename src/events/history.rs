@@ -6,7 +6,7 @@ use sqlx::Row;
 use super::position::{Next, Span};
 use super::rows::{self, Rows};
 use crate::collector::Query;
-use crate::database::{Failure, Reason, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::schema::Schema;
 
 /// `job_history` and `dag_history`, in this order wherever both are meant.

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 use sqlx::{Postgres, Row};
 
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// A row of a history that is an event.
 #[derive(Debug, Clone, PartialEq)]

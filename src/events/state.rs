@@ -9,7 +9,7 @@ use super::rows::{Event, Rows};
 use super::state_file::Identity;
 use super::totals::Totals;
 use super::watermark::Watermark;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// Transaction ids are compared by their lower 32 bits, half of which are the future.
 const FARTHEST: u64 = 1 << 30;

@@ -10,7 +10,7 @@ use super::plan::{Criteria, Ended};
 use super::references::References;
 use super::writer::Writer;
 use crate::config::{Archive, Config, SchemaName, quote_identifier};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 
 pub(super) async fn archive(

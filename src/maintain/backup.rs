@@ -16,8 +16,8 @@ use tracing::info;
 
 use super::console::Console;
 use crate::config::{Config, DatabaseConfig};
-use crate::database::{Failure, Reason, Session, connect};
-use crate::display_text::escaped_lines;
+use crate::postgres::{Failure, Reason, Session, connect};
+use crate::terminal::escape::escaped_lines;
 use crate::schema::Schema;
 use crate::shutdown::ends;
 

@@ -11,7 +11,7 @@ use super::disposal::{Disposal, Taken};
 use super::plan::{Criteria, Plan, Unit};
 use super::retry::{BATCH, retried};
 use super::writer::Writer;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// The least that is left to others between two batches.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@ use sqlx::Row;
 
 use super::writer::Writer;
 use crate::config::{SchemaName, quote_identifier};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// The columns of a table that are stored as they were written.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::display_text::escaped_lines;
+use crate::terminal::escape::escaped_lines;
 
 /// The terminal, or what stands in for it.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use super::estimate::ForeignKeys;
 use super::plan::{Criteria, Plan, Unit};
 use super::references::References;
 use super::writer::Writer;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::{Need, Schema};
 
 /// Where jobs go, and what becomes of their DAGs.

@@ -13,7 +13,7 @@ use super::batches::PAUSE;
 use super::references::References;
 use super::report::counted;
 use super::writer::Writer;
-use crate::database::Failure;
+use crate::postgres::Failure;
 
 /// Jobs a second that one batch after the other takes, pauses included: `cargo bench --bench archive` measured 5,600 on
 /// two cores.

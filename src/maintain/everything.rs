@@ -16,8 +16,8 @@ use super::report;
 use super::retry::{TABLES, changed};
 use super::writer::Writer;
 use crate::config::{Config, Destruction, quote_identifier};
-use crate::database::{Failure, Reason};
-use crate::display_text::escaped;
+use crate::postgres::{Failure, Reason};
+use crate::terminal::escape::escaped;
 
 /// How long the locks on all tables may take together. Each lock has a time-out of its own, but those that are
 /// already held keep others waiting meanwhile.

@@ -16,7 +16,7 @@ use super::plan::count;
 use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::config::{Config, PurgeHistory};
-use crate::database::Failure;
+use crate::postgres::Failure;
 use crate::operator::listing::{Column, Rows, number, state, text};
 use crate::operator::print::{self, Style};
 use crate::schema::{Need, Schema};

@@ -12,7 +12,7 @@ use super::retry::{TABLES, retried};
 use super::writer::{Locks, Writer};
 use crate::check::{self, INDEX_PREFIX};
 use crate::config::{Config, quote_identifier};
-use crate::database::Failure;
+use crate::postgres::Failure;
 
 pub(super) async fn make(
     config: &Config,

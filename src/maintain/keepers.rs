@@ -9,7 +9,7 @@ use super::batches::PAUSE;
 use super::retry::{BATCH, changed};
 use super::writer::Writer;
 use crate::config::quote_identifier;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// Rows of a batch. Only rows that refer to a job or a DAG are locked, for a fraction of a second.
 const ROWS: u32 = 10_000;

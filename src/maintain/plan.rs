@@ -13,7 +13,7 @@ use super::report;
 use super::writer::Writer;
 use crate::collector::StandIn;
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::Schema;
 
 /// Which units are to go.

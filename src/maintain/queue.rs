@@ -10,8 +10,8 @@ use super::console::Console;
 use super::retry::{TABLES, changed};
 use super::writer::Writer;
 use crate::config::Queue;
-use crate::database::{Failure, Reason};
-use crate::display_text::{MESSAGE_LIMIT, escaped};
+use crate::postgres::{Failure, Reason};
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 use crate::schema::Need;
 
 /// What the gateway makes of it.

@@ -5,8 +5,8 @@ use sqlx::Row;
 
 use super::writer::Writer;
 use crate::config::{SchemaName, quote_identifier};
-use crate::database::Failure;
-use crate::display_text::escaped;
+use crate::postgres::Failure;
+use crate::terminal::escape::escaped;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct References {

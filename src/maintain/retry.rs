@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::writer::Writer;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// How often work is tried, and the pauses between: each is twice the one before it.
 pub(super) struct Retry {

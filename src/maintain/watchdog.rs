@@ -10,7 +10,7 @@ use sqlx::Row;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::database::{Connection, Failure, Reason};
+use crate::postgres::{Connection, Failure, Reason};
 use crate::shutdown::ends;
 
 /// How often the server is asked whether it still runs the statement.

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::watchdog::Watchdog;
 use crate::config::{Config, SchemaName};
-use crate::database::{Connection, Failure, Mode, Plans, Reason, Transaction, connect_with};
-use crate::display_text::escaped;
+use crate::postgres::{Connection, Failure, Mode, Plans, Reason, Transaction, connect_with};
+use crate::terminal::escape::escaped;
 use crate::schema::Schema;
 
 /// Long enough to read every job of a large history once.

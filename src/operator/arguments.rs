@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgArguments;
 
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 /// The queues with a threshold of their own for stuck jobs, and that of all others, in seconds.
 #[derive(Debug, Clone)]

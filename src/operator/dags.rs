@@ -17,7 +17,7 @@ use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
 use crate::config::{DagsList, Output};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 
 pub(super) static LIST: Listing = Listing {

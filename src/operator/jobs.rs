@@ -11,7 +11,7 @@ use crate::collector::{Division, Optional, Query, SqlFile};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::{optional, sql};
 use crate::config::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 
 const DAG_ID: Optional = optional!("job"."dag_id": "uuid");

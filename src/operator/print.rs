@@ -6,7 +6,7 @@ use serde::Serializer;
 use serde::ser::SerializeMap;
 use serde_json::Value;
 
-use crate::display_text::{escaped, escaped_json};
+use crate::terminal::escape::{escaped, escaped_json};
 
 use super::listing::{Column, Kind, Listing, Rows};
 

@@ -6,7 +6,7 @@ use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::{optional, sql};
 use crate::config::Output;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Need};
 
 pub(super) static LIST: Listing = Listing {

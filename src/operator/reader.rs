@@ -16,7 +16,7 @@ pub use self::listed::Part;
 use super::arguments::Thresholds;
 use super::scope::{self, Reach, Scope};
 use crate::config::Config;
-use crate::database::{Connection, Failure, Plans, Reason, Run, Session, Transaction};
+use crate::postgres::{Connection, Failure, Plans, Reason, Run, Session, Transaction};
 use crate::queues;
 use crate::schema::Schema;
 

@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::display_text::{escaped_json, escaped_lines};
+use crate::terminal::escape::{escaped_json, escaped_lines};
 
 use super::listing::{Column, Listing, Rows};
 use super::print::{self, Object, Style};

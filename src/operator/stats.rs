@@ -8,7 +8,7 @@ use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::sql;
 use crate::config::{Output, Statistic, Stats};
-use crate::database::Failure;
+use crate::postgres::Failure;
 use crate::schema::Need;
 
 pub(super) static BY_QUEUE: Listing = Listing {

@@ -4,8 +4,8 @@
 use sqlx::Row;
 
 use crate::config::SchemaName;
-use crate::database::{Connection, Failure};
-use crate::display_text::{MESSAGE_LIMIT, escaped};
+use crate::postgres::{Connection, Failure};
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 use crate::schema::TABLES;
 
 /// Rows of the catalog that are read: a role that may create objects can grant another one any number of rights to them.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Exporter;
 use crate::collector::{Answer, Collector, Context, Lane};
-use crate::database::{Failure, Session};
+use crate::postgres::{Failure, Session};
 use crate::division;
 use crate::queues::Queues;
 use crate::schema::Schema;

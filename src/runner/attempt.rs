@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::lane::LaneTask;
 use crate::collector::{Answer, Collector};
-use crate::database::{Failure, Reason, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::schema::Schema;
 
 /// What came of a turn.

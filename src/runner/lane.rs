@@ -17,7 +17,7 @@ use super::outage::Outage;
 use super::turn::{Turn, share};
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
-use crate::database::{Failure, LONGEST_CONNECT, Reason, Session};
+use crate::postgres::{Failure, LONGEST_CONNECT, Reason, Session};
 use crate::shutdown::ends;
 
 /// The first pause after the database was not reached; it doubles up to the fast interval.

@@ -11,7 +11,7 @@ use super::turn::share;
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
 use crate::config::{self, Command};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 fn lane(lane: Lane, flags: &[&str]) -> LaneTask {
     let names: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();

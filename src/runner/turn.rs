@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::debt::Debt;
 use super::outage::in_seconds;
 use crate::collector::{Collector, Lane};
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 
 pub(super) struct Turn {
     pub(super) collector: &'static Collector,

@@ -6,8 +6,8 @@ use std::fmt;
 use sqlx::Row;
 
 use crate::config::{SchemaName, quote_identifier};
-use crate::database::{Connection, Failure};
-use crate::display_text::{MESSAGE_LIMIT, escaped};
+use crate::postgres::{Connection, Failure};
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 
 /// Row-level security on a table, for the role that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use sqlx::Row;
 
 use super::{Lack, Schema, TABLES};
 use crate::config::SchemaName;
-use crate::database::{Connection, Failure};
+use crate::postgres::{Connection, Failure};
 
 /// The part of the server's lock table that one process of ours uses at most.
 const SHARE: u64 = 8;

@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use crate::config::SchemaName;
-use crate::database::{Connection, Failure, Reason};
+use crate::postgres::{Connection, Failure, Reason};
 
 /// A partition of `job` that may hold rows.
 #[derive(Debug, Clone, PartialEq, Eq)]

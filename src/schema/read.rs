@@ -8,8 +8,8 @@ use sqlx::Row;
 use super::locks::{Relations, SESSIONS};
 use super::{Filter, FoundIndex, Schema, TABLES, Table, Untrusted};
 use crate::config::SchemaName;
-use crate::database::{Connection, Failure};
-use crate::display_text::escaped;
+use crate::postgres::{Connection, Failure};
+use crate::terminal::escape::escaped;
 
 /// Longer than a version with the name of its package.
 const VERSION_LENGTH: usize = 100;

@@ -8,8 +8,8 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::{Schema, TABLES};
-use crate::database::{Connection, Failure, Reason};
-use crate::display_text::{MESSAGE_LIMIT, escaped};
+use crate::postgres::{Connection, Failure, Reason};
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 
 /// A relation that counts as missing.
 #[derive(Debug, Clone, PartialEq, Eq)]

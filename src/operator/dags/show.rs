@@ -13,7 +13,7 @@ use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
 use crate::config::DagsShow;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::operator::arguments::add;
 use crate::operator::listing::{Column, Listing, Rows, duration, number, state, text, time};
 use crate::operator::print;

@@ -10,7 +10,7 @@ use super::sections::{
     SETTINGS, TIMELINE,
 };
 use crate::config::JobsShow;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::operator::arguments::add;
 use crate::operator::listing::Column;
 use crate::operator::print;

@@ -11,7 +11,7 @@ use super::listed::{as_json, named, rows_of, texts};
 use super::{Part, Reader, advised, set_time_zone};
 use crate::collector::{Division, Query};
 use crate::config::Output;
-use crate::database::{Connection, Failure};
+use crate::postgres::{Connection, Failure};
 use crate::division::{Parents, Slice, Transactions, slices};
 use crate::operator::arguments::add;
 use crate::operator::listing::{Kind, Listing, Rows};

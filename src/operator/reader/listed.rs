@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{Reader, advised};
 use crate::collector::Query;
-use crate::database::{Failure, Reason};
+use crate::postgres::{Failure, Reason};
 use crate::operator::listing::{Column, Listing, Rows};
 use crate::operator::scope::Reach;
 use crate::schema::{Lack, Schema};

@@ -12,7 +12,7 @@ use super::panes::Part;
 use super::queues;
 use crate::collector::Lane;
 use crate::config::Config;
-use crate::database::{Failure, Reason, Session};
+use crate::postgres::{Failure, Reason, Session};
 use crate::operator::reader::{self, Reader, new_session};
 use crate::operator::scope::Scope;
 use crate::runner::debt::Debt;

@@ -4,7 +4,7 @@ use crate::collector::{Division, Pace, Query};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
 use crate::collectors::{optional, sql};
-use crate::database::Failure;
+use crate::postgres::Failure;
 use crate::operator::QUERY_BY_QUEUE;
 use crate::operator::arguments::add;
 use crate::operator::jobs::STUCK_QUERY;

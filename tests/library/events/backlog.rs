@@ -1,6 +1,6 @@
 //! A feed that has fallen behind.
 
-use marie_exporter::database::Reason;
+use marie_exporter::postgres::Reason;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::events::SliceSize;
 

@@ -1,6 +1,6 @@
 //! Histories that do not simply grow: truncated, purged, rewritten, switched off, absent, of another server.
 
-use marie_exporter::database::Reason;
+use marie_exporter::postgres::Reason;
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{Counting, FINISH, Folder, Series, falls, sum};

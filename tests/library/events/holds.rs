@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marie_exporter::database::Reason;
+use marie_exporter::postgres::Reason;
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{Counting, FINISH, Folder, Series, counted_until, sum, value};

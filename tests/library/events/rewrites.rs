@@ -52,7 +52,7 @@ fn counts(series: &Series) -> (f64, f64) {
 /// Everything is counted; a poll may fail once to say that events may be lost.
 async fn settle(counting: &mut Counting, database: &mut Database) -> Series {
     if let Err(failure) = counting.poll().await {
-        assert_eq!(failure.reason, marie_exporter::database::Reason::HistoryLost, "{failure}");
+        assert_eq!(failure.reason, marie_exporter::postgres::Reason::HistoryLost, "{failure}");
     }
     counting.settle(database).await
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::collector::{Answer, Collector, Context, Lane};
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::database::{Failure, Run, Session};
+use marie_exporter::postgres::{Failure, Run, Session};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::family::Samples;
 use marie_exporter::queues::{QueueCensus, Queues};

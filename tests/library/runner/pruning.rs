@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use marie_exporter::database::{Run, Session};
+use marie_exporter::postgres::{Run, Session};
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, PgConnection, Row};

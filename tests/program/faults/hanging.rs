@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use marie_exporter::database::{Connection, Reason};
+use marie_exporter::postgres::{Connection, Reason};
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use sqlx::Connection as _;

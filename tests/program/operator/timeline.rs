@@ -199,7 +199,7 @@ async fn the_history_is_never_read_as_a_whole() {
         fill(&mut database, 7).await;
         database.run("vacuum analyze job_history").await;
         let name: SchemaName = "marie_scheduler".parse().unwrap();
-        let mut session = marie_exporter::database::Connection::new(database.session().await);
+        let mut session = marie_exporter::postgres::Connection::new(database.session().await);
         let schema = Schema::read(&mut session, &name).await.unwrap();
         let timeline = QUERIES.iter().find(|query| query.sql.name == "show/timeline.sql").unwrap();
         let text = timeline.text(&schema);

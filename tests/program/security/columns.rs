@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use marie_exporter::collector::{Context, Query};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::database::{Failure, Reason, Session};
+use marie_exporter::postgres::{Failure, Reason, Session};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::operator;
 use marie_exporter::queues::{self, QueueCensus, Queues};
@@ -46,7 +46,7 @@ impl Reader {
             .run(&format!("create role {role} login; grant usage on schema marie_scheduler to {role}"))
             .await;
         let name = config(&database.url).database.schema;
-        let mut admin = marie_exporter::database::Connection::new(database.session().await);
+        let mut admin = marie_exporter::postgres::Connection::new(database.session().await);
         let schema = Schema::read(&mut admin, &name).await.unwrap();
         let config = config(&database.url.replace("postgres@", &format!("{role}@")));
         let session = Session::new(config.database.clone(), config.collectors.timeout);

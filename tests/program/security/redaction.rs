@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use marie_exporter::config::{self, Command, Config, Server, Target};
-use marie_exporter::database::Session;
+use marie_exporter::postgres::Session;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use marie_exporter::config::{self, Command};
-use marie_exporter::database::Session;
+use marie_exporter::postgres::Session;
 use marie_exporter::demo::server::Server;
 use once_cell::sync::Lazy;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};

@@ -1,0 +1,119 @@
+//! Why a run failed: the errors of the server and the driver, classified for metrics and worded for the operator.
+
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
+
+/// The length of an error code, which a server that is none could exceed.
+const SQLSTATE_LENGTH: usize = 5;
+
+/// What follows when a prepared statement is not there, or is there before us.
+const POOLER: &str = ": a pooler is between us and PostgreSQL that knows no prepared statements; add \
+                      statement-cache-capacity=0 to the URL";
+
+/// Why a run failed; the values of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    Timeout,
+    Lock,
+    Conflict,
+    Permission,
+    SchemaChanged,
+    Unavailable,
+    /// It would take more locks than one transaction of ours may hold.
+    LockLimit,
+    /// The server has no memory left, usually none in its lock table.
+    OutOfMemory,
+    /// Events of the history are gone or cannot be told from those counted.
+    HistoryLost,
+    Other,
+}
+
+impl Reason {
+    pub const ALL: [Reason; 10] = [
+        Reason::Timeout,
+        Reason::Lock,
+        Reason::Conflict,
+        Reason::Permission,
+        Reason::SchemaChanged,
+        Reason::Unavailable,
+        Reason::LockLimit,
+        Reason::OutOfMemory,
+        Reason::HistoryLost,
+        Reason::Other,
+    ];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::Timeout => "timeout",
+            Reason::Lock => "lock",
+            Reason::Conflict => "conflict",
+            Reason::Permission => "permission",
+            Reason::SchemaChanged => "schema_changed",
+            Reason::Unavailable => "unavailable",
+            Reason::LockLimit => "lock_limit",
+            Reason::OutOfMemory => "out_of_memory",
+            Reason::HistoryLost => "history_lost",
+            Reason::Other => "other",
+        }
+    }
+
+    /// Classes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_sqlstate(code: &str) -> Reason {
+        match code {
+            "57014" => Reason::Timeout,
+            "55P03" => Reason::Lock,
+            // A standby cancels what stands in the way of replay as a serialization failure.
+            "40001" | "40P01" => Reason::Conflict,
+            "42501" => Reason::Permission,
+            "53200" => Reason::OutOfMemory,
+            // Undefined table, column, function or object; a changed result type; a label that the enum lacks.
+            "42P01" | "42703" | "42883" | "42704" | "42804" | "0A000" | "22P02" => Reason::SchemaChanged,
+            // Too many connections, ended by an administrator or a time-out, no such database, login refused.
+            "53300" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "3D000" => {
+                Reason::Unavailable
+            }
+            _ if code.starts_with("08") || code.starts_with("28") => Reason::Unavailable,
+            _ => Reason::Other,
+        }
+    }
+}
+
+/// A run that did not succeed, and what to tell the operator. Never holds a secret: only the server's
+/// message and the driver's, neither of which repeats the connection's options.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Failure { reason, message: message.into() }
+    }
+
+    /// Whether the connection can still be used after it.
+    pub(super) fn leaves_connection_usable(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Timeout | Reason::Lock | Reason::Conflict | Reason::Permission | Reason::HistoryLost
+        )
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                let advice = if ["26000", "42P05"].contains(&&*code) { POOLER } else { "" };
+                let message = escaped(database.message(), MESSAGE_LIMIT);
+                let message = format!("{message} (SQLSTATE {}){advice}", escaped(&code, SQLSTATE_LENGTH));
+                Failure::new(Reason::of_sqlstate(&code), message)
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Failure::new(Reason::Unavailable, escaped(&error.to_string(), MESSAGE_LIMIT))
+            }
+            _ => Failure::new(Reason::Other, escaped(&error.to_string(), MESSAGE_LIMIT)),
+        }
+    }
+}
