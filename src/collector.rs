@@ -16,8 +16,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 
 use self::samples::{publishable, samples};
 use crate::config::Config;
-use crate::postgres::{Failure, Reason, Run};
 use crate::family::{Family, Samples};
+use crate::postgres::{Failure, Reason, Run};
 use crate::queues::{self, Queues};
 use crate::schema::{Index, Lack, Need, Schema};
 

@@ -9,9 +9,9 @@ use anyhow::Context;
 use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
+use marie_exporter::terminal::console::Console;
 use marie_exporter::terminal::escape::{escaped, escaped_json, escaped_lines};
-use marie_exporter::maintain::console::Console;
-use marie_exporter::operator::print::Style;
+use marie_exporter::terminal::table::Style;
 use marie_exporter::{
     check, dashboards, health, listing, maintain, manual, operator, rights, serve, shutdown,
 };

@@ -11,7 +11,6 @@ pub mod backup;
 mod batches;
 mod cleanup;
 mod columns;
-pub mod console;
 mod disposal;
 mod estimate;
 mod everything;
@@ -30,11 +29,11 @@ mod writer;
 use anyhow::bail;
 use tokio::sync::watch;
 
-use self::console::Console;
 use self::writer::Writer;
 use crate::config::{Config, Maintenance};
 use crate::postgres::{Failure, Reason};
 use crate::shutdown::ends;
+use crate::terminal::console::Console;
 
 /// Carries out one maintaining command until it is done or `shutdown` turns true. The statement that runs then is
 /// cancelled, a batch only if it takes longer than five seconds.

@@ -6,7 +6,6 @@ mod arguments;
 pub mod dags;
 pub mod jobs;
 pub mod listing;
-pub mod print;
 pub mod queues;
 pub mod reader;
 mod scope;
@@ -17,13 +16,14 @@ pub mod top;
 
 use sqlx::postgres::PgArguments;
 
-use self::listing::{Listing, Rows};
-use self::print::Style;
+use self::listing::Listing;
 use self::reader::Reader;
 use self::scope::Scope;
 use self::sheet::Sheet;
 use crate::collector::{Division, Pace, Query, SqlFile};
 use crate::config::{Config, Output, OutputFormat, Reading, ShowFormat};
+use crate::terminal::columns::Rows;
+use crate::terminal::table::{self, Style};
 
 /// Every query that needs no more than the exporter's own role may read; `grants` gives what they need.
 pub static QUERIES: &[&Query] = &[
@@ -203,10 +203,10 @@ fn whole(sheet: &Sheet, format: ShowFormat, style: Style) -> anyhow::Result<Stri
 
 fn text(listing: &Listing, rows: &Rows, format: OutputFormat, style: Style) -> anyhow::Result<String> {
     Ok(match format {
-        OutputFormat::Table => print::table(listing.columns, rows, style),
-        OutputFormat::Json => print::json(listing, rows)?,
-        OutputFormat::Csv => print::csv(listing, rows, style, false)?,
-        OutputFormat::CsvSpreadsheet => print::csv(listing, rows, style, true)?,
+        OutputFormat::Table => table::table(listing.columns, rows, style),
+        OutputFormat::Json => table::json(listing.columns, rows)?,
+        OutputFormat::Csv => table::csv(listing.columns, rows, style, false)?,
+        OutputFormat::CsvSpreadsheet => table::csv(listing.columns, rows, style, true)?,
     })
 }
 

@@ -11,8 +11,8 @@ use sqlx::Row;
 pub use self::excess::Excess;
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, SchemaName, quote_identifier};
-use crate::postgres::{Failure, Run, Session};
 use crate::operator;
+use crate::postgres::{Failure, Run, Session};
 use crate::queues;
 use crate::schema::{Filter, Lack, Need, Schema};
 

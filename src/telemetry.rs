@@ -25,8 +25,8 @@ use self::families::{
 use self::wall_clock::WallClock;
 use crate::collector::{Collector, Lane};
 use crate::collectors::COLLECTORS;
-use crate::postgres::Reason;
 use crate::family::Family;
+use crate::postgres::Reason;
 use crate::schema::Schema;
 
 /// Bounds of `marie_collector_duration_seconds`: from an index probe to the statement time-out.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::collector::{Context, Division, Pace, Query, SqlFile};
 use crate::config::Config;
-use crate::postgres::{Failure, Session};
 use crate::division;
+use crate::postgres::{Failure, Session};
 use crate::queues::{self, QueueCensus, Queues};
 use crate::schema::Schema;
 

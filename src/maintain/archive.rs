@@ -4,7 +4,6 @@ use sqlx::Row;
 
 use super::cleanup::Cleanup;
 use super::columns::Columns;
-use super::console::Console;
 use super::disposal::{Dags, Disposal, has_dags};
 use super::plan::{Criteria, Ended};
 use super::references::References;
@@ -12,6 +11,7 @@ use super::writer::Writer;
 use crate::config::{Archive, Config, SchemaName, quote_identifier};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
+use crate::terminal::console::Console;
 
 pub(super) async fn archive(
     config: &Config,

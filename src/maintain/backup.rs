@@ -14,12 +14,12 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::console::Console;
 use crate::config::{Config, DatabaseConfig};
 use crate::postgres::{Failure, Reason, Session, connect};
-use crate::terminal::escape::escaped_lines;
 use crate::schema::Schema;
 use crate::shutdown::ends;
+use crate::terminal::console::Console;
+use crate::terminal::escape::escaped_lines;
 
 /// Where distributions keep PostgreSQL's programs, below a folder for each version.
 const FOLDERS: [&str; 2] = ["/usr/lib/postgresql", "/usr/pgsql-"];

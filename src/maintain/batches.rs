@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use tracing::info;
 
-use super::console::Console;
 use super::disposal::{Disposal, Taken};
 use super::plan::{Criteria, Plan, Unit};
 use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::postgres::{Failure, Reason};
+use crate::terminal::console::Console;
 
 /// The least that is left to others between two batches.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);

@@ -5,7 +5,6 @@ use tracing::{debug, info};
 
 use super::backup;
 use super::batches::{self, Done};
-use super::console::Console;
 use super::disposal::Disposal;
 use super::estimate;
 use super::plan::{Criteria, Plan};
@@ -13,6 +12,7 @@ use super::references::References;
 use super::report;
 use super::writer::Writer;
 use crate::config::{Batches, Config, Destruction};
+use crate::terminal::console::Console;
 
 pub(super) struct Cleanup<'a> {
     pub(super) name: &'static str,

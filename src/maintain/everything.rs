@@ -9,7 +9,6 @@ use sqlx::{AssertSqlSafe, Row};
 use tracing::info;
 
 use super::backup;
-use super::console::Console;
 use super::keepers::{self, Keeper};
 use super::plan::{Part, Plan, count};
 use super::report;
@@ -17,6 +16,7 @@ use super::retry::{TABLES, changed};
 use super::writer::Writer;
 use crate::config::{Config, Destruction, quote_identifier};
 use crate::postgres::{Failure, Reason};
+use crate::terminal::console::Console;
 use crate::terminal::escape::escaped;
 
 /// How long the locks on all tables may take together. Each lock has a time-out of its own, but those that are

@@ -10,16 +10,16 @@ use tracing::info;
 
 use super::backup;
 use super::batches::{BatchSize, PAUSE};
-use super::console::Console;
 use super::estimate::{self, ForeignKeys};
 use super::plan::count;
 use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::config::{Config, PurgeHistory};
 use crate::postgres::Failure;
-use crate::operator::listing::{Column, Rows, number, state, text};
-use crate::operator::print::{self, Style};
 use crate::schema::{Need, Schema};
+use crate::terminal::columns::{Column, Rows, number, state, text};
+use crate::terminal::console::Console;
+use crate::terminal::table::{self, Style};
 
 const COLUMNS: &[Column] =
     &[text("queue or planner"), state("state"), number("rows"), text("oldest"), text("newest")];
@@ -167,7 +167,7 @@ async fn old(writer: &mut Writer, history: History, cutoff: &str, console: &Cons
     console.say(&format!(
         "{sum} rows of {}\n{}\n",
         history.table,
-        print::table(COLUMNS, &table, Style::Plain)
+        table::table(COLUMNS, &table, Style::Plain)
     ));
     Ok(Old { history, end, rows: sum })
 }

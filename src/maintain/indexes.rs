@@ -7,12 +7,12 @@ use anyhow::{Context, bail, ensure};
 use sqlx::Row;
 use tracing::info;
 
-use super::console::Console;
 use super::retry::{TABLES, retried};
 use super::writer::{Locks, Writer};
 use crate::check::{self, INDEX_PREFIX};
 use crate::config::{Config, quote_identifier};
 use crate::postgres::Failure;
+use crate::terminal::console::Console;
 
 pub(super) async fn make(
     config: &Config,

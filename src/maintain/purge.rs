@@ -1,12 +1,12 @@
 //! `maintain purge completed` and `maintain purge failed`: finished DAGs are deleted with their jobs.
 
 use super::cleanup::Cleanup;
-use super::console::Console;
 use super::disposal::{Dags, Disposal, has_dags};
 use super::plan::{Criteria, Ended};
 use super::references::References;
 use super::writer::Writer;
 use crate::config::{Config, Outcome, Purge};
+use crate::terminal::console::Console;
 
 pub(super) async fn purge(
     config: &Config,

@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, Row};
 use tracing::info;
 
-use super::console::Console;
 use super::retry::{TABLES, changed};
 use super::writer::Writer;
 use crate::config::Queue;
 use crate::postgres::{Failure, Reason};
-use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 use crate::schema::Need;
+use crate::terminal::console::Console;
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 
 /// What the gateway makes of it.
 const JOBS_HAVE_THEIR_OWN: &str =

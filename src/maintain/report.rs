@@ -1,8 +1,8 @@
 //! What a clean-up tells: the plan before it, the sums after it.
 
 use super::plan::{Plan, Unit};
-use crate::operator::listing::{Column, Rows, number, state, text};
-use crate::operator::print::{Style, table};
+use crate::terminal::columns::{Column, Rows, number, state, text};
+use crate::terminal::table::{Style, table};
 
 const COLUMNS: &[Column] = &[text("queue"), state("state"), number("jobs"), text("oldest"), text("newest")];
 

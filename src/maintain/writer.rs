@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::watchdog::Watchdog;
 use crate::config::{Config, SchemaName};
 use crate::postgres::{Connection, Failure, Mode, Plans, Reason, Transaction, connect_with};
-use crate::terminal::escape::escaped;
 use crate::schema::Schema;
+use crate::terminal::escape::escaped;
 
 /// Long enough to read every job of a large history once.
 const PLAN_TIMEOUT: Duration = Duration::from_mins(30);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::types::Uuid;
 
 use super::arguments::add;
-use super::listing::{Listing, Rows, id, number, state, text, time};
+use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use super::{QUERY, QUERY_BY_QUEUE};
 use crate::collector::Query;
@@ -19,6 +19,7 @@ use crate::collectors::{optional, sql};
 use crate::config::{DagsList, Output};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
+use crate::terminal::columns::{Rows, id, number, state, text, time};
 
 pub(super) static LIST: Listing = Listing {
     columns: &[

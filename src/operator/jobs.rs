@@ -4,7 +4,7 @@ pub(super) mod sections;
 pub(super) mod show;
 
 use super::arguments::add;
-use super::listing::{Column, Listing, Rows, duration, id, number, state, text, time};
+use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use super::{QUERY_BY_QUEUE, stand_ins};
 use crate::collector::{Division, Optional, Query, SqlFile};
@@ -13,6 +13,7 @@ use crate::collectors::{optional, sql};
 use crate::config::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
+use crate::terminal::columns::{Column, Rows, duration, id, number, state, text, time};
 
 const DAG_ID: Optional = optional!("job"."dag_id": "uuid");
 const START_AFTER: Optional = optional!("job"."start_after": "timestamptz");

@@ -1,70 +1,11 @@
 //! What a listing is: a query and the columns of it that are shown. PostgreSQL makes a JSON object of each row, so
 //! there is one decoding for all of them: a column is found by its name, never by its place.
 
-use serde_json::Value;
-
 use crate::collector::Query;
+use crate::terminal::columns::Column;
 
 /// A query whose rows are printed.
 pub struct Listing {
     pub columns: &'static [Column],
     pub query: Query,
-}
-
-/// A column of a listing.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// As in the query and in JSON and CSV; a table's heading has spaces for the underscores.
-    pub name: &'static str,
-    pub kind: Kind,
-}
-
-/// How a table shows a column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    /// A UUID, shown as text.
-    Id,
-    /// To the right.
-    Number,
-    /// A state of a job or DAG, in its colour.
-    State,
-    /// To the second, with the offset of its time zone.
-    Time,
-    /// Seconds, as `2h 5m`.
-    Duration,
-    /// A number as a bar beside the longest.
-    Bar,
-}
-
-/// The values of a listing, in the order of its columns.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rows {
-    pub rows: Vec<Vec<Value>>,
-    /// Whether the limit kept some from being shown.
-    pub more: bool,
-}
-
-pub(crate) const fn text(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text }
-}
-
-pub(crate) const fn id(name: &'static str) -> Column {
-    Column { name, kind: Kind::Id }
-}
-
-pub(crate) const fn number(name: &'static str) -> Column {
-    Column { name, kind: Kind::Number }
-}
-
-pub(crate) const fn state(name: &'static str) -> Column {
-    Column { name, kind: Kind::State }
-}
-
-pub(crate) const fn time(name: &'static str) -> Column {
-    Column { name, kind: Kind::Time }
-}
-
-pub(crate) const fn duration(name: &'static str) -> Column {
-    Column { name, kind: Kind::Duration }
 }

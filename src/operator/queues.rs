@@ -1,13 +1,14 @@
 //! `marie-exporter queues`: the queues, how they are set up, and how much work they hold.
 
 use super::QUERY_BY_QUEUE;
-use super::listing::{Listing, Rows, number, text};
+use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::{optional, sql};
 use crate::config::Output;
 use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Need};
+use crate::terminal::columns::{Rows, number, text};
 
 pub(super) static LIST: Listing = Listing {
     columns: &[

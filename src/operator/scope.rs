@@ -10,8 +10,8 @@ use sqlx::query::Query;
 use sqlx::types::Uuid;
 use sqlx::{Postgres, Row};
 
-use crate::postgres::{Failure, Reason, Session};
 use crate::division::groups;
+use crate::postgres::{Failure, Reason, Session};
 use crate::schema::queue_partitions::QueuePartition;
 use crate::schema::{Need, Schema, TABLES};
 

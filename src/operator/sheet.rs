@@ -9,9 +9,10 @@ use serde_json::value::RawValue;
 
 use crate::terminal::escape::{escaped_json, escaped_lines};
 
-use super::listing::{Column, Listing, Rows};
-use super::print::{self, Object, Style};
+use super::listing::Listing;
 use super::reader::Part;
+use crate::terminal::columns::{Column, Rows};
+use crate::terminal::table::{self, Object, Style};
 
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
@@ -124,11 +125,11 @@ impl Section {
             Body::Rows { columns, rows, shown } => of_rows(columns, rows, shown.as_deref(), style),
             Body::Document(None) => "none".to_owned(),
             Body::Document(Some(document)) => {
-                document.get().lines().map(print::harmless_text).collect::<Vec<_>>().join("\n")
+                document.get().lines().map(table::harmless_text).collect::<Vec<_>>().join("\n")
             }
-            Body::Failed(why) => format!("could not be read: {}", print::harmless_text(why)),
+            Body::Failed(why) => format!("could not be read: {}", table::harmless_text(why)),
         };
-        let mut lines = vec![print::heading(&heading, style), body];
+        let mut lines = vec![table::heading(&heading, style), body];
         lines.extend(self.notes.iter().chain(&self.caveat).map(|note| escaped_lines(note)));
         lines.join("\n")
     }
@@ -144,12 +145,12 @@ fn document(text: Option<&str>) -> Body {
 fn of_fields(fields: &[(Column, Value)], style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    print::in_style(&mut table, style);
+    table::in_style(&mut table, style);
     for (column, value) in fields {
         let name = Cell::new(column.name.replace('_', " ")).add_attribute(Attribute::Dim);
-        table.add_row([name, print::cell(value, *column, 0.0)]);
+        table.add_row([name, table::cell(value, *column, 0.0)]);
     }
-    print::lines(&mut table)
+    table::lines(&mut table)
 }
 
 /// Columns in which nothing stands are left out: they are those that this shape or this job has no use for.
@@ -166,7 +167,7 @@ fn of_rows(columns: &[Column], rows: &Rows, shown: Option<&[usize]>, style: Styl
         .iter()
         .map(|&row| kept.iter().map(|&place| rows.rows[row][place].clone()).collect())
         .collect();
-    print::table(&columns, &Rows { rows, more: false }, style)
+    table::table(&columns, &Rows { rows, more: false }, style)
 }
 
 impl Serialize for Sheet {

@@ -3,13 +3,14 @@
 
 use super::QUERY_BY_QUEUE;
 use super::arguments::add;
-use super::listing::{Column, Kind, Listing, Rows, number, text, time};
+use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::sql;
 use crate::config::{Output, Statistic, Stats};
 use crate::postgres::Failure;
 use crate::schema::Need;
+use crate::terminal::columns::{Column, Kind, Rows, number, text, time};
 
 pub(super) static BY_QUEUE: Listing = Listing {
     columns: &[

@@ -5,8 +5,8 @@ use sqlx::Row;
 
 use crate::config::SchemaName;
 use crate::postgres::{Connection, Failure};
-use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 use crate::schema::TABLES;
+use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 
 /// Rows of the catalog that are read: a role that may create objects can grant another one any number of rights to them.
 const LIMIT: i64 = 5000;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Exporter;
 use crate::collector::{Answer, Collector, Context, Lane};
-use crate::postgres::{Failure, Session};
 use crate::division;
+use crate::postgres::{Failure, Session};
 use crate::queues::Queues;
 use crate::schema::Schema;
 

@@ -1,3 +1,7 @@
-//! Text for people: escaping, tables, and the dialogue of a command.
+//! Text for people, without knowledge of Marie: [`escape`] makes text from outside harmless, [`table`] prints rows under
+//! [`columns`], and [`console`] is the dialogue of a command that changes something.
 
+pub mod columns;
+pub mod console;
 pub mod escape;
+pub mod table;

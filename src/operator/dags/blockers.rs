@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::graph::Graph;
 use super::show::Job;
-use crate::operator::listing::{Column, number, text, time};
+use crate::terminal::columns::{Column, number, text, time};
 
 pub(super) const COLUMNS: &[Column] = &[
     text("reason"),

@@ -13,14 +13,15 @@ use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
 use crate::config::DagsShow;
-use crate::postgres::{Failure, Reason};
 use crate::operator::arguments::add;
-use crate::operator::listing::{Column, Listing, Rows, duration, number, state, text, time};
-use crate::operator::print;
+use crate::operator::listing::Listing;
 use crate::operator::reader::{Part, Reader};
 use crate::operator::sheet::{Body, Section, Sheet};
 use crate::operator::{QUERY, stand_ins};
+use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
+use crate::terminal::columns::{Column, Rows, duration, number, state, text, time};
+use crate::terminal::table;
 
 /// A table for people shows no more rows of a section; JSON has them all.
 const SHOWN: usize = 100;
@@ -279,7 +280,7 @@ fn critical_path(jobs: &[Job], graph: &Graph, rows: &[Vec<Value>]) -> Section {
     let path = graph.critical_path(&micros);
     let seconds = std::time::Duration::from_micros(path.iter().map(|&job| micros[job]).sum()).as_secs_f64();
     let rows: Vec<Vec<Value>> = path.iter().map(|&job| rows[job].clone()).collect();
-    let length = format!("{} of work so far", print::in_words(seconds));
+    let length = format!("{} of work so far", table::in_words(seconds));
     capped("critical_path", JOB_COLUMNS, rows, &|_| true).noted(length)
 }
 

@@ -2,9 +2,10 @@
 
 use crate::collector::{Query, SqlFile};
 use crate::collectors::{optional, sql};
-use crate::operator::listing::{Column, Listing, duration, number, state, text, time};
+use crate::operator::listing::Listing;
 use crate::operator::{QUERY, stand_ins};
 use crate::schema::{Index, Need};
+use crate::terminal::columns::{Column, duration, number, state, text, time};
 
 pub(in crate::operator) static JOB: Listing = Listing {
     columns: &[

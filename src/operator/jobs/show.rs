@@ -10,12 +10,12 @@ use super::sections::{
     SETTINGS, TIMELINE,
 };
 use crate::config::JobsShow;
-use crate::postgres::{Failure, Reason};
 use crate::operator::arguments::add;
-use crate::operator::listing::Column;
-use crate::operator::print;
 use crate::operator::reader::{Part, Reader};
 use crate::operator::sheet::{Body, Section, Sheet};
+use crate::postgres::{Failure, Reason};
+use crate::terminal::columns::Column;
+use crate::terminal::table;
 
 /// # Errors
 /// Where there is no such job, its payload is asked for and may not be read, or the database goes away.
@@ -84,7 +84,7 @@ fn unseen(since: Option<&str>, until: Option<&str>) -> Option<String> {
     let sides = [("before", since), ("after", until)];
     let sides: Vec<String> = sides
         .iter()
-        .filter_map(|(side, instant)| Some(format!("{side} {}", print::to_the_second((*instant)?))))
+        .filter_map(|(side, instant)| Some(format!("{side} {}", table::to_the_second((*instant)?))))
         .collect();
     (!sides.is_empty()).then(|| {
         format!(

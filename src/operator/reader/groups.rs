@@ -11,12 +11,13 @@ use super::listed::{as_json, named, rows_of, texts};
 use super::{Part, Reader, advised, set_time_zone};
 use crate::collector::{Division, Query};
 use crate::config::Output;
-use crate::postgres::{Connection, Failure};
 use crate::division::{Parents, Slice, Transactions, slices};
 use crate::operator::arguments::add;
-use crate::operator::listing::{Kind, Listing, Rows};
+use crate::operator::listing::Listing;
 use crate::operator::scope::Reach;
+use crate::postgres::{Connection, Failure};
 use crate::schema::Schema;
+use crate::terminal::columns::{Kind, Rows};
 
 /// Adds a listing's arguments behind those of its page. They get the queues of a group, or none where the answer is for
 /// all queues: a listing whose rows need jobs of other queues answers for these only.

@@ -6,10 +6,11 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{Reader, advised};
 use crate::collector::Query;
-use crate::postgres::{Failure, Reason};
-use crate::operator::listing::{Column, Listing, Rows};
+use crate::operator::listing::Listing;
 use crate::operator::scope::Reach;
+use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Schema};
+use crate::terminal::columns::{Column, Rows};
 
 /// What one part of an answer came to.
 #[derive(Debug)]

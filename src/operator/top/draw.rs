@@ -15,7 +15,7 @@ use super::feed::{Numbers, Shown};
 use super::panes::{JOBS, Part};
 use super::queues::{self, count};
 use super::view::{Pane, View};
-use crate::operator::print;
+use crate::terminal::table;
 
 #[cfg(test)]
 mod tests;
@@ -88,15 +88,15 @@ impl Places {
 }
 
 fn draw_header(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, schema: &str, now: Instant) {
-    let schema = format!(" schema {}", print::harmless_text(schema));
+    let schema = format!(" schema {}", table::harmless_text(schema));
     let place = match numbers.database.as_str() {
         "" => schema.clone(),
-        database => format!(" {} ·{schema}", print::harmless_text(database)),
+        database => format!(" {} ·{schema}", table::harmless_text(database)),
     };
     let (instant, age) = match numbers.refreshed {
         Some(refreshed) => {
             let age = format!("{} ago ", in_words(now.saturating_duration_since(refreshed)));
-            (format!("{} · {age}", print::to_the_second(&numbers.instant)), age)
+            (format!("{} · {age}", table::to_the_second(&numbers.instant)), age)
         }
         None => ("no numbers yet ".to_owned(), "no numbers yet ".to_owned()),
     };
@@ -119,7 +119,7 @@ fn last_line(numbers: &Numbers, width: u16, now: Instant) -> (Line<'static>, u16
         return (Line::styled(format!(" {KEYS}"), Style::new().add_modifier(Modifier::DIM)), 1);
     };
     let again = in_words(again.saturating_duration_since(now));
-    let text = format!(" again in {again}: {}", print::harmless_text(why));
+    let text = format!(" again in {again}: {}", table::harmless_text(why));
     // Lines break between words, so they are not full.
     let lines = text.chars().count() / usize::from(width).saturating_sub(8).max(1) + 1;
     let style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
@@ -131,7 +131,7 @@ fn block(title: &str, parts: &[&Shown], is_chosen: bool, now: Instant) -> Block<
     let taken = parts.iter().map(|shown| shown.taken).min().flatten();
     let failure = parts.iter().find_map(|shown| shown.failure.as_deref());
     let (age, style) = match (taken.map(|taken| now.saturating_duration_since(taken)), failure) {
-        (_, Some(why)) => (print::harmless_text(why), Style::new().fg(Color::Red)),
+        (_, Some(why)) => (table::harmless_text(why), Style::new().fg(Color::Red)),
         (None, None) => ("…".to_owned(), Style::new()),
         (Some(age), None) if age > OLD => (format!("{} old", in_words(age)), Style::new().fg(Color::Yellow)),
         (Some(_), None) => (String::new(), Style::new()),
@@ -153,7 +153,7 @@ fn draw_queues(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, view: &mut 
         let is_stuck = if queue.stuck > 0 { Style::new().fg(Color::Red) } else { Style::new() };
         let number = |number: u64| Line::from(number.to_string());
         columns.row(&[
-            Line::from(print::harmless_text(name)),
+            Line::from(table::harmless_text(name)),
             number(queue.created),
             number(queue.retry),
             number(queue.ready),
@@ -198,7 +198,7 @@ fn draw_jobs(
     let kinds = jobs.part.listing().columns.iter().map(|column| column.kind);
     let rows = shown.rows.iter().skip(first).map(|row| {
         let cells =
-            row.iter().zip(kinds.clone()).map(|(value, kind)| Line::from(print::shown(value, kind, 0.0)));
+            row.iter().zip(kinds.clone()).map(|(value, kind)| Line::from(table::shown(value, kind, 0.0)));
         columns.row(&cells.collect::<Vec<_>>())
     });
     frame.render_widget(Table::new(rows, columns.widths()).header(columns.heading()).block(block), area);
@@ -232,5 +232,5 @@ fn room(area: Rect) -> usize {
 }
 
 fn in_words(duration: Duration) -> String {
-    print::in_words(duration.as_secs_f64())
+    table::in_words(duration.as_secs_f64())
 }

@@ -12,9 +12,9 @@ use super::panes::Part;
 use super::queues;
 use crate::collector::Lane;
 use crate::config::Config;
-use crate::postgres::{Failure, Reason, Session};
 use crate::operator::reader::{self, Reader, new_session};
 use crate::operator::scope::Scope;
+use crate::postgres::{Failure, Reason, Session};
 use crate::runner::debt::Debt;
 use crate::schema::Schema;
 

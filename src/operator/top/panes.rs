@@ -4,13 +4,14 @@ use crate::collector::{Division, Pace, Query};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
 use crate::collectors::{optional, sql};
-use crate::postgres::Failure;
 use crate::operator::QUERY_BY_QUEUE;
 use crate::operator::arguments::add;
 use crate::operator::jobs::STUCK_QUERY;
-use crate::operator::listing::{Listing, duration, id, number, text, time};
+use crate::operator::listing::Listing;
 use crate::operator::reader::{self, Page, Reader};
+use crate::postgres::Failure;
 use crate::schema::Need;
+use crate::terminal::columns::{duration, id, number, text, time};
 
 /// No more rows of single jobs than a person would scroll through.
 pub(super) const JOBS: u32 = 200;

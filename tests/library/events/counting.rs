@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use marie_exporter::collector::Context;
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::postgres::{Failure, Session};
 use marie_exporter::events::Feed;
 use marie_exporter::family::Value;
+use marie_exporter::postgres::{Failure, Session};
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 

@@ -1,7 +1,7 @@
 //! Histories that do not simply grow: truncated, purged, rewritten, switched off, absent, of another server.
 
-use marie_exporter::postgres::Reason;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::postgres::Reason;
 
 use crate::events::counting::{Counting, FINISH, Folder, Series, falls, sum};
 use crate::events::new_database;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use marie_exporter::postgres::Reason;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::postgres::Reason;
 
 use crate::events::counting::{Counting, FINISH, Folder, Series, counted_until, sum, value};
 use crate::events::new_database;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::collector::{Answer, Collector, Context, Lane};
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::postgres::{Failure, Run, Session};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::family::Samples;
+use marie_exporter::postgres::{Failure, Run, Session};
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 use sqlx::postgres::PgRow;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use marie_exporter::collector::{Answer, Collector, Context, Division, Query};
 use marie_exporter::collectors::{COLLECTORS, statistics};
 use marie_exporter::config::Config;
-use marie_exporter::postgres::{Reason, Session};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::division;
+use marie_exporter::postgres::{Reason, Session};
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::{Lack, Schema};
 

@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use marie_exporter::postgres::{Run, Session};
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::postgres::{Run, Session};
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::support::databases::{SERVER, run};

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use marie_exporter::postgres::{Connection, Reason};
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
+use marie_exporter::postgres::{Connection, Reason};
 use sqlx::Connection as _;
 
 use crate::faults::signals::{processes, send};

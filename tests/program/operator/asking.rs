@@ -1,8 +1,8 @@
 //! A reading command asked for in words, and its answer as text or as JSON.
 
 use marie_exporter::config::{self, Command, Config, Reading};
-use marie_exporter::operator::print::Style;
 use marie_exporter::operator::{self, Answer};
+use marie_exporter::terminal::table::Style;
 use serde_json::Value;
 
 /// What is asked with these words of this database.

@@ -11,9 +11,9 @@ use std::process::Stdio;
 
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
-use marie_exporter::postgres::{Failure, Session};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::operator;
+use marie_exporter::postgres::{Failure, Session};
 use marie_exporter::schema::{Schema, TABLES};
 use regex::Regex;
 use sqlx::AssertSqlSafe;

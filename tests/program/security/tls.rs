@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use marie_exporter::config::{self, Command};
-use marie_exporter::postgres::Session;
 use marie_exporter::demo::server::Server;
+use marie_exporter::postgres::Session;
 use once_cell::sync::Lazy;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sqlx::{Connection, PgConnection, Row};

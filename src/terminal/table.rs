@@ -6,9 +6,8 @@ use serde::Serializer;
 use serde::ser::SerializeMap;
 use serde_json::Value;
 
-use crate::terminal::escape::{escaped, escaped_json};
-
-use super::listing::{Column, Kind, Listing, Rows};
+use super::columns::{Column, Kind, Rows};
+use super::escape::{escaped, escaped_json};
 
 /// Where rows are printed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub fn table(columns: &[Column], rows: &Rows, style: Style) -> String {
 }
 
 /// Colours or none, whatever the library thinks of where it prints.
-pub(super) fn in_style(table: &mut Table, style: Style) {
+pub(crate) fn in_style(table: &mut Table, style: Style) {
     if style == Style::Coloured {
         table.enforce_styling();
     } else {
@@ -61,7 +60,7 @@ pub(super) fn in_style(table: &mut Table, style: Style) {
 }
 
 /// A value in its column's form and colour.
-pub(super) fn cell(value: &Value, column: Column, longest: f64) -> Cell {
+pub(crate) fn cell(value: &Value, column: Column, longest: f64) -> Cell {
     let cell = Cell::new(shown(value, column.kind, longest));
     match value.as_str().and_then(colour).filter(|_| column.kind == Kind::State) {
         Some(colour) => cell.fg(colour),
@@ -69,7 +68,7 @@ pub(super) fn cell(value: &Value, column: Column, longest: f64) -> Cell {
     }
 }
 
-pub(super) fn lines(table: &mut Table) -> String {
+pub(crate) fn lines(table: &mut Table) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -78,7 +77,7 @@ pub(super) fn lines(table: &mut Table) -> String {
 }
 
 /// The heading of a part of the answer.
-pub(super) fn heading(text: &str, style: Style) -> String {
+pub(crate) fn heading(text: &str, style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     in_style(&mut table, style);
@@ -90,8 +89,8 @@ pub(super) fn heading(text: &str, style: Style) -> String {
 ///
 /// # Errors
 /// Never, but for memory.
-pub fn json(listing: &Listing, rows: &Rows) -> serde_json::Result<String> {
-    let objects: Vec<Object<'_>> = rows.rows.iter().map(|row| Object(listing.columns, row)).collect();
+pub fn json(columns: &[Column], rows: &Rows) -> serde_json::Result<String> {
+    let objects: Vec<Object<'_>> = rows.rows.iter().map(|row| Object(columns, row)).collect();
     Ok(escaped_json(&serde_json::to_string_pretty(&objects)?))
 }
 
@@ -100,12 +99,12 @@ pub fn json(listing: &Listing, rows: &Rows) -> serde_json::Result<String> {
 ///
 /// # Errors
 /// Never, but for memory.
-pub fn csv(listing: &Listing, rows: &Rows, style: Style, for_spreadsheet: bool) -> anyhow::Result<String> {
+pub fn csv(columns: &[Column], rows: &Rows, style: Style, for_spreadsheet: bool) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let is_data = |column: &&Column| column.kind != Kind::Bar;
-    writer.write_record(listing.columns.iter().filter(is_data).map(|column| column.name))?;
+    writer.write_record(columns.iter().filter(is_data).map(|column| column.name))?;
     for row in &rows.rows {
-        let values = listing.columns.iter().zip(row).filter(|(column, _)| is_data(column));
+        let values = columns.iter().zip(row).filter(|(column, _)| is_data(column));
         writer.write_record(values.map(|(_, value)| {
             let text = plain(value);
             let text = if for_spreadsheet && value.is_string() { without_formula(text) } else { text };
@@ -165,12 +164,12 @@ fn plain(value: &Value) -> String {
 }
 
 /// Returns a client's text as a table shows it.
-pub(super) fn harmless_text(text: &str) -> String {
+pub(crate) fn harmless_text(text: &str) -> String {
     escaped(text, LONGEST)
 }
 
 /// `2026-11-24T22:15:03.123456+00:00` as `2026-11-24 22:15:03Z`. Others, such as infinity, as they are.
-pub(super) fn to_the_second(time: &str) -> String {
+pub(crate) fn to_the_second(time: &str) -> String {
     let Some((date, rest)) = time.split_once('T') else { return time.to_owned() };
     let (clock, offset) = rest.split_at(rest.find(['+', '-']).unwrap_or(rest.len()));
     let clock = clock.split('.').next().unwrap_or_default();
@@ -179,7 +178,7 @@ pub(super) fn to_the_second(time: &str) -> String {
 }
 
 /// Seconds in the two largest units that they have.
-pub(super) fn in_words(seconds: f64) -> String {
+pub(crate) fn in_words(seconds: f64) -> String {
     const UNITS: [(&str, f64); 4] = [("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
     let sign = if seconds <= -1.0 { "-" } else { "" };
     let mut rest = seconds.abs().floor();
