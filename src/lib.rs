@@ -7,7 +7,7 @@
 //! runs them on an interval, as far as their [`standing`] allows, and leaves their text in the [`snapshot`],
 //! their fate in [`status`] and [`telemetry`]; the [`server`] and its [`landing`] page show all that
 //! to each [`client`] that [`access`], [`tls`] and [`auth`] admit; [`health`] asks a running server.
-//! The [`operator`]'s commands list the jobs behind the numbers, and [`maintain`], the only part that writes, cleans up.
+//! The [`inspect`]'s commands list the jobs behind the numbers, and [`maintain`], the only part that writes, cleans up.
 //! Text from outside passes through [`display_text`] before people see it.
 //! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`], [`listing`] and [`manual`] are the
 //! commands beside it.
@@ -27,11 +27,11 @@ pub mod division;
 pub mod events;
 pub mod family;
 pub mod health;
+pub mod inspect;
 pub mod landing;
 pub mod listing;
 pub mod maintain;
 pub mod manual;
-pub mod operator;
 pub mod postgres;
 pub mod queues;
 pub mod rights;

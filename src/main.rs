@@ -13,7 +13,7 @@ use marie_exporter::terminal::console::Console;
 use marie_exporter::terminal::escape::{escaped, escaped_json, escaped_lines};
 use marie_exporter::terminal::table::Style;
 use marie_exporter::{
-    check, dashboards, health, listing, maintain, manual, operator, rights, serve, shutdown,
+    check, dashboards, health, inspect, listing, maintain, manual, rights, serve, shutdown,
 };
 use tracing::error;
 use tracing::field::Field;
@@ -63,7 +63,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::SUCCESS)
         }
         Command::Read(config, reading) => {
-            let answer = block_on(operator::read(&config, &reading, style()))??;
+            let answer = block_on(inspect::read(&config, &reading, style()))??;
             print(&answer.text)?;
             if let Some(note) = answer.note {
                 tell(&note);
@@ -71,7 +71,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::SUCCESS)
         }
         Command::Top(config, times) => {
-            block_on(async { operator::top::top(config, &times, shutdown::signalled()?).await })??;
+            block_on(async { inspect::top::top(config, &times, shutdown::signalled()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Maintain(config, maintenance) => {

@@ -11,7 +11,7 @@ use sqlx::Row;
 pub use self::excess::Excess;
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, SchemaName, quote_identifier};
-use crate::operator;
+use crate::inspect;
 use crate::postgres::{Failure, Run, Session};
 use crate::queues;
 use crate::schema::{Filter, Lack, Need, Schema};
@@ -34,7 +34,7 @@ impl Rights {
     /// has no say.
     pub fn needed(schema: &Schema) -> Self {
         let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
-        let queries = collected.chain(operator::QUERIES.iter().copied());
+        let queries = collected.chain(inspect::QUERIES.iter().copied());
         let can_run = queries.filter(|query| !matches!(query.lack(schema), Some(Lack::Missing(_))));
         let mut rights: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for need in can_run.flat_map(|query| query.needs_here(schema)).chain(&[queues::KNOWN, queues::CENSUS])

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use marie_exporter::collector::Query;
 use marie_exporter::collectors::{COLLECTORS, dags};
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::operator;
+use marie_exporter::inspect;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::queries::scheduler::Scheduler;
@@ -24,7 +24,7 @@ const TABLES: [&str; 9] = [
 ];
 
 fn queries() -> impl Iterator<Item = &'static Query> {
-    COLLECTORS.iter().flat_map(|collector| collector.queries).chain(operator::QUERIES.iter().copied())
+    COLLECTORS.iter().flat_map(|collector| collector.queries).chain(inspect::QUERIES.iter().copied())
 }
 
 /// The queries that are left out, and those that the server rejects.

@@ -1,7 +1,7 @@
 //! A reading command asked for in words, and its answer as text or as JSON.
 
 use marie_exporter::config::{self, Command, Config, Reading};
-use marie_exporter::operator::{self, Answer};
+use marie_exporter::inspect::{self, Answer};
 use marie_exporter::terminal::table::Style;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(crate) fn parsed(url: &str, words: &[&str]) -> (Config, Reading) {
 
 pub(crate) async fn ask(url: &str, words: &[&str]) -> anyhow::Result<Answer> {
     let (config, reading) = parsed(url, words);
-    operator::read(&config, &reading, Style::Plain).await
+    inspect::read(&config, &reading, Style::Plain).await
 }
 
 pub(crate) async fn text(url: &str, words: &[&str]) -> String {

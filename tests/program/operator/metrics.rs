@@ -6,7 +6,7 @@ use marie_exporter::collector::{Answer, Collector, Context, Lane};
 use marie_exporter::collectors::{sla, statistics, stuck};
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::operator::QUERIES;
+use marie_exporter::inspect::QUERIES;
 use marie_exporter::postgres::Session;
 use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;

@@ -133,7 +133,7 @@ fn a_command_that_is_not_whole_is_answered_with_help() {
 async fn a_list_of_a_rare_state_reads_no_other_jobs() {
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut database = Database::new(shape).await;
-        let list = include_str!("../../../src/operator/jobs/list.sql");
+        let list = include_str!("../../../src/inspect/jobs/list.sql");
         database
             .run(&format!(
                 "insert into job (id, name, state, dag_id)

@@ -3,7 +3,7 @@
 
 use marie_exporter::config::SchemaName;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::operator::QUERIES;
+use marie_exporter::inspect::QUERIES;
 use marie_exporter::schema::Schema;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

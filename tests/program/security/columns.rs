@@ -7,7 +7,7 @@ use marie_exporter::collector::{Context, Query};
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::operator;
+use marie_exporter::inspect;
 use marie_exporter::postgres::{Failure, Reason, Session};
 use marie_exporter::queues::{self, QueueCensus, Queues};
 use marie_exporter::rights::Rights;
@@ -102,7 +102,7 @@ fn columns(needs: impl IntoIterator<Item = &'static Need>) -> Vec<(&'static str,
 /// Those of the collectors and those of the reading commands.
 fn queries() -> impl Iterator<Item = &'static Query> {
     let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
-    collected.chain(operator::QUERIES.iter().copied())
+    collected.chain(inspect::QUERIES.iter().copied())
 }
 
 /// The feed asks the job's history even where there is nothing to read of it but DAGs.
@@ -111,7 +111,7 @@ fn is_asked_for_by_the_feed(query: &Query, column: (&str, &str)) -> bool {
 }
 
 async fn ask(reader: &mut Reader, query: &'static Query) -> Result<(), Failure> {
-    let is_an_operators = operator::QUERIES.iter().any(|own| std::ptr::eq(*own, query));
+    let is_an_operators = inspect::QUERIES.iter().any(|own| std::ptr::eq(*own, query));
     if is_an_operators { reader.execute(query).await } else { reader.fetch(query).await }
 }
 

@@ -12,7 +12,7 @@ use std::process::Stdio;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Config};
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::operator;
+use marie_exporter::inspect;
 use marie_exporter::postgres::{Failure, Session};
 use marie_exporter::schema::{Schema, TABLES};
 use regex::Regex;
@@ -108,7 +108,7 @@ async fn prepare_all(url: &str) -> Result<usize, Failure> {
     let schema = Schema::read(&mut run, &config.database.schema).await?;
     let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
     let mut count = 0;
-    for query in collected.chain(operator::QUERIES.iter().copied()) {
+    for query in collected.chain(inspect::QUERIES.iter().copied()) {
         if query.lack(&schema).is_none() {
             let prepare = format!("prepare planted_{count} as {}", query.text(&schema));
             run.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;

@@ -13,11 +13,11 @@ use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
 use crate::config::DagsShow;
-use crate::operator::arguments::add;
-use crate::operator::listing::Listing;
-use crate::operator::reader::{Part, Reader};
-use crate::operator::sheet::{Body, Section, Sheet};
-use crate::operator::{QUERY, stand_ins};
+use crate::inspect::arguments::add;
+use crate::inspect::listing::Listing;
+use crate::inspect::reader::{Part, Reader};
+use crate::inspect::sheet::{Body, Section, Sheet};
+use crate::inspect::{QUERY, stand_ins};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::columns::{Column, Rows, duration, number, state, text, time};
@@ -26,7 +26,7 @@ use crate::terminal::table;
 /// A table for people shows no more rows of a section; JSON has them all.
 const SHOWN: usize = 100;
 
-pub(in crate::operator) static DAG: Listing = Listing {
+pub(in crate::inspect) static DAG: Listing = Listing {
     columns: &[
         text("id"),
         text("name"),
@@ -55,7 +55,7 @@ pub(in crate::operator) static DAG: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static PROGRESS: Listing = Listing {
+pub(in crate::inspect) static PROGRESS: Listing = Listing {
     columns: &[
         number("total_jobs"),
         number("completed"),
@@ -87,7 +87,7 @@ const JOB_COLUMNS: &[Column] = &[
 const IS_STUCK: usize = 8;
 const DEFERRED_UNTIL: usize = 9;
 
-pub(in crate::operator) static JOBS: Listing = Listing {
+pub(in crate::inspect) static JOBS: Listing = Listing {
     columns: &[
         JOB_COLUMNS[0],
         JOB_COLUMNS[1],
@@ -111,7 +111,7 @@ pub(in crate::operator) static JOBS: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static EDGES: Listing = Listing {
+pub(in crate::inspect) static EDGES: Listing = Listing {
     columns: &[text("job"), text("parent")],
     query: Query {
         sql: sql!("show/edges.sql"),
@@ -121,7 +121,7 @@ pub(in crate::operator) static EDGES: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static OUTSIDE: Listing = Listing {
+pub(in crate::inspect) static OUTSIDE: Listing = Listing {
     columns: &[text("id"), text("queue"), state("state")],
     query: Query {
         sql: sql!("show/outside.sql"),
@@ -182,7 +182,7 @@ fn undecoded(column: &str, value: &Value) -> Failure {
 
 /// # Errors
 /// Where there is no such DAG, its jobs cannot be read, or the database goes away.
-pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &DagsShow) -> Result<Sheet, Failure> {
+pub(in crate::inspect) async fn show(reader: &mut Reader<'_>, asked: &DagsShow) -> Result<Sheet, Failure> {
     let id = asked.id;
     let dag = reader.part(&DAG, of(id)?).await?;
     let dag_state = match &dag {

@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{Reader, advised};
 use crate::collector::Query;
-use crate::operator::listing::Listing;
-use crate::operator::scope::Reach;
+use crate::inspect::listing::Listing;
+use crate::inspect::scope::Reach;
 use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Schema};
 use crate::terminal::columns::{Column, Rows};

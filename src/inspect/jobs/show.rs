@@ -10,16 +10,16 @@ use super::sections::{
     SETTINGS, TIMELINE,
 };
 use crate::config::JobsShow;
-use crate::operator::arguments::add;
-use crate::operator::reader::{Part, Reader};
-use crate::operator::sheet::{Body, Section, Sheet};
+use crate::inspect::arguments::add;
+use crate::inspect::reader::{Part, Reader};
+use crate::inspect::sheet::{Body, Section, Sheet};
 use crate::postgres::{Failure, Reason};
 use crate::terminal::columns::Column;
 use crate::terminal::table;
 
 /// # Errors
 /// Where there is no such job, its payload is asked for and may not be read, or the database goes away.
-pub(in crate::operator) async fn show(reader: &mut Reader<'_>, asked: &JobsShow) -> Result<Sheet, Failure> {
+pub(in crate::inspect) async fn show(reader: &mut Reader<'_>, asked: &JobsShow) -> Result<Sheet, Failure> {
     let id = asked.id;
     if asked.payload {
         reader.may_run(&PAYLOAD.query)?;

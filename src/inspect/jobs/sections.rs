@@ -2,12 +2,12 @@
 
 use crate::collector::{Query, SqlFile};
 use crate::collectors::{optional, sql};
-use crate::operator::listing::Listing;
-use crate::operator::{QUERY, stand_ins};
+use crate::inspect::listing::Listing;
+use crate::inspect::{QUERY, stand_ins};
 use crate::schema::{Index, Need};
 use crate::terminal::columns::{Column, duration, number, state, text, time};
 
-pub(in crate::operator) static JOB: Listing = Listing {
+pub(in crate::inspect) static JOB: Listing = Listing {
     columns: &[
         text("id"),
         text("queue"),
@@ -48,7 +48,7 @@ pub(in crate::operator) static JOB: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static SETTINGS: Listing = Listing {
+pub(in crate::inspect) static SETTINGS: Listing = Listing {
     columns: &[
         number("level"),
         time("start_after"),
@@ -76,7 +76,7 @@ pub(in crate::operator) static SETTINGS: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static LEASES: Listing = Listing {
+pub(in crate::inspect) static LEASES: Listing = Listing {
     columns: &[
         text("lease_owner"),
         time("lease_expires_at"),
@@ -97,7 +97,7 @@ pub(in crate::operator) static LEASES: Listing = Listing {
 const RELATIVES: &[Column] =
     &[text("id"), text("queue"), state("state"), time("started_on"), time("completed_on")];
 
-pub(in crate::operator) static PARENTS: Listing = Listing {
+pub(in crate::inspect) static PARENTS: Listing = Listing {
     columns: RELATIVES,
     query: Query {
         sql: sql!("show/parents.sql"),
@@ -110,7 +110,7 @@ pub(in crate::operator) static PARENTS: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static CHILDREN: Listing = Listing {
+pub(in crate::inspect) static CHILDREN: Listing = Listing {
     columns: RELATIVES,
     query: Query {
         sql: sql!("show/children.sql"),
@@ -120,7 +120,7 @@ pub(in crate::operator) static CHILDREN: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static ATTEMPTS: Listing = Listing {
+pub(in crate::inspect) static ATTEMPTS: Listing = Listing {
     columns: &[
         text("run_attempt_id"),
         text("state"),
@@ -160,7 +160,7 @@ pub(in crate::operator) static ATTEMPTS: Listing = Listing {
 };
 
 /// Of the rows of the history that are looked at where no index finds a job's.
-pub(in crate::operator) static BOUNDS: Listing = Listing {
+pub(in crate::inspect) static BOUNDS: Listing = Listing {
     columns: &[time("since"), time("until")],
     query: Query {
         sql: sql!("show/bounds.sql"),
@@ -183,10 +183,10 @@ const HISTORY: Need = Need::Columns(
     &["history_id", "id", "state", "retry_count", "started_on", "completed_on", "history_created_on"],
 );
 
-pub(in crate::operator) const HISTORY_BY_ID: Index =
+pub(in crate::inspect) const HISTORY_BY_ID: Index =
     Index { table: "job_history", columns: &["id"], predicate: None };
 
-pub(in crate::operator) static TIMELINE: Listing = Listing {
+pub(in crate::inspect) static TIMELINE: Listing = Listing {
     columns: TIMELINE_COLUMNS,
     query: Query {
         sql: SqlFile {
@@ -204,7 +204,7 @@ pub(in crate::operator) static TIMELINE: Listing = Listing {
 };
 
 /// The same where an index finds the job's rows; `QUERIES` need not name it, for it reads less.
-pub(in crate::operator) static INDEXED_TIMELINE: Listing = Listing {
+pub(in crate::inspect) static INDEXED_TIMELINE: Listing = Listing {
     columns: TIMELINE_COLUMNS,
     query: Query {
         sql: SqlFile {
@@ -220,7 +220,7 @@ pub(in crate::operator) static INDEXED_TIMELINE: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static ARCHIVED: Listing = Listing {
+pub(in crate::inspect) static ARCHIVED: Listing = Listing {
     columns: &[text("queue"), text("state"), time("completed_on"), time("archived_on")],
     query: Query {
         sql: sql!("show/archived.sql"),
@@ -230,7 +230,7 @@ pub(in crate::operator) static ARCHIVED: Listing = Listing {
 };
 
 /// Takes more than the exporter's role may read.
-pub(in crate::operator) static PAYLOAD: Listing = Listing {
+pub(in crate::inspect) static PAYLOAD: Listing = Listing {
     columns: &[text("data"), text("output")],
     query: Query {
         sql: sql!("show/payload.sql"),

@@ -12,21 +12,21 @@ use super::{Part, Reader, advised, set_time_zone};
 use crate::collector::{Division, Query};
 use crate::config::Output;
 use crate::division::{Parents, Slice, Transactions, slices};
-use crate::operator::arguments::add;
-use crate::operator::listing::Listing;
-use crate::operator::scope::Reach;
+use crate::inspect::arguments::add;
+use crate::inspect::listing::Listing;
+use crate::inspect::scope::Reach;
 use crate::postgres::{Connection, Failure};
 use crate::schema::Schema;
 use crate::terminal::columns::{Kind, Rows};
 
 /// Adds a listing's arguments behind those of its page. They get the queues of a group, or none where the answer is for
 /// all queues: a listing whose rows need jobs of other queues answers for these only.
-pub(in crate::operator) type Filters<'a> =
+pub(in crate::inspect) type Filters<'a> =
     &'a (dyn Fn(&mut PgArguments, Option<&[String]>) -> Result<(), Failure> + Sync);
 
 /// How the rows of two groups of queues become those of both.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::operator) enum Merge {
+pub(in crate::inspect) enum Merge {
     /// All rows, in the order at the end of the listing's own SQL.
     Rows,
     /// The column `line` of a statement over the rows of both, a common table expression `part` with the listing's columns
@@ -36,10 +36,10 @@ pub(in crate::operator) enum Merge {
 
 /// Which rows of a listing are shown. Its first two arguments are how many, one more than are shown, and from which on.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::operator) struct Page {
-    pub(in crate::operator) size: u32,
+pub(in crate::inspect) struct Page {
+    pub(in crate::inspect) size: u32,
     /// The first is 1.
-    pub(in crate::operator) number: u32,
+    pub(in crate::inspect) number: u32,
 }
 
 impl From<&Output> for Page {
@@ -69,7 +69,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// Any failure of the database, led by the query's name; what it lacks, or our role.
-    pub(in crate::operator) async fn page(
+    pub(in crate::inspect) async fn page(
         &mut self,
         listing: &'static Listing,
         merge: Merge,
@@ -105,7 +105,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// Where the database is gone, and with it the other parts.
-    pub(in crate::operator) async fn part_of_page(
+    pub(in crate::inspect) async fn part_of_page(
         &mut self,
         listing: &'static Listing,
         page: Option<Page>,

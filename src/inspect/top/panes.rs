@@ -4,11 +4,11 @@ use crate::collector::{Division, Pace, Query};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::throughput::BY_COMPLETED_ON;
 use crate::collectors::{optional, sql};
-use crate::operator::QUERY_BY_QUEUE;
-use crate::operator::arguments::add;
-use crate::operator::jobs::STUCK_QUERY;
-use crate::operator::listing::Listing;
-use crate::operator::reader::{self, Page, Reader};
+use crate::inspect::QUERY_BY_QUEUE;
+use crate::inspect::arguments::add;
+use crate::inspect::jobs::STUCK_QUERY;
+use crate::inspect::listing::Listing;
+use crate::inspect::reader::{self, Page, Reader};
 use crate::postgres::Failure;
 use crate::schema::Need;
 use crate::terminal::columns::{duration, id, number, text, time};
@@ -64,7 +64,7 @@ impl Part {
     }
 }
 
-pub(in crate::operator) static QUEUES: Listing = Listing {
+pub(in crate::inspect) static QUEUES: Listing = Listing {
     columns: &[text("queue"), number("created"), number("retry"), number("active"), number("stuck")],
     query: Query {
         sql: sql!("queues.sql"),
@@ -73,7 +73,7 @@ pub(in crate::operator) static QUEUES: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static READY: Listing = Listing {
+pub(in crate::inspect) static READY: Listing = Listing {
     columns: &[text("queue"), number("ready")],
     query: Query {
         sql: sql!("ready.sql"),
@@ -99,7 +99,7 @@ static STUCK: Listing = Listing {
     query: STUCK_QUERY,
 };
 
-pub(in crate::operator) static RUNNING: Listing = Listing {
+pub(in crate::inspect) static RUNNING: Listing = Listing {
     columns: &[
         id("id"),
         text("queue"),
@@ -116,7 +116,7 @@ pub(in crate::operator) static RUNNING: Listing = Listing {
     },
 };
 
-pub(in crate::operator) static COMPLETED: Listing = Listing {
+pub(in crate::inspect) static COMPLETED: Listing = Listing {
     columns: &[text("queue"), number("hours_ago"), number("jobs")],
     query: Query {
         sql: sql!("completed.sql"),
