@@ -80,7 +80,7 @@ async fn it_can_do_all_that_the_exporter_needs_on_every_shape() {
 #[tokio::test]
 async fn role_that_can_read_more_is_warned_and_revoked() {
     let mut database = Database::new(Shape::Mid).await;
-    let url = database.reader("marie_exporter").await;
+    let url = database.reader("reads_more").await;
     let besides = check(&url, &[])["database"]["readable_besides"].to_string();
     for private in ["job.data", "job.output", "job_history.data", "dag.serialized_dag", "archive.data"] {
         assert!(besides.contains(&format!("\"{private}\"")), "{private} is not in {besides}");
@@ -93,7 +93,7 @@ async fn role_that_can_read_more_is_warned_and_revoked() {
     let told = text(&told.stdout);
     assert!(told.contains("can only read, but also archive.") && told.contains("REVOKE ALL ON"), "{told}");
 
-    grant(&mut database, "marie_exporter", &[]).await;
+    grant(&mut database, "reads_more", &[]).await;
     let report = check(&url, &[]);
     assert_eq!(report["database"]["readable_besides"], json!([]));
     assert!(results(&report).iter().all(|(_, result)| result != "\"forbidden\""), "{report:#}");
