@@ -85,6 +85,15 @@ impl Position {
         }
     }
 
+    /// Reads the rows that wait to be counted again from the first of them: they were rewritten, so that they belong to
+    /// later transactions than their `history_id`s tell.
+    pub(super) fn reread_waiting(&mut self, table: usize) {
+        let counted = self.marks.first().map_or(0, |mark| mark.last[table]);
+        for mark in &mut self.marks {
+            mark.last[table] = counted;
+        }
+    }
+
     /// The server was killed and has forgotten which ids it gave out from this one on. It gives them out again, and
     /// of what they wrote nothing is there.
     pub(super) fn forget_from(&mut self, next: u64) {

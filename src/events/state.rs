@@ -136,7 +136,12 @@ impl State {
                 );
                 Err(Failure::new(Reason::HistoryLost, message))
             }
-            LastRow::Rewritten if is_replaced => {
+            LastRow::Rewritten if !is_replaced => {
+                self.position.reread_waiting(table);
+                Ok(())
+            }
+            LastRow::Rewritten => {
+                self.position.reread_waiting(table);
                 self.watermarks[table].rewritten();
                 if !self.position.is_behind() {
                     return Ok(());
@@ -146,7 +151,7 @@ impl State {
                 );
                 Err(Failure::new(Reason::HistoryLost, message))
             }
-            LastRow::Rewritten | LastRow::Kept => Ok(()),
+            LastRow::Kept => Ok(()),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Histories whose rows are written again: by a rewrite of the table, a reload, a restore, a copy. None of these rows is
 //! a new event, and what happens afterwards is counted.
 
-use marie_exporter::demo::server::Server;
+mod beside_open_transactions;
+
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{Counting, FINISH, Folder, Series, falls, sum};
 use crate::events::new_database;
-use crate::support::databases::{Database, run};
+use crate::support::databases::Database;
 
 /// Events that are five to one days old, in both histories, and one of now.
 async fn old_events(database: &mut Database) {
@@ -24,14 +25,6 @@ async fn old_events(database: &mut Database) {
              from (select now() - interval '1 day' * days as at from generate_series(5, 1, -1) as days) as past",
         )
         .await;
-}
-
-/// A database on a server of its own. A transaction that another test leaves open when a history is rewritten would
-/// lose the events that wait.
-async fn undisturbed_database() -> (Server, Database) {
-    let server = Server::start().unwrap();
-    let database = Database::on(&server, Shape::New).await;
-    (server, database)
 }
 
 /// One finish of a job and one of a DAG, as their triggers record them.
@@ -221,49 +214,4 @@ async fn history_restored_into_empty_table_is_not_counted() {
     old_events(&mut database).await;
     feeds.count(&mut database, "the restore").await;
     feeds.finish_and_count(&mut database, "what follows").await;
-}
-
-#[tokio::test]
-async fn finish_behind_open_transaction_outlives_rewrite() {
-    let (_server, mut database) = undisturbed_database().await;
-    let folder = Folder::new();
-    old_events(&mut database).await;
-    let mut feeds = Feeds::start(&mut database, &folder).await;
-    feeds.finish_and_count(&mut database, "the first finish").await;
-    let mut open = database.session().await;
-    run(&mut open, "begin; update version set cron_on = now()").await;
-    finish(&mut database).await;
-    for feed in [&mut feeds.running, &mut feeds.restarted] {
-        assert_eq!(counts(&feed.poll().await.unwrap()), (1.0, 1.0), "it waits");
-    }
-    let (_, volatile_default) = REWRITES[0];
-    for table in ["job_history", "dag_history"] {
-        rewrite(&mut database, table, volatile_default).await;
-    }
-    feeds.restarted.restart();
-    run(&mut open, "commit").await;
-    feeds.expected += 1.0;
-    feeds.count(&mut database, "the finish that waited").await;
-}
-
-/// Nothing but their rows tells that partitions were written again, and these look the same at each poll.
-#[tokio::test]
-async fn rewrite_of_partitions_is_told_once() {
-    let (_server, mut database) = undisturbed_database().await;
-    old_events(&mut database).await;
-    let of = |what: &str| REWRITES.iter().find(|(name, _)| *name == what).unwrap().1;
-    rewrite(&mut database, "job_history", of("conversion to partitions")).await;
-    let mut counting = Counting::start(&database).await;
-    let mut open = database.session().await;
-    run(&mut open, "begin; update version set cron_on = now()").await;
-    finish(&mut database).await;
-    counting.poll().await.unwrap();
-    rewrite(&mut database, "job_history", of("volatile default")).await;
-    let failure = counting.poll().await.unwrap_err();
-    assert!(failure.message.contains("was rewritten"), "{failure}");
-    for _ in 0..2 {
-        counting.poll().await.unwrap();
-    }
-    run(&mut open, "commit").await;
-    assert_eq!(counts(&counting.settle(&mut database).await), (1.0, 1.0));
 }
