@@ -14,7 +14,7 @@ quiet as materialized (
     from marie_scheduler.dag as d
     where d.state not in ('completed', 'failed', 'cancelled')
         and d.state <> 'expired'
-        and d.id not in (select u.dag_id from unfinished as u where u.active and u.dag_id is not null)
+        and not exists (select from unfinished as u where u.active and u.dag_id = d.id)
 ),
 waiting as materialized (
     select q.id as dag_id, w.name, w.id
@@ -42,7 +42,7 @@ verdict as (
             else 'no_jobs'
         end as reason
     from quiet as q
-    where q.id not in (select r.dag_id from runnable as r)
+    where not exists (select from runnable as r where r.dag_id = q.id)
 )
 select
     reason,

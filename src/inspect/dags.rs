@@ -2,6 +2,7 @@
 
 mod blockers;
 mod graph;
+mod job;
 pub(super) mod show;
 
 use std::collections::HashMap;

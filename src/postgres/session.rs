@@ -117,7 +117,7 @@ pub struct Run(Open);
 impl Run {
     async fn end(&mut self) -> Result<(), Failure> {
         if !self.0.keeps_statements {
-            // Before the transaction's end, after which the session is somebody else's.
+            // Before the transaction ends, because a pooler then gives the session to another client.
             self.clear_cached_statements().await?;
         }
         self.execute(sqlx::raw_sql("ROLLBACK")).await?;

@@ -7,7 +7,7 @@ const LINES: usize = 300;
 const NAME: usize = 60;
 
 /// Files that are longer today. A file leaves this list when it is split.
-const LONGER: [&str; 3] = ["src/config/connection.rs", "src/inspect/dags/show.rs", "src/maintain/writer.rs"];
+const LONGER: [&str; 2] = ["src/config/connection.rs", "src/maintain/writer.rs"];
 
 /// The Rust and SQL files of `src`, `tests` and `benches`, with their paths in the repository.
 fn sources() -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 
 use super::graph::Graph;
-use super::show::Job;
+use super::job::Job;
 use crate::terminal::columns::{Column, number, text, time};
 
 pub(super) const COLUMNS: &[Column] = &[

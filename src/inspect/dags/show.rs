@@ -9,6 +9,7 @@ use sqlx::types::Uuid;
 
 use super::blockers::{self, Edges, Outside};
 use super::graph::Graph;
+use super::job::{Job, decoded};
 use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
@@ -72,7 +73,7 @@ pub(in crate::inspect) static PROGRESS: Listing = Listing {
     },
 };
 
-/// Those that are printed; behind them [`IS_STUCK`] and [`DEFERRED_UNTIL`].
+/// The columns that are printed. Behind them the query has two that only [`Job`] reads.
 const JOB_COLUMNS: &[Column] = &[
     text("id"),
     text("queue"),
@@ -83,9 +84,6 @@ const JOB_COLUMNS: &[Column] = &[
     time("completed_on"),
     duration("run_time"),
 ];
-
-const IS_STUCK: usize = 8;
-const DEFERRED_UNTIL: usize = 9;
 
 pub(in crate::inspect) static JOBS: Listing = Listing {
     columns: &[
@@ -129,56 +127,6 @@ pub(in crate::inspect) static OUTSIDE: Listing = Listing {
         ..QUERY
     },
 };
-
-/// A job as far as the reckoning needs it.
-pub(super) struct Job {
-    pub(super) id: String,
-    pub(super) queue: Value,
-    pub(super) state: String,
-    micros: u64,
-    pub(super) is_stuck: bool,
-    pub(super) started_on: Value,
-    pub(super) deferred_until: Value,
-}
-
-impl Job {
-    /// # Errors
-    /// Where a value is not of its column's kind.
-    fn new(row: &[Value]) -> Result<Self, Failure> {
-        let seconds = match &row[7] {
-            // It has not been started.
-            Value::Null => 0.0,
-            value => value.as_f64().ok_or_else(|| undecoded("run_time", value))?,
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "some thousand years fit"
-        )]
-        let micros = (seconds * 1e6) as u64;
-        Ok(Job {
-            id: decoded("id", &row[0])?.to_owned(),
-            queue: row[1].clone(),
-            state: decoded("state", &row[2])?.to_owned(),
-            micros,
-            is_stuck: row[IS_STUCK] == Value::Bool(true),
-            started_on: row[5].clone(),
-            deferred_until: row[DEFERRED_UNTIL].clone(),
-        })
-    }
-}
-
-/// A column's text.
-///
-/// # Errors
-/// Where it is none.
-fn decoded<'a>(column: &str, value: &'a Value) -> Result<&'a str, Failure> {
-    value.as_str().ok_or_else(|| undecoded(column, value))
-}
-
-fn undecoded(column: &str, value: &Value) -> Failure {
-    Failure::new(Reason::Other, format!("{column} of a job cannot be used: {value}"))
-}
 
 /// # Errors
 /// Where there is no such DAG, its jobs cannot be read, or the database goes away.

@@ -19,8 +19,8 @@ use crate::postgres::{Connection, Failure};
 use crate::schema::Schema;
 use crate::terminal::columns::{Kind, Rows};
 
-/// Adds a listing's arguments behind those of its page. They get the queues of a group, or none where the answer is for
-/// all queues: a listing whose rows need jobs of other queues answers for these only.
+/// Adds a listing's arguments behind those of its page. The second parameter is the queues of a group, or `None` if the
+/// answer is for all queues. A listing that reads jobs of other queues too returns rows of these queues only.
 pub(in crate::inspect) type Filters<'a> =
     &'a (dyn Fn(&mut PgArguments, Option<&[String]>) -> Result<(), Failure> + Sync);
 
