@@ -56,8 +56,10 @@ for major in "$@"; do
     case $major in 13 | 14) ln -sf "$(ours psql)" "$programs/psql" ;; esac
     # A server that does not run here would be passed over for the next in PATH.
     "$programs/postgres" --version
+    # A standby that loads the machine's older libpq cannot follow its primary.
     # The backup's pg_dump is the newest in /usr/lib/postgresql, which takes no newer server.
-    if ! PATH=$programs:$PATH cargo test --locked --no-fail-fast --test library --test program -- \
+    if ! PATH=$programs:$PATH LD_LIBRARY_PATH=$(dirname "$programs")/lib \
+        cargo test --locked --no-fail-fast --test library --test program -- \
         queries:: events:: runner:: binary:: operator:: maintain:: security:: faults:: --skip backup::; then
         echo "PostgreSQL $major: FAILED"
         status=1
