@@ -1,9 +1,11 @@
 //! Which series there are: a first event is seen as an increase, labels are bounded, settings are held to.
 
+use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{Counting, Folder, Series, sum, value};
 use crate::events::new_database;
+use crate::support::databases::Database;
 
 const FINISHED: &str = "marie_jobs_finished_total";
 const RUN: &str = "marie_job_run_seconds";
@@ -125,7 +127,9 @@ async fn sla_within_a_minute_of_creation_is_no_promise() {
 
 #[tokio::test]
 async fn evicted_queue_that_comes_back_keeps_its_counts() {
-    let mut database = new_database(Shape::New).await;
+    // Transactions of other tests on a shared server would spread the events over two polls.
+    let server = Server::start().unwrap();
+    let mut database = Database::on(&server, Shape::New).await;
     database.run("delete from queue where name = 'idle'; select create_queue('first', '{}')").await;
     let mut counting = Counting::start_with(&database, &["--queues.limit=2"]).await;
     database.run(&failed_job("extract", 1)).await;

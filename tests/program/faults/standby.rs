@@ -85,7 +85,7 @@ async fn a_query_that_is_in_the_way_of_replay_fails_as_a_conflict() {
     let watch = Watch::serve(&standby.url("marie"), &[]);
     let conflict = [("collector", "scheduler"), ("lane", "fast"), ("reason", "conflict")];
     // Rows that are cleaned up on the primary while the standby reads them.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while watch.metrics().count("marie_collector_failures_total", &conflict) == 0.0 {
         assert!(Instant::now() < deadline, "no query was in the way of replay");
         run(&mut admin, "update version_rows set cron_on = now()").await;
