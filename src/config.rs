@@ -13,20 +13,19 @@ mod connection;
 mod connection_uri;
 mod database;
 mod database_url;
-mod error;
-mod file;
+pub(crate) mod error;
+pub(crate) mod file;
 mod hosts;
 mod keywords;
 mod maintain;
 mod operator;
 mod password_file;
 mod resolve;
-mod sources;
+pub(crate) mod sources;
 mod timezone;
 mod tls_files;
-mod values;
+pub(crate) mod values;
 mod web;
-mod web_file;
 
 #[cfg(test)]
 mod tests;
@@ -55,7 +54,6 @@ pub use self::operator::{
 pub use self::resolve::Command;
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
 pub use self::web::{ListenAddress, WebConfig};
-pub use self::web_file::{ClientCertificates, PasswordHash, Pem, TlsSettings, TlsVersion, WebFile};
 
 /// Everything that `serve`, `check` and `demo` need to know.
 #[derive(Debug, Clone, Args)]

@@ -15,9 +15,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::config::{ClientCertificates, ListenAddress, WebConfig, WebFile};
-use crate::server::HEALTHY;
-use crate::tls;
+use crate::config::{ListenAddress, WebConfig};
+use crate::http::tls;
+use crate::http::web_config::{ClientCertificates, WebFile};
+use crate::serve::HEALTHY;
 
 /// A healthy exporter answers in milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,11 +12,8 @@
 //! [`serve`] puts them together until [`shutdown`]; [`check`], [`rights`], [`dashboards`], [`listing`] and [`manual`] are the
 //! commands beside it.
 
-pub mod access;
-pub mod auth;
 pub mod catalog;
 pub mod check;
-pub mod client;
 pub mod collector;
 pub mod collectors;
 pub mod config;
@@ -27,8 +24,8 @@ pub mod division;
 pub mod events;
 pub mod family;
 pub mod health;
+pub mod http;
 pub mod inspect;
-pub mod landing;
 pub mod listing;
 pub mod maintain;
 pub mod manual;
@@ -38,11 +35,9 @@ pub mod rights;
 pub mod runner;
 pub mod schema;
 pub mod serve;
-pub mod server;
 pub mod shutdown;
 pub mod snapshot;
 pub mod standing;
 pub mod status;
 pub mod telemetry;
 pub mod terminal;
-pub mod tls;

@@ -6,9 +6,9 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use marie_exporter::access::Access;
 use marie_exporter::collectors::COLLECTORS;
 use marie_exporter::config::{self, Command, Format, LogConfig};
+use marie_exporter::http::reload::Access;
 use marie_exporter::terminal::console::Console;
 use marie_exporter::terminal::escape::{escaped, escaped_json, escaped_lines};
 use marie_exporter::terminal::table::Style;

@@ -63,7 +63,7 @@ impl ConfigError {
 
     /// Sorts clap's errors. They repeat arguments, and one given to the wrong flag may be a URL
     /// with its password, so anything that looks like one is blotted out.
-    pub(super) fn from_clap(error: clap::Error, arguments: &[OsString]) -> Self {
+    pub(crate) fn from_clap(error: clap::Error, arguments: &[OsString]) -> Self {
         use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
         let kind = error.kind();
         if matches!(kind, DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
@@ -85,7 +85,7 @@ impl ConfigError {
 
 /// Whether a text may be a database URL, a connection string, a bcrypt hash or a private key, so that it is not to be
 /// shown; rather too often.
-pub(super) fn looks_secret(text: &str) -> bool {
+pub(crate) fn looks_secret(text: &str) -> bool {
     let text: String = text.to_lowercase().split_whitespace().collect();
     ["://", "@", "password=", "$2a$", "$2b$", "$2x$", "$2y$", "-----begin"]
         .iter()
@@ -96,7 +96,7 @@ pub(super) fn looks_secret(text: &str) -> bool {
 const LONGEST: usize = 200;
 
 /// The beginning of a text that may be as long as its file, and what says so where it is not all.
-pub(super) fn beginning(text: &str) -> (&str, &str) {
+pub(crate) fn beginning(text: &str) -> (&str, &str) {
     text.char_indices().nth(LONGEST).map_or((text, ""), |(end, _)| (&text[..end], "..."))
 }
 

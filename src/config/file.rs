@@ -12,9 +12,9 @@ use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 use super::error::{ConfigError, Origin, beginning, looks_secret};
 
 /// The entries of a mapping, in the file's order.
-pub(super) type Entries = Vec<(Spanned<String>, Spanned<Node>)>;
+pub(crate) type Entries = Vec<(Spanned<String>, Spanned<Node>)>;
 
-pub(super) enum Node {
+pub(crate) enum Node {
     Scalar(String),
     List(Vec<Spanned<Node>>),
     Mapping(Entries),
@@ -27,7 +27,7 @@ const LARGEST: u64 = 1 << 20;
 ///
 /// # Errors
 /// When it cannot be read, is larger than [`LARGEST`], or is no text.
-pub(super) fn text(path: &Path) -> io::Result<String> {
+pub(crate) fn text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     if File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
@@ -36,7 +36,7 @@ pub(super) fn text(path: &Path) -> io::Result<String> {
 }
 
 /// Reads the top-level mapping; an empty file has none and is fine.
-pub(super) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
+pub(crate) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
     let wrong = |line, reason: String| ConfigError::Yaml {
         origin: Origin::File { path: path.to_owned(), line },
         reason,

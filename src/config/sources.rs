@@ -17,25 +17,25 @@ use super::values::{self, MILLISECOND, YEAR};
 
 /// One value as it was written.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
-    pub(super) value: OsString,
-    pub(super) origin: Origin,
+pub(crate) struct Given {
+    pub(crate) value: OsString,
+    pub(crate) origin: Origin,
 }
 
 /// What one source says, by the setting's name; repeatable settings have several values.
-pub(super) type Level = BTreeMap<String, Vec<Given>>;
+pub(crate) type Level = BTreeMap<String, Vec<Given>>;
 
 /// The two ways to name the database, of which the higher level's wins.
-pub(super) const DATABASE: [&str; 2] = ["database-url", "database-url-file"];
+pub(crate) const DATABASE: [&str; 2] = ["database-url", "database-url-file"];
 
 /// The rule from a flag's name to its environment variable.
-pub(super) fn environment_name(setting: &str) -> String {
+pub(crate) fn environment_name(setting: &str) -> String {
     format!("MARIE_EXPORTER_{}", setting.to_uppercase().replace(['.', '-'], "_"))
 }
 
 /// The settings of a command, with their names: the flags that stand under a heading in its help.
 /// What belongs to one run alone (`--help`, `--format`) has none.
-pub(super) fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+pub(crate) fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     command
         .get_arguments()
         .filter(|argument| argument.get_help_heading().is_some())
@@ -45,7 +45,7 @@ pub(super) fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> 
 /// Asks for each setting's variable. Others are not looked at, whatever they begin with: for a
 /// Service called marie-exporter, Kubernetes gives every pod of the namespace
 /// `MARIE_EXPORTER_SERVICE_HOST`, `MARIE_EXPORTER_PORT` and more. An empty variable is as none.
-pub(super) fn from_environment(
+pub(crate) fn from_environment(
     command: &Command,
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Level, ConfigError> {
@@ -81,7 +81,7 @@ const UNSUPPORTED_VARIABLES: [&str; 7] = [
 
 /// Refuses what the driver would ignore: a variable that it does not know, or a value, in whose place it would
 /// take the default.
-pub(super) fn check_libpq_variables(
+pub(crate) fn check_libpq_variables(
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<(), ConfigError> {
     let refuse = |variable: &str, value: &OsStr, reason: &str| ConfigError::Value {
@@ -119,13 +119,13 @@ pub(super) fn check_libpq_variables(
 }
 
 /// Whether libpq's variables alone say where to connect to.
-pub(super) fn libpq_variables_name_a_database(environment: &dyn Fn(&str) -> Option<OsString>) -> bool {
+pub(crate) fn libpq_variables_name_a_database(environment: &dyn Fn(&str) -> Option<OsString>) -> bool {
     let is_set = |variable: &&str| environment(variable).is_some_and(|value| !value.is_empty());
     ["PGHOST", "PGHOSTADDR", "PGDATABASE"].iter().any(is_set)
 }
 
 /// Takes the file's settings and its thresholds by queue.
-pub(super) fn from_file(
+pub(crate) fn from_file(
     command: &Command,
     entries: Entries,
     path: &Path,
@@ -191,7 +191,7 @@ fn queues(
 }
 
 /// A mapping's entries; `example` is what it should look like.
-pub(super) fn mapping(
+pub(crate) fn mapping(
     setting: &str,
     example: &str,
     node: Spanned<Node>,
@@ -209,7 +209,7 @@ pub(super) fn mapping(
 }
 
 /// A single value and where it stands.
-pub(super) fn scalar(
+pub(crate) fn scalar(
     setting: &str,
     node: Spanned<Node>,
     origin: &dyn Fn(u64) -> Origin,
@@ -246,7 +246,7 @@ fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError
 }
 
 /// The value for a message, unless it is a secret or looks like one in the wrong place.
-pub(super) fn shown(setting: &str, value: &OsStr) -> String {
+pub(crate) fn shown(setting: &str, value: &OsStr) -> String {
     let value = value.to_string_lossy();
     if setting == DATABASE[0] || looks_secret(&value) {
         return "***".into();
@@ -269,7 +269,7 @@ fn hint(command: &Command, known: &BTreeMap<&str, &Arg>, key: &str) -> String {
 
 /// Lays the higher level over the lower. A higher level's way to the database replaces both of
 /// the lower's, or a URL of the file would be at odds with a flag's URL file.
-pub(super) fn overlay(mut lower: Level, higher: Level) -> Level {
+pub(crate) fn overlay(mut lower: Level, higher: Level) -> Level {
     if DATABASE.iter().any(|name| higher.contains_key(*name)) {
         lower.retain(|name, _| !DATABASE.contains(&name.as_str()));
     }

@@ -3,7 +3,6 @@
 
 mod messages;
 mod web;
-mod web_file;
 
 use std::path::Path;
 

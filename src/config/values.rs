@@ -11,16 +11,16 @@ use sqlx::types::Uuid;
 use super::Buckets;
 use super::error::looks_secret;
 
-pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const HOUR: Duration = Duration::from_hours(1);
-pub(super) const DAY: Duration = Duration::from_hours(24);
-pub(super) const WEEK: Duration = Duration::from_hours(7 * 24);
+pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const WEEK: Duration = Duration::from_hours(7 * 24);
 /// 365.25 days, which is what "1y" means to humantime.
-pub(super) const YEAR: Duration = Duration::from_hours(8766);
+pub(crate) const YEAR: Duration = Duration::from_hours(8766);
 
 /// A parser of durations as people write them, from `least` to `most`.
-pub(super) fn duration(
+pub(crate) fn duration(
     least: Duration,
     most: Duration,
 ) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
@@ -41,7 +41,7 @@ pub(super) fn duration(
 }
 
 /// A histogram's bounds, as in `100ms,1s,5m`.
-pub(super) fn buckets(text: &str) -> Result<Buckets, String> {
+pub(crate) fn buckets(text: &str) -> Result<Buckets, String> {
     let bound = duration(Duration::from_micros(1), YEAR);
     let bounds = (1..)
         .zip(text.split(','))
@@ -55,7 +55,7 @@ pub(super) fn buckets(text: &str) -> Result<Buckets, String> {
 }
 
 /// A share above nothing and up to all of it, as `1%` or `0.01`.
-pub(super) fn ratio(text: &str) -> Result<f64, String> {
+pub(crate) fn ratio(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
         Some(percent) => (percent.trim_end(), 100.0),
         None => (text.trim(), 1.0),
@@ -73,7 +73,7 @@ pub(super) fn ratio(text: &str) -> Result<f64, String> {
 
 /// Jobs a second, above zero.
 #[cfg(feature = "demo")]
-pub(super) fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 10_000.0 => Ok(rate),
         _ => Err("must be a number above 0 and at most 10000".to_owned()),
@@ -81,7 +81,7 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// Whether something is on.
-pub(super) fn switch(text: &str) -> Result<bool, String> {
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
@@ -90,7 +90,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// The path of a file. A secret in its place is refused here, since a path is shown in messages.
-pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
+pub(crate) fn file(path: PathBuf) -> Result<PathBuf, String> {
     let text = path.to_string_lossy();
     // A folder may be named after a systemd unit, as in /run/credentials/marie-exporter@prod.service.
     if looks_secret(&text) && !text.starts_with(['/', '.']) {
@@ -100,7 +100,7 @@ pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
 }
 
 /// A path for the metrics that leaves the exporter's other pages alone.
-pub(super) fn telemetry_path(text: &str) -> Result<String, String> {
+pub(crate) fn telemetry_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err("must begin with a slash, as in /metrics".to_owned());
     }
@@ -115,7 +115,7 @@ pub(super) fn telemetry_path(text: &str) -> Result<String, String> {
 }
 
 /// A queue's name as Marie accepts it from its clients.
-pub(super) fn queue(text: &str) -> Result<String, String> {
+pub(crate) fn queue(text: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.is_empty() || text.len() > 255 || !text.chars().all(is_allowed) {
         return Err("must be 1 to 255 letters, digits, - _ and .".to_owned());
@@ -124,12 +124,12 @@ pub(super) fn queue(text: &str) -> Result<String, String> {
 }
 
 /// The id of a job or DAG.
-pub(super) fn id(text: &str) -> Result<Uuid, String> {
+pub(crate) fn id(text: &str) -> Result<Uuid, String> {
     text.parse().map_err(|_| "must be a UUID, as in 0192f0c1-2d3e-7f00-8000-000000000001".to_owned())
 }
 
 /// KEY=VALUE; the value may be empty and have more equals signs.
-pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("must be written KEY=VALUE".to_owned()),
@@ -137,7 +137,7 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// An expression that must match the whole text, as in Prometheus.
-pub(super) fn anchored_regex(text: &str) -> Result<Regex, String> {
+pub(crate) fn anchored_regex(text: &str) -> Result<Regex, String> {
     // Alone first: "a)|(b" is an error although it would close the group around it.
     Regex::new(text).and_then(|_| Regex::new(&format!("^(?s:{text})$"))).map_err(|error| {
         // The crate's message draws a caret under the expression; its last line says it all.

@@ -11,8 +11,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use marie_exporter::access::Access;
 use marie_exporter::config::{self, ConfigError};
+use marie_exporter::http::reload::Access;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

@@ -1,6 +1,6 @@
 //! A password against a hash, at the same cost whoever is named.
 
-use crate::config::PasswordHash;
+use crate::http::web_config::PasswordHash;
 
 /// Salt and hash of no known password, for names that nobody has.
 const NOBODY: &str = "ZAMHIWbVvZ4q2Dm0Y5zqKuF9rTn7hcUPyXvLs3oEa1wGdJi8kBq6O";

@@ -4,8 +4,12 @@
 
 use std::time::Duration;
 
-use axum::response::Html;
+use axum::http::{HeaderValue, header};
+use axum::response::{Html, IntoResponse};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, html};
+use once_cell::sync::Lazy;
 use tokio::time::Instant;
 
 use crate::collector::Lane;
@@ -15,10 +19,20 @@ use crate::schema::Lack;
 use crate::standing::Standing;
 use crate::status::Latest;
 
-/// What the page looks like. The server's Content-Security-Policy allows this text only.
-pub const STYLE: &str = include_str!("landing.css");
+/// Allows the page's style, and neither scripts nor anything from elsewhere.
+static CONTENT_SECURITY_POLICY: Lazy<HeaderValue> = Lazy::new(|| {
+    let style = BASE64_STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
 
-pub fn page(exporter: &Exporter) -> Html<String> {
+/// What the page looks like.
+const STYLE: &str = include_str!("status_page.css");
+
+/// Returns the page, with the policy that allows its style.
+pub(super) fn page(exporter: &Exporter) -> impl IntoResponse + use<> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -60,7 +74,7 @@ pub fn page(exporter: &Exporter) -> Html<String> {
             }
         }
     };
-    Html(page.into_string())
+    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone())], Html(page.into_string()))
 }
 
 /// Whether it was reached, and what was found there.

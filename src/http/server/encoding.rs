@@ -3,13 +3,13 @@
 use axum::http::{HeaderMap, header};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
     Gzip,
     Identity,
 }
 
 /// Returns the encoding to answer with, or `None` if the client accepts neither.
-pub(super) fn choose(head: &HeaderMap) -> Option<Encoding> {
+pub fn choose(head: &HeaderMap) -> Option<Encoding> {
     let lines = head.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
     let (mut gzip, mut identity, mut others) = (None, None, None);
     for item in lines.flat_map(|line| line.split(',')) {

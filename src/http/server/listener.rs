@@ -11,8 +11,8 @@ use listenfd::ListenFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
-use crate::client::Client;
 use crate::config::ListenAddress;
+use crate::http::client::Client;
 
 /// Connections that wait in the kernel's queue, as far as the system allows. Of a thousand scrapers at once the usual
 /// 128 would turn most away.

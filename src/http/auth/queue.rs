@@ -11,7 +11,7 @@ use rand::RngExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::client::Client;
+use crate::http::client::Client;
 
 /// Logins that wait at the same time. Each keeps a connection and its request in memory.
 pub(super) const WAITING: usize = 256;

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::client::Client;
+use crate::http::client::Client;
 
 /// How long a connection may be idle while others wait for its place. A client needs as long as a packet there and back.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// The connections of all listeners.
 #[derive(Debug)]
-pub(super) struct Places {
+pub struct Places {
     most: usize,
     taken: Mutex<Taken>,
     /// A place was freed, or its connection is no longer idle.
@@ -52,7 +52,7 @@ pub(super) struct Place {
 impl Places {
     /// As many places as this, or as a share of the process's open files allows: one of `share`. Sessions of the database
     /// need files as well.
-    pub(super) fn within(most: usize, share: usize) -> Self {
+    pub fn within(most: usize, share: usize) -> Self {
         Self::with(open_files().map_or(most, |files| (files / share).clamp(1, most)))
     }
 
@@ -74,7 +74,7 @@ impl Places {
     }
 
     /// Returns how many places are taken.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.taken().connections.len()
     }
 

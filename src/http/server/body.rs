@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-pub(super) struct Pieces(VecDeque<Bytes>);
+pub struct Pieces(VecDeque<Bytes>);
 
 impl FromIterator<Bytes> for Pieces {
     fn from_iter<T: IntoIterator<Item = Bytes>>(pieces: T) -> Self {

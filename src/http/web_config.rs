@@ -3,6 +3,8 @@
 //! a protection that is asked for and not there would be worse than none.
 
 mod headers;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -13,9 +15,9 @@ use std::str::FromStr;
 use axum::http::HeaderMap;
 use serde_saphyr::Spanned;
 
-use super::error::{ConfigError, Origin};
-use super::file::{self, Node};
-use super::sources::{mapping, scalar, shown};
+use crate::config::error::{ConfigError, Origin};
+use crate::config::file::{self, Node};
+use crate::config::sources::{mapping, scalar, shown};
 
 const TLS: &str = "tls_server_config";
 const HTTP: &str = "http_server_config";
@@ -129,7 +131,7 @@ impl WebFile {
     }
 
     /// Understands the text of the file at `path`; relative paths in it start from its folder.
-    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let origin = |line| Origin::File { path: path.to_owned(), line };
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut web = WebFile::default();

@@ -1,5 +1,7 @@
 //! The file of `--web.config.file`: what of the shared format is understood, and what is refused with which words.
 
+use std::path::Path;
+
 use super::*;
 
 /// In the three spellings that tools write.

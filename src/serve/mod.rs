@@ -1,5 +1,10 @@
 //! `marie-exporter serve`: both lanes and the HTTP server, until the process is told to end.
 
+mod routes;
+mod status_page;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +15,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::access::{self, Access};
+pub(crate) use self::routes::HEALTHY;
 use crate::collector::Lane;
 use crate::config::{Config, WebConfig};
+use crate::http::reload::{self, Access};
+use crate::http::server::places::Places;
+use crate::http::server::{self, Front, ListenError, Listener};
 use crate::runner::Exporter;
-use crate::server::{self, Front, ListenError, Listener};
 use crate::shutdown::ends;
 
 /// How long requests and lanes may take to end; they are done much sooner.
@@ -37,17 +44,24 @@ pub async fn serve(
     let (listeners, health) = listen(&config.web, &http.handle)?;
     let exporter = Arc::new(Exporter::new(config)?);
     let mut tasks = JoinSet::new();
-    let front = Arc::new(Front::new(Arc::clone(&exporter), access.subscribe())?);
+    // More than all scrapers of an exporter, and below the usual limit of open files, which is 1024.
+    let places = Arc::new(Places::within(512, 2));
+    let all = routes::all(Arc::clone(&exporter), Arc::clone(&places));
+    let front = Arc::new(Front::new(all, routes::HEALTH_PATHS, access.subscribe(), places)?);
     for listener in listeners {
         info!(metrics = listener.url(scheme, &exporter.config.web.telemetry_path), "serving");
         tasks.spawn_on(server::serve(listener, Arc::clone(&front), shutdown.clone()), &http.handle);
     }
     if let Some(listener) = health {
-        info!(health = listener.url("http", server::HEALTHY), "serving");
-        let front = Arc::new(Front::health(Arc::clone(&exporter))?);
+        info!(health = listener.url("http", HEALTHY), "serving");
+        let (routes, access) = (routes::health(Arc::clone(&exporter)), watch::Sender::new(Arc::default()));
+        let places = Arc::new(Places::within(32, 8));
+        let front = Arc::new(Front::new(routes, routes::HEALTH_PATHS, access.subscribe(), places)?);
         tasks.spawn_on(server::serve(listener, front, shutdown.clone()), &http.handle);
     }
-    let follow = access::follow(Arc::clone(&exporter), access, hangups, shutdown.clone());
+    let (file, recorder) = (exporter.config.web.config_file.clone(), Arc::clone(&exporter));
+    let record = move |is_success| recorder.telemetry.web_config(is_success);
+    let follow = reload::follow(file, access, hangups, shutdown.clone(), record);
     tasks.spawn_on(follow, &http.handle);
     // A server that sends without end keeps a lane's thread busy, for the driver does not yield while there is more to
     // read. Signals and requests must not wait in the queue of such a thread.

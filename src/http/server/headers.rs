@@ -2,30 +2,21 @@
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use once_cell::sync::Lazy;
+/// No scripts, no styles and nothing from elsewhere. A page with a style sets its own policy.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
-use crate::landing;
-
-/// The landing page has a style, and neither scripts nor anything from elsewhere.
-static CONTENT_SECURITY_POLICY: Lazy<HeaderValue> = Lazy::new(|| {
-    let style =
-        BASE64_STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, landing::STYLE.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
-
-/// Adds the configured headers, and the default of those that are not configured.
+/// Adds the configured headers, and defaults for those that neither the route nor the configuration sets.
 pub(super) fn complete(headers: &mut HeaderMap, configured: &HeaderMap) {
     let defaults: [(HeaderName, HeaderValue); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone()),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     ];
-    headers.extend(defaults);
+    for (name, value) in defaults {
+        headers.entry(name).or_insert(value);
+    }
     headers.extend(configured.clone());
 }
 

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::config::{ClientCertificates, Pem, TlsSettings, TlsVersion};
+use crate::http::web_config::{ClientCertificates, Pem, TlsSettings, TlsVersion};
 
 /// What is wrong with the certificates or the key, by the setting that names them.
 #[derive(Debug, thiserror::Error)]

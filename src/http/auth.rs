@@ -16,8 +16,8 @@ use ring::rand::SystemRandom;
 
 use self::compare::compare;
 use self::queue::{Code, Queue};
-use crate::client::Client;
-use crate::config::PasswordHash;
+use crate::http::client::Client;
+use crate::http::web_config::PasswordHash;
 
 /// All that bcrypt looks at.
 const LONGEST: usize = 72;

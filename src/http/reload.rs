@@ -6,7 +6,7 @@
 //! as Prometheus's own exporters do, would blind whoever is on call for the sake of a slip, and whenever a new
 //! certificate is there a moment before its key.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +16,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 
-use crate::config::{ClientCertificates, WebFile};
-use crate::runner::Exporter;
+use crate::http::tls;
+use crate::http::web_config::{ClientCertificates, WebFile};
 use crate::shutdown::ends;
-use crate::tls;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -107,15 +106,16 @@ impl WebFile {
     }
 }
 
-/// Keeps `access` as the files say, until the process is told to end. `hangups` are its SIGHUPs, where they are
-/// not left to end it.
+/// Keeps `access` as the files say until `shutdown` turns true. `path` is the file of `--web.config.file`, `hangups` the
+/// process's SIGHUPs if they are not to end it. Each reload calls `record` with its success.
 pub async fn follow(
-    exporter: Arc<Exporter>,
+    path: Option<PathBuf>,
     access: watch::Sender<Arc<Access>>,
     mut hangups: Option<Signal>,
     mut shutdown: watch::Receiver<bool>,
+    record: impl Fn(bool),
 ) {
-    let path = exporter.config.web.config_file.as_deref();
+    let path = path.as_deref();
     let mut last = Ok(Arc::clone(&access.borrow().sources));
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,7 +140,7 @@ pub async fn follow(
             continue;
         }
         let renewed = read.clone().and_then(|sources| access.borrow().renewed(sources, path));
-        exporter.telemetry.web_config(renewed.is_ok());
+        record(renewed.is_ok());
         match renewed {
             Ok(renewed) => {
                 access.send_replace(Arc::new(renewed));

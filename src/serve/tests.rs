@@ -11,12 +11,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Front, Listener, serve};
-use crate::access::Access;
+use super::routes;
 use crate::collector::{Answer, Lane};
 use crate::collectors::{COLLECTORS, statistics};
 use crate::config::{self, Command};
 use crate::family::Samples;
+use crate::http::reload::Access;
+use crate::http::server::places::Places;
+use crate::http::server::{Front, Listener, serve};
 use crate::runner::Exporter;
 
 /// Larger than all buffers between the server and a client.
@@ -41,7 +43,9 @@ impl Served {
         let address = listener.to_string().parse().unwrap();
         let exporter = Arc::new(Exporter::new(config).unwrap());
         let access = watch::Sender::new(Arc::new(access)).subscribe();
-        let front = Arc::new(Front::new(Arc::clone(&exporter), access).unwrap());
+        let places = Arc::new(Places::within(512, 2));
+        let routes = routes::all(Arc::clone(&exporter), Arc::clone(&places));
+        let front = Arc::new(Front::new(routes, routes::HEALTH_PATHS, access, places).unwrap());
         let (shutdown, ends) = watch::channel(false);
         tokio::spawn(serve(listener, front, ends));
         Served { exporter, address, _shutdown: shutdown }

@@ -12,16 +12,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::Instant;
 
-use super::body::Pieces;
-use super::encoding::{Encoding, choose};
-use super::places::Places;
-use crate::landing;
+use crate::http::server::AfterSent;
+use crate::http::server::body::Pieces;
+use crate::http::server::encoding::{Encoding, choose};
+use crate::http::server::places::Places;
 use crate::runner::Exporter;
+use crate::serve::status_page;
 use crate::snapshot::gzip::{self, Deflated};
 use crate::snapshot::{Page, Text};
 
 pub(crate) const HEALTHY: &str = "/-/healthy";
-pub(super) const READY: &str = "/-/ready";
+const READY: &str = "/-/ready";
+
+/// Paths of [`health`].
+pub(super) const HEALTH_PATHS: &[&str] = &[HEALTHY, READY];
 
 /// The text format of Prometheus, with the character set that browsers otherwise guess.
 const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -45,7 +49,7 @@ pub(super) fn all(exporter: Arc<Exporter>, places: Arc<Places>) -> Router {
     let metrics =
         Router::new().route(&exporter.config.web.telemetry_path, get(metrics)).with_state(Arc::new(scrapes));
     Router::new()
-        .route("/", get(async |State(exporter): State<Arc<Exporter>>| landing::page(&exporter)))
+        .route("/", get(async |State(exporter): State<Arc<Exporter>>| status_page::page(&exporter)))
         .with_state(Arc::clone(&exporter))
         .merge(metrics)
         .merge(health(exporter))
@@ -73,7 +77,7 @@ fn word(is_well: bool, [yes, no]: [&'static str; 2]) -> (StatusCode, &'static st
     if is_well { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) }
 }
 
-/// Answers a scrape. The response to a GET carries its [`Page`] as an extension, to be recorded when it is sent.
+/// Answers a scrape. A GET whose response is sent in full is recorded; an aborted scrape does not count.
 async fn metrics(method: Method, head: HeaderMap, State(scrapes): State<Arc<Scrapes>>) -> Response {
     let Some(encoding) = choose(&head) else {
         return (StatusCode::NOT_ACCEPTABLE, "The metrics are available as gzip or identity.\n")
@@ -91,7 +95,7 @@ async fn metrics(method: Method, head: HeaderMap, State(scrapes): State<Arc<Scra
         response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
     }
     if method == Method::GET {
-        response.extensions_mut().insert(page);
+        response.extensions_mut().insert(AfterSent(Arc::new(move || page.record_scrape())));
     }
     response
 }

@@ -1,18 +1,15 @@
-//! The HTTP side: `/metrics` from memory, a landing page, health.
+//! Accepts HTTP connections, checks logins and adds headers; the routes come from the caller.
 //!
 //! `axum::serve` gives hyper no timer, and without one a client that sends half a request holds its connection for ever.
 //! So connections are accepted here, with limits on their number, on a head's size and time, on the time that a client
-//! leaves its answer unread, and on the whole. TLS, logins and headers follow [`crate::access`]; health needs no login.
+//! leaves its answer unread, and on the whole. TLS, logins and headers follow [`crate::http::reload`]; health needs no login.
 
-mod body;
-mod encoding;
+pub mod body;
+pub mod encoding;
 mod headers;
 mod idle;
 mod listener;
-mod places;
-mod routes;
-#[cfg(test)]
-mod tests;
+pub mod places;
 
 use std::convert::Infallible;
 use std::io;
@@ -37,13 +34,10 @@ use tracing::{debug, warn};
 use self::idle::Watched;
 pub use self::listener::{ListenError, Listener};
 use self::places::{Place, Places};
-pub(crate) use self::routes::HEALTHY;
-use crate::access::Access;
-use crate::auth::{Logins, Verdict};
-use crate::client::Client;
-use crate::runner::Exporter;
+use crate::http::auth::{Logins, Verdict};
+use crate::http::client::Client;
+use crate::http::reload::Access;
 use crate::shutdown::ends;
-use crate::snapshot::Page;
 
 /// For a TLS handshake, and for a request's head, to arrive in full.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,8 +54,14 @@ const HEAD_SIZE: usize = 8 * 1024;
 /// What rustls keeps for a client that does not read: one record.
 const TLS_BUFFER: usize = 16 * 1024;
 
+/// Action of a response, run once the client has received all of it. A response carries it as an extension.
+#[derive(Clone)]
+pub struct AfterSent(pub Arc<dyn Fn() + Send + Sync>);
+
 /// What listeners share that answer the same.
 pub struct Front {
+    /// Paths that need no login.
+    open_paths: &'static [&'static str],
     routes: TowerToHyperService<Router>,
     logins: Logins,
     access: watch::Receiver<Arc<Access>>,
@@ -78,25 +78,18 @@ struct Connection {
 }
 
 impl Front {
-    /// Answers all routes, to clients that `access` admits. It fails if the system has no random numbers.
-    pub fn new(exporter: Arc<Exporter>, access: watch::Receiver<Arc<Access>>) -> anyhow::Result<Self> {
-        // More than all scrapers of an exporter, and below the usual limit of open files, which is 1024.
-        let places = Arc::new(Places::within(512, 2));
-        Self::with(routes::all(exporter, Arc::clone(&places)), access, places)
-    }
-
-    /// Answers the health routes only, without TLS, to all clients.
-    pub fn health(exporter: Arc<Exporter>) -> anyhow::Result<Self> {
-        let access = watch::Sender::new(Arc::default()).subscribe();
-        Self::with(routes::health(exporter), access, Arc::new(Places::within(32, 8)))
-    }
-
-    fn with(
+    /// Serves `routes` to clients that `access` admits; `open_paths` need no login.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new(
         routes: Router,
+        open_paths: &'static [&'static str],
         access: watch::Receiver<Arc<Access>>,
         places: Arc<Places>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
+            open_paths,
             routes: TowerToHyperService::new(routes),
             logins: Logins::new().context("the system has no random numbers")?,
             access,
@@ -144,16 +137,16 @@ impl Front {
         let service = service_fn(async |request| {
             connection.place.set_idle(false);
             let mut response = self.respond(request, connection).await?;
-            if let Some(page) = response.extensions_mut().remove::<Page>() {
+            if let Some(after_sent) = response.extensions_mut().remove::<AfterSent>() {
                 // There is one request on a connection.
-                let _ = sent.set(page);
+                let _ = sent.set(after_sent);
             }
             Ok::<_, Infallible>(response)
         });
         watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await?;
-        // Only now the body is written to its end. An aborted scrape does not count.
-        if let Some(page) = sent.get() {
-            page.record_scrape();
+        // Only now the body is written to its end.
+        if let Some(AfterSent(action)) = sent.get() {
+            action();
         }
         Ok(())
     }
@@ -165,7 +158,7 @@ impl Front {
     ) -> Result<Response, Infallible> {
         let file = connection.access.file();
         let is_open = file.users.is_empty() && connection.access.acceptor.is_none();
-        let mut response = if [routes::HEALTHY, routes::READY].contains(&request.uri().path()) {
+        let mut response = if self.open_paths.contains(&request.uri().path()) {
             self.routes.call(request).await?
         } else if connection.is_loopback && is_open && !headers::has_local_host(&request) {
             let reason = "This address is for clients on this machine, by an IP address, localhost, or a name in /etc/hosts; see README.\n";

@@ -1,0 +1,11 @@
+//! HTTP serving with TLS, passwords and limits on clients. Nothing here knows the scheduler.
+//!
+//! [`server`] accepts connections and serves the routes that it is given. [`web_config`] reads the file of
+//! `--web.config.file`, [`reload`] reads it again when it changes, [`tls`] and [`auth`] apply it.
+
+pub mod auth;
+pub mod client;
+pub mod reload;
+pub mod server;
+pub mod tls;
+pub mod web_config;
