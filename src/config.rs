@@ -8,30 +8,23 @@
 #![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
-mod arguments;
-mod connection;
+mod command;
+pub(crate) mod connection;
 mod connection_uri;
-mod database;
+pub(crate) mod database;
 mod database_url;
 pub(crate) mod error;
 pub(crate) mod file;
 mod hosts;
 mod keywords;
-mod maintain;
-mod operator;
 mod password_file;
-mod resolve;
 pub(crate) mod sources;
-mod timezone;
+pub(crate) mod timezone;
 mod tls_files;
 pub(crate) mod values;
 mod web;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,19 +32,11 @@ use clap::builder::{PathBufValueParser, PossibleValuesParser, RangedU64ValuePars
 use clap::{Args, ValueEnum};
 use regex::Regex;
 
-pub use self::arguments::command_line;
+pub(crate) use self::command::{Leaf, Nothing, Settings};
 pub use self::connection::{Server, ServerRole, Target};
 pub use self::database::{DatabaseConfig, ROLE, SchemaName, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
-pub use self::maintain::{
-    Age, Archive, Batches, Destruction, Execution, Maintenance, Outcome, Purge, PurgeHistory, Queue,
-};
-pub use self::operator::{
-    DagsList, DagsShow, JobsFailed, JobsList, JobsNext, JobsOverdue, JobsShow, OfQueue, Output, OutputFormat,
-    Reading, ShowFormat, ShowOutput, Statistic, Stats, Times,
-};
-pub use self::resolve::Command;
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
 pub use self::web::{ListenAddress, WebConfig};
 
@@ -255,17 +240,4 @@ pub enum Format {
 pub enum MetricsFormat {
     Markdown,
     Json,
-}
-
-/// Reads the command line (the program's name first), the environment and the file named there.
-///
-/// `collectors` are the names and one-line descriptions of all there are: each gives the flags
-/// `--collector.<name>` and `--no-collector.<name>`.
-pub fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
-    environment: impl Fn(&str) -> Option<OsString>,
-    collectors: &[(&'static str, &'static str)],
-) -> Result<Command, ConfigError> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    resolve::parse(&arguments, &environment, &file::text, collectors)
 }

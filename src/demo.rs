@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use self::server::Server;
 use self::shape::Shape;
 use self::simulator::Simulator;
+use crate::cli::signals::ends;
 use crate::config::{Config, DatabaseUrl, DemoConfig, ListenAddress, Secret};
 use crate::serve::serve;
-use crate::shutdown::ends;
 
 pub mod server;
 pub mod shape;

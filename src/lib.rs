@@ -13,29 +13,23 @@
 //! commands beside it.
 
 pub mod catalog;
-pub mod check;
+pub mod cli;
 pub mod collector;
 pub mod collectors;
 pub mod config;
-pub mod dashboards;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod division;
 pub mod events;
 pub mod family;
-pub mod health;
 pub mod http;
 pub mod inspect;
-pub mod listing;
 pub mod maintain;
-pub mod manual;
 pub mod postgres;
 pub mod queues;
-pub mod rights;
 pub mod runner;
 pub mod schema;
 pub mod serve;
-pub mod shutdown;
 pub mod snapshot;
 pub mod standing;
 pub mod status;

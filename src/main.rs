@@ -6,15 +6,15 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use marie_exporter::cli::{self, Command, dashboards, healthy, man, metric_table, signals};
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::{self, Command, Format, LogConfig};
+use marie_exporter::config::{Format, LogConfig};
 use marie_exporter::http::reload::Access;
+use marie_exporter::inspect::{check, grants};
 use marie_exporter::terminal::console::Console;
 use marie_exporter::terminal::escape::{escaped, escaped_json, escaped_lines};
 use marie_exporter::terminal::table::Style;
-use marie_exporter::{
-    check, dashboards, health, inspect, listing, maintain, manual, rights, serve, shutdown,
-};
+use marie_exporter::{inspect, maintain, serve};
 use tracing::error;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
@@ -25,7 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let collectors: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
-    match config::parse(std::env::args_os(), |name| std::env::var_os(name), &collectors) {
+    match cli::parse(std::env::args_os(), |name| std::env::var_os(name), &collectors) {
         Ok(command) => run(command, &collectors).unwrap_or_else(|error| {
             tell(&format!("error: {error:#}"));
             ExitCode::FAILURE
@@ -39,7 +39,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
         Command::Serve(config) => {
             log(&config.log);
             block_on(async {
-                serve::serve(config, Some(shutdown::hangups()?), shutdown::signalled()?).await
+                serve::serve(config, Some(signals::hangups()?), signals::signalled()?).await
             })??;
             Ok(ExitCode::SUCCESS)
         }
@@ -53,12 +53,12 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::from(report.exit_code()))
         }
         Command::Healthy(web) => {
-            block_on(health::ask(&web))??;
+            block_on(healthy::ask(&web))??;
             print("Healthy.")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Grants(config, role) => {
-            let sql = block_on(rights::grants(&config, &role))??;
+            let sql = block_on(grants::grants(&config, &role))??;
             print(&if std::io::stdout().is_terminal() { escaped_lines(&sql) } else { sql })?;
             Ok(ExitCode::SUCCESS)
         }
@@ -71,14 +71,14 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::SUCCESS)
         }
         Command::Top(config, times) => {
-            block_on(async { inspect::top::top(config, &times, shutdown::signalled()?).await })??;
+            block_on(async { inspect::top::top(config, &times, signals::signalled()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Maintain(config, maintenance) => {
             log(&config.log);
             block_on(async {
                 let console = Console::default();
-                maintain::run(&config, &maintenance, &console, shutdown::signalled()?).await
+                maintain::run(&config, &maintenance, &console, signals::signalled()?).await
             })??;
             Ok(ExitCode::SUCCESS)
         }
@@ -86,16 +86,16 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             log(&config.log);
             block_on(async {
                 let console = Console::default();
-                maintain::backup::backup(&config, &to, &console, shutdown::signalled()?).await
+                maintain::backup::backup(&config, &to, &console, signals::signalled()?).await
             })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Metrics(format) => {
-            print(&listing::listing(format)?)?;
+            print(&metric_table::listing(format)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Rules => {
-            print(listing::RULES)?;
+            print(metric_table::RULES)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Dashboards(folder) => {
@@ -103,17 +103,17 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(shell) => {
-            print(&manual::completions(config::command_line(collectors), shell))?;
+            print(&man::completions(cli::command_line(collectors), shell))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man(folder) => {
-            manual::write(config::command_line(collectors), &folder)?;
+            man::write(cli::command_line(collectors), &folder)?;
             Ok(ExitCode::SUCCESS)
         }
         #[cfg(feature = "demo")]
         Command::Demo(config, demo) => {
             log(&config.log);
-            block_on(async { marie_exporter::demo::run(config, demo, shutdown::signalled()?).await })??;
+            block_on(async { marie_exporter::demo::run(config, demo, signals::signalled()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
     }

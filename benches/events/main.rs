@@ -10,8 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use marie_exporter::cli;
 use marie_exporter::collector::Context;
-use marie_exporter::config::{self, Config};
+use marie_exporter::config::Config;
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::events::Feed;
@@ -95,7 +96,7 @@ async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
         sqlx::raw_sql(settle).execute(&mut connection).await?;
     }
     let arguments = ["marie-exporter", "serve", "--database-url", &url];
-    let Ok(config::Command::Serve(config)) = config::parse(arguments.map(Into::into), |_| None, &[]) else {
+    let Ok(cli::Command::Serve(config)) = cli::parse(arguments.map(Into::into), |_| None, &[]) else {
         anyhow::bail!("these flags are valid")
     };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collector::{Context, Lane};
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::demo::server::Server;
 use marie_exporter::postgres::Session;
 use marie_exporter::queues::{QueueCensus, Queues};
@@ -164,7 +165,7 @@ async fn pages(connection: &mut PgConnection) -> anyhow::Result<Pages> {
 
 pub(crate) fn config(url: &str) -> anyhow::Result<Config> {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--collector.timeout", "10m"];
-    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+    match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => Ok(config),
         Ok(_) => anyhow::bail!("not the command serve"),
         Err(error) => Err(error.into()),

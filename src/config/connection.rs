@@ -61,7 +61,7 @@ pub enum ServerRole {
 
 /// A URL that has been read; its files have not.
 #[derive(Debug)]
-pub(super) struct Connect {
+pub(crate) struct Connect {
     keywords: Keywords,
     hosts: Vec<Host>,
     mode: PgSslMode,
@@ -72,7 +72,7 @@ pub(super) struct Connect {
 
 impl Connect {
     /// Parses a URL; the error is a reason that follows "the database URL".
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let keywords = Keywords::parse(text)?;
         let cache = keywords.get(CACHE).map(|value| value.parse::<usize>());
         let cache = cache.transpose().map_err(|error| format!("is not valid: {error}"))?;

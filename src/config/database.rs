@@ -136,7 +136,7 @@ pub const ROLE: &str = "marie_exporter";
 
 /// Whatever PostgreSQL can have as a name. It would cut a longer one off without an error, and take another
 /// object.
-pub(super) fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 63 {
         return Err(format!("must be 1 to 63 bytes long, not {}", text.len()));
     }

@@ -12,7 +12,7 @@ const MOST_HOURS: u32 = 15;
 const ADVICE: &str = "write an offset as in +05:30, or name a zone such as Asia/Kolkata";
 
 /// Returns the zone as PostgreSQL takes it.
-pub(super) fn timezone(text: &str) -> Result<String, String> {
+pub(crate) fn timezone(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("z") {
         return Ok("UTC".to_owned());

@@ -16,9 +16,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 
+use crate::cli::signals::ends;
 use crate::http::tls;
 use crate::http::web_config::{ClientCertificates, WebFile};
-use crate::shutdown::ends;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -34,10 +34,10 @@ use tracing::{debug, warn};
 use self::idle::Watched;
 pub use self::listener::{ListenError, Listener};
 use self::places::{Place, Places};
+use crate::cli::signals::ends;
 use crate::http::auth::{Logins, Verdict};
 use crate::http::client::Client;
 use crate::http::reload::Access;
-use crate::shutdown::ends;
 
 /// For a TLS handshake, and for a request's head, to arrive in full.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

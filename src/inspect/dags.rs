@@ -17,7 +17,7 @@ use super::{QUERY, QUERY_BY_QUEUE};
 use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
-use crate::config::{DagsList, Output};
+use crate::inspect::args::{DagsList, Output};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::columns::{Rows, id, number, state, text, time};

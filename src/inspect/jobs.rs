@@ -10,7 +10,7 @@ use super::{QUERY_BY_QUEUE, stand_ins};
 use crate::collector::{Division, Optional, Query, SqlFile};
 use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collectors::{optional, sql};
-use crate::config::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
+use crate::inspect::args::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::columns::{Column, Rows, duration, id, number, state, text, time};

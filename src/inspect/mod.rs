@@ -2,8 +2,11 @@
 //! or more [`Listing`](listing::Listing)s, a query with the columns to show, run in one read-only transaction;
 //! `print` makes a table, JSON or CSV of the rows.
 
+pub mod args;
 mod arguments;
+pub mod check;
 pub mod dags;
+pub mod grants;
 pub mod jobs;
 pub mod listing;
 pub mod queues;
@@ -21,7 +24,8 @@ use self::reader::Reader;
 use self::scope::Scope;
 use self::sheet::Sheet;
 use crate::collector::{Division, Pace, Query, SqlFile};
-use crate::config::{Config, Output, OutputFormat, Reading, ShowFormat};
+use crate::config::Config;
+use crate::inspect::args::{Output, OutputFormat, Reading, ShowFormat};
 use crate::terminal::columns::Rows;
 use crate::terminal::table::{self, Style};
 

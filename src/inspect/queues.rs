@@ -5,7 +5,7 @@ use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::{optional, sql};
-use crate::config::Output;
+use crate::inspect::args::Output;
 use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Need};
 use crate::terminal::columns::{Rows, number, text};

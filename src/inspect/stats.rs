@@ -7,7 +7,7 @@ use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use crate::collector::Query;
 use crate::collectors::sql;
-use crate::config::{Output, Statistic, Stats};
+use crate::inspect::args::{Output, Statistic, Stats};
 use crate::postgres::Failure;
 use crate::schema::Need;
 use crate::terminal::columns::{Column, Kind, Rows, number, text, time};

@@ -19,8 +19,9 @@ use tokio::time::{Instant, interval};
 
 use self::feed::{Feed, Numbers};
 use self::view::{View, Wish};
-use crate::config::{Config, Times};
-use crate::shutdown::ends;
+use crate::cli::signals::ends;
+use crate::config::Config;
+use crate::inspect::args::Times;
 
 /// How often ages are drawn anew.
 const TICK: Duration = Duration::from_secs(1);

@@ -14,10 +14,10 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::cli::signals::ends;
 use crate::config::{Config, DatabaseConfig};
 use crate::postgres::{Failure, Reason, Session, connect};
 use crate::schema::Schema;
-use crate::shutdown::ends;
 use crate::terminal::console::Console;
 use crate::terminal::escape::escaped_lines;
 

@@ -11,7 +11,8 @@ use super::plan::{Criteria, Plan};
 use super::references::References;
 use super::report;
 use super::writer::Writer;
-use crate::config::{Batches, Config, Destruction};
+use crate::config::Config;
+use crate::maintain::args::{Batches, Destruction};
 use crate::terminal::console::Console;
 
 pub(super) struct Cleanup<'a> {

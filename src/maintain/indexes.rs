@@ -9,8 +9,8 @@ use tracing::info;
 
 use super::retry::{TABLES, retried};
 use super::writer::{Locks, Writer};
-use crate::check::{self, INDEX_PREFIX};
 use crate::config::{Config, quote_identifier};
+use crate::inspect::check::{self, INDEX_PREFIX};
 use crate::postgres::Failure;
 use crate::terminal::console::Console;
 

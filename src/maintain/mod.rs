@@ -7,6 +7,7 @@
 //! interrupted and run again at any moment.
 
 mod archive;
+pub mod args;
 pub mod backup;
 mod batches;
 mod cleanup;
@@ -30,9 +31,10 @@ use anyhow::bail;
 use tokio::sync::watch;
 
 use self::writer::Writer;
-use crate::config::{Config, Maintenance};
+use crate::cli::signals::ends;
+use crate::config::Config;
+use crate::maintain::args::Maintenance;
 use crate::postgres::{Failure, Reason};
-use crate::shutdown::ends;
 use crate::terminal::console::Console;
 
 /// Carries out one maintaining command until it is done or `shutdown` turns true. The statement that runs then is

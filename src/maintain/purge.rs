@@ -5,7 +5,8 @@ use super::disposal::{Dags, Disposal, has_dags};
 use super::plan::{Criteria, Ended};
 use super::references::References;
 use super::writer::Writer;
-use crate::config::{Config, Outcome, Purge};
+use crate::config::Config;
+use crate::maintain::args::{Outcome, Purge};
 use crate::terminal::console::Console;
 
 pub(super) async fn purge(

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::retry::{TABLES, changed};
 use super::writer::Writer;
-use crate::config::Queue;
+use crate::maintain::args::Queue;
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::console::Console;

@@ -10,8 +10,8 @@ use sqlx::Row;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::cli::signals::ends;
 use crate::postgres::{Connection, Failure, Reason};
-use crate::shutdown::ends;
 
 /// How often the server is asked whether it still runs the statement.
 const BEAT: Duration = Duration::from_secs(5);

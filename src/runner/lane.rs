@@ -15,10 +15,10 @@ use super::Exporter;
 use super::attempt::{Cost, Outcome};
 use super::outage::Outage;
 use super::turn::{Turn, share};
+use crate::cli::signals::ends;
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
 use crate::postgres::{Failure, LONGEST_CONNECT, Reason, Session};
-use crate::shutdown::ends;
 
 /// The first pause after the database was not reached; it doubles up to the fast interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -8,16 +8,16 @@ use tokio::time::Instant;
 use super::Exporter;
 use super::lane::LaneTask;
 use super::turn::share;
+use crate::cli::{self, Command};
 use crate::collector::Lane;
 use crate::collectors::COLLECTORS;
-use crate::config::{self, Command};
 use crate::postgres::{Failure, Reason};
 
 fn lane(lane: Lane, flags: &[&str]) -> LaneTask {
     let names: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
     let arguments = ["marie-exporter", "serve", "--database-url=postgres://nobody@127.0.0.1:1/none"];
     let arguments = arguments.iter().chain(flags).map(std::ffi::OsString::from);
-    let Ok(Command::Serve(config)) = config::parse(arguments, |_| None, &names) else {
+    let Ok(Command::Serve(config)) = cli::parse(arguments, |_| None, &names) else {
         panic!("these flags are valid: {flags:?}")
     };
     LaneTask::new(Arc::new(Exporter::new(config).unwrap()), lane)

@@ -9,7 +9,7 @@ use super::Filter;
 pub enum Need {
     /// That it is there, which takes no right.
     Table(&'static str),
-    /// A table's columns, to read them; [`crate::rights`] are made of these.
+    /// A table's columns, to read them; [`crate::inspect::grants`] are made of these.
     Columns(&'static str, &'static [&'static str]),
     Index(Index),
 }

@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::routes;
+use crate::cli::{self, Command};
 use crate::collector::{Answer, Lane};
 use crate::collectors::{COLLECTORS, statistics};
-use crate::config::{self, Command};
 use crate::family::Samples;
 use crate::http::reload::Access;
 use crate::http::server::places::Places;
@@ -35,7 +35,7 @@ impl Served {
         let names: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
         let arguments = ["", "serve", "--database-url=postgres://h/d", "--web.listen-address=127.0.0.1:0"];
         let arguments = arguments.iter().chain(flags).map(std::ffi::OsString::from);
-        let Ok(Command::Serve(config)) = config::parse(arguments, |_| None, &names) else {
+        let Ok(Command::Serve(config)) = cli::parse(arguments, |_| None, &names) else {
             panic!("these flags are valid: {flags:?}")
         };
         let access = Access::load(config.web.config_file.as_deref()).unwrap();

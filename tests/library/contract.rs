@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use marie_exporter::cli;
+use marie_exporter::cli::metric_table::{families, listing};
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::{self, MetricsFormat};
+use marie_exporter::config::MetricsFormat;
 use marie_exporter::family::Kind;
-use marie_exporter::listing::{families, listing};
 
 /// What Marie's own services export under the same prefix.
 const MARIES_OWN: [&str; 8] = [
@@ -108,7 +109,7 @@ fn readmes_table_is_the_one_that_the_code_prints() {
 fn readme_names_every_flag() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let help =
-        marie_exporter::config::parse(["marie-exporter", "serve", "--help"].map(Into::into), |_| None, &[])
+        marie_exporter::cli::parse(["marie-exporter", "serve", "--help"].map(Into::into), |_| None, &[])
             .unwrap_err()
             .to_string();
     let mut flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")).peekable();
@@ -144,7 +145,7 @@ fn every_command_that_the_documentation_tells_is_understood() {
         for line in command_lines(&fs::read_to_string(file).unwrap()) {
             let words = std::iter::once("marie-exporter").chain(line.split_whitespace()).map(Into::into);
             let environment = |name: &str| (name == "DATABASE_URL").then(|| "postgres://u@h/d".into());
-            match config::parse(words, environment, &[]) {
+            match cli::parse(words, environment, &[]) {
                 Ok(_) => understood += 1,
                 // A command's mere name, in a sentence.
                 Err(error) if error.to_string().contains("required arguments were not provided") => {}

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collector::Lane;
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::runner::Exporter;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,7 +39,7 @@ pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
     let defaults = FLAGS.iter().filter(|flag| !replaced.contains(&given(flag)));
     let arguments = ["marie-exporter", "serve", "--database-url", url];
     let arguments = arguments.iter().chain(defaults).chain(flags);
-    match config::parse(arguments.map(OsString::from), |_| None, &names).expect("the flags are valid") {
+    match cli::parse(arguments.map(OsString::from), |_| None, &names).expect("the flags are valid") {
         Command::Serve(config) => config,
         other => panic!("not serve: {other:?}"),
     }

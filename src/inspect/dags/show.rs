@@ -13,7 +13,7 @@ use super::job::{Job, decoded};
 use crate::collector::Query;
 use crate::collectors::dags::PLANNER;
 use crate::collectors::{optional, sql};
-use crate::config::DagsShow;
+use crate::inspect::args::DagsShow;
 use crate::inspect::arguments::add;
 use crate::inspect::listing::Listing;
 use crate::inspect::reader::{Part, Reader};

@@ -9,7 +9,7 @@ use super::sections::{
     ARCHIVED, ATTEMPTS, BOUNDS, CHILDREN, HISTORY_BY_ID, INDEXED_TIMELINE, JOB, LEASES, PARENTS, PAYLOAD,
     SETTINGS, TIMELINE,
 };
-use crate::config::JobsShow;
+use crate::inspect::args::JobsShow;
 use crate::inspect::arguments::add;
 use crate::inspect::reader::{Part, Reader};
 use crate::inspect::sheet::{Body, Section, Sheet};

@@ -204,7 +204,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::config::{self, Command};
+    use crate::cli::{self, Command};
 
     #[tokio::test]
     async fn key_held_while_database_is_away_reconnects_no_faster() {
@@ -219,7 +219,7 @@ mod tests {
             }
         });
         let arguments = ["marie-exporter", "top", "--database-url", &url];
-        let Ok(Command::Top(config, times)) = config::parse(arguments.map(Into::into), |_| None, &[]) else {
+        let Ok(Command::Top(config, times)) = cli::parse(arguments.map(Into::into), |_| None, &[]) else {
             panic!("top was asked for");
         };
         let (wish, wishes) = mpsc::channel(1);

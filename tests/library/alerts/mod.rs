@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use marie_exporter::config;
+use marie_exporter::cli;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -151,7 +151,7 @@ fn is_understood(command: &str) {
     let words = words(command);
     let database = ["--database-url", "postgres://db.example/marie"].map(str::to_owned);
     let line = ["marie-exporter".to_owned()].into_iter().chain(words).chain(database);
-    if let Err(error) = config::parse(line.map(Into::into), |_| None, &[]) {
+    if let Err(error) = cli::parse(line.map(Into::into), |_| None, &[]) {
         panic!("{command}: {error}");
     }
 }

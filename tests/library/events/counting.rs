@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collector::Context;
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::events::Feed;
 use marie_exporter::family::Value;
 use marie_exporter::postgres::{Failure, Session};
@@ -38,7 +39,7 @@ pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
     let hold = (!is_held).then_some("--events.new-series-hold=0s");
     let arguments =
         fixed.into_iter().chain(bounds.iter().map(String::as_str)).chain(hold).chain(flags.iter().copied());
-    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+    match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
         other => panic!("serve was asked for: {other:?}"),
     }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collector::{Answer, Collector, Context, Lane};
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::family::Samples;
 use marie_exporter::postgres::{Failure, Run, Session};
@@ -179,7 +180,7 @@ pub(crate) fn config(url: &str, schema: &str) -> Config {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--database.schema", schema];
     // DDL on a busy machine may take longer than a query is allowed to by default.
     let arguments = arguments.iter().chain(&["--collector.timeout", "2m"]).map(OsString::from);
-    match config::parse(arguments, |_| None, &[]) {
+    match cli::parse(arguments, |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
         other => panic!("serve was asked for: {other:?}"),
     }

@@ -15,7 +15,7 @@ async fn value(database: &mut Database, sql: &str) -> f64 {
 
 /// Every sample of the collectors that is a time, but those that tell of the exporter or of vacuums.
 fn times(metrics: &Metrics) -> Vec<f64> {
-    let families = marie_exporter::listing::families();
+    let families = marie_exporter::cli::metric_table::families();
     let names = families.iter().map(|family| family.name).filter(|name| {
         name.ends_with("_timestamp_seconds")
             && !name.starts_with("marie_collector_")

@@ -1,6 +1,8 @@
 //! A reading command asked for in words, and its answer as text or as JSON.
 
-use marie_exporter::config::{self, Command, Config, Reading};
+use marie_exporter::cli::{self, Command};
+use marie_exporter::config::Config;
+use marie_exporter::inspect::args::Reading;
 use marie_exporter::inspect::{self, Answer};
 use marie_exporter::terminal::table::Style;
 use serde_json::Value;
@@ -9,7 +11,7 @@ use serde_json::Value;
 pub(crate) fn parsed(url: &str, words: &[&str]) -> (Config, Reading) {
     let database = ["--database-url", url];
     let arguments = ["marie-exporter"].iter().chain(words).chain(&database);
-    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+    match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Read(config, reading)) => (config, reading),
         other => panic!("{words:?}: {other:?}"),
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collector::{Answer, Collector, Context, Lane};
 use marie_exporter::collectors::{sla, statistics, stuck};
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect::QUERIES;
 use marie_exporter::postgres::Session;
@@ -19,7 +20,7 @@ use crate::support::random_tables::filled;
 
 fn config(url: &str, file: &str) -> Config {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--config.file", file];
-    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+    match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
         other => panic!("serve was asked for: {other:?}"),
     }

@@ -3,14 +3,15 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collector::{Context, Query};
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
+use marie_exporter::inspect::grants::Rights;
 use marie_exporter::postgres::{Failure, Reason, Session};
 use marie_exporter::queues::{self, QueueCensus, Queues};
-use marie_exporter::rights::Rights;
 use marie_exporter::schema::{Need, Schema};
 
 use sqlx::{AssertSqlSafe, Row};
@@ -29,7 +30,7 @@ struct Reader {
 
 fn config(url: &str) -> Config {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--dags.progress-limit=3"];
-    match config::parse(arguments.map(Into::into), |_| None, &[]) {
+    match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
         other => panic!("serve was asked for: {other:?}"),
     }

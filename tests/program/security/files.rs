@@ -11,7 +11,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use marie_exporter::config::{self, ConfigError};
+use marie_exporter::cli;
+use marie_exporter::config::ConfigError;
 use marie_exporter::http::reload::Access;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -106,7 +107,7 @@ fn any_configuration_file_is_accepted_or_refused_clearly() {
     Files::new().go_through(&SETTINGS, |path| {
         let arguments =
             [OsString::from("marie-exporter"), "serve".into(), "--config.file".into(), path.into()];
-        match config::parse(arguments, |_| None, &[("storage", "Table sizes")]) {
+        match cli::parse(arguments, |_| None, &[("storage", "Table sizes")]) {
             // To name no database is not the fault of a place in the file.
             Ok(_) | Err(ConfigError::NoDatabaseUrl) => Ok(()),
             Err(error) => Err(format!("{error} {error:?}")),

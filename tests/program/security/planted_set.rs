@@ -9,8 +9,9 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
+use marie_exporter::cli::{self, Command};
 use marie_exporter::collectors::COLLECTORS;
-use marie_exporter::config::{self, Command, Config};
+use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
 use marie_exporter::postgres::{Failure, Session};
@@ -99,7 +100,7 @@ fn answer(url: &str, words: &str) -> String {
 /// Every query of the collectors, the commands and `top`, prepared in a transaction of the exporter's.
 async fn prepare_all(url: &str) -> Result<usize, Failure> {
     let arguments = ["marie-exporter", "serve", "--database-url", url];
-    let Ok(Command::Serve(config)) = config::parse(arguments.map(Into::into), |_| None, &[]) else {
+    let Ok(Command::Serve(config)) = cli::parse(arguments.map(Into::into), |_| None, &[]) else {
         panic!("serve was asked for");
     };
     let config: Config = config;

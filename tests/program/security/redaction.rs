@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use marie_exporter::config::{self, Command, Config, Server, Target};
+use marie_exporter::cli::{self, Command};
+use marie_exporter::config::{Config, Server, Target};
 use marie_exporter::postgres::Session;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -112,7 +113,7 @@ fn parse(arguments: &[&str], variables: &[(&str, &str)]) -> (String, Option<Conf
         let value = variables.iter().find(|(known, _)| *known == name);
         value.map(|(_, value)| OsString::from(value))
     };
-    match config::parse(arguments, variable, &[("stuck", "Jobs active for too long")]) {
+    match cli::parse(arguments, variable, &[("stuck", "Jobs active for too long")]) {
         Ok(Command::Serve(config)) => (format!("{config:?}"), Some(config)),
         Ok(other) => (format!("{other:?}"), None),
         Err(error) => (format!("{error} {error:?}"), None),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use marie_exporter::config::{self, Command};
+use marie_exporter::cli::{self, Command};
 use marie_exporter::demo::server::Server;
 use marie_exporter::postgres::Session;
 use once_cell::sync::Lazy;
@@ -121,7 +121,7 @@ impl Secured {
 /// Connects as the exporter does: whether the session is encrypted, or why there is none.
 pub(crate) async fn encrypted(url: &str) -> Result<bool, String> {
     let arguments = ["marie-exporter", "serve", "--database-url", url];
-    let config = match config::parse(arguments.map(Into::into), |_| None, &[]) {
+    let config = match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
         Ok(other) => panic!("serve was asked for: {other:?}"),
         Err(error) => return Err(error.to_string()),

@@ -258,7 +258,7 @@ fn help_names_each_variable_and_shows_no_value_of_one() {
 
 #[test]
 fn the_help_reads_well_at_80_columns() {
-    let line = arguments::command_line(COLLECTORS).term_width(80);
+    let line = args::command_line(COLLECTORS).term_width(80);
     let help = line.try_get_matches_from(["marie-exporter", "serve", "--help"]).unwrap_err();
     insta::assert_snapshot!(help.to_string());
 }

@@ -1,14 +1,16 @@
 //! The reading commands as typed: which jobs, queues or DAGs a person wants to see, and how to print them. Settings
 //! of the database and the thresholds stand beside these, as for `serve`.
 
+#![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use sqlx::types::Uuid;
 
-use super::arguments::Leaf;
-use super::timezone::timezone;
-use super::values::{self, SECOND, YEAR};
+use crate::config::timezone::timezone;
+use crate::config::values::{self, SECOND, YEAR};
+use crate::config::{Leaf, Nothing};
 
 /// What to look at, and how to print it.
 #[derive(Debug, Clone)]
@@ -188,7 +190,7 @@ pub struct DagsShow {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum JobsAction {
+pub(crate) enum JobsAction {
     /// Jobs, newest first: by their ids, which tell the time in Marie
     List(Leaf<JobsList, Output>),
     /// One job: its fields, what it waits for, what waits for it, and how it came to its state
@@ -206,13 +208,13 @@ pub(super) enum JobsAction {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum QueuesAction {
+pub(crate) enum QueuesAction {
     /// Queues with their settings and their unfinished jobs
     List(Leaf<Nothing, Output>),
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum DagsAction {
+pub(crate) enum DagsAction {
     /// DAGs, newest first: by their ids, which tell the time in Marie
     List(Leaf<DagsList, Output>),
     /// One DAG: its progress, its critical path, what blocks it
@@ -235,7 +237,3 @@ pub enum Statistic {
     /// Retried jobs by queue
     Retries,
 }
-
-/// Of a command that asks for nothing besides.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Nothing {}

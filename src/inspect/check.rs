@@ -15,9 +15,9 @@ use crate::collector::{Collector, Context, Query};
 use crate::collectors::COLLECTORS;
 use crate::config::{Config, ROLE};
 use crate::division;
+use crate::inspect::grants::{self, Excess, Rights};
 use crate::postgres::{Failure, Reason, Run, Session};
 use crate::queues::{QueueCensus, Queues};
-use crate::rights::{self, Excess, Rights};
 use crate::schema::{Filter, Lack, Schema};
 
 /// What was found. Everything in it can be shown to anybody: no URL, no password.
@@ -179,7 +179,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         Excess::read(&mut run, &config.database.schema, &role_name).await?
     };
     report.database = Some(Database {
-        role_sql: rights::role_sql(&mut run, &schema, &config.database.schema, ROLE).await?,
+        role_sql: grants::role_sql(&mut run, &schema, &config.database.schema, ROLE).await?,
         name: role.try_get("database")?,
         server_version: schema.server_version.clone(),
         in_recovery: schema.in_recovery,

@@ -1,18 +1,20 @@
 //! The command line as clap knows it: the subcommands, and what follows from each setting's name,
 //! its variable in the help and each collector's pair of switches.
 
+#![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::builder::{PathBufValueParser, Resettable, TypedValueParser};
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 #[cfg(feature = "demo")]
-use super::DemoConfig;
-use super::maintain::MaintainAction;
-use super::operator::{DagsAction, JobsAction, Nothing, Output, QueuesAction, Stats, Times};
-use super::{Config, Format, MetricsFormat, Secret, sources, values};
+use crate::config::DemoConfig;
+use crate::config::{Format, Leaf, MetricsFormat, Nothing, Settings, sources, values};
+use crate::inspect::args::{DagsAction, JobsAction, Output, QueuesAction, Stats, Times};
+use crate::maintain::args::MaintainAction;
 
 /// Prometheus exporter for the Marie-AI job scheduler's PostgreSQL database.
 #[derive(Debug, Parser)]
@@ -56,7 +58,7 @@ pub(super) enum Action {
     /// Print the SQL that makes a role which can read what the exporter needs and do no more
     Grants {
         /// The role's name
-        #[arg(long, value_name = "NAME", default_value = super::ROLE, value_parser = super::database::name)]
+        #[arg(long, value_name = "NAME", default_value = crate::config::ROLE, value_parser = crate::config::database::name)]
         role: String,
         #[command(flatten)]
         settings: Settings,
@@ -91,47 +93,6 @@ pub(super) enum Action {
         #[command(flatten)]
         demo: DemoConfig,
     },
-}
-
-/// What a command is asked, how it answers, and the settings that it shares with `serve`.
-#[derive(Debug, Args)]
-pub(super) struct Leaf<Asked: Args, Answer: Args> {
-    #[command(flatten)]
-    pub(super) asked: Asked,
-    #[command(flatten)]
-    pub(super) answer: Answer,
-    #[command(flatten)]
-    pub(super) settings: Settings,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Settings {
-    /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
-    #[arg(
-        long = "config.file",
-        id = "config.file",
-        help_heading = "Configuration",
-        value_name = "FILE",
-        value_parser = PathBufValueParser::new().try_map(values::file)
-    )]
-    pub(super) config_file: Option<PathBuf>,
-
-    /// PostgreSQL URL of the scheduler's database; other users see it in the list of processes,
-    /// so better give the file or the variable (DATABASE_URL does too)
-    #[arg(long, help_heading = "Database", value_name = "URL")]
-    pub(super) database_url: Option<Secret>,
-
-    /// File that holds the URL, read at each connect
-    #[arg(
-        long,
-        help_heading = "Database",
-        value_name = "FILE",
-        value_parser = PathBufValueParser::new().try_map(values::file)
-    )]
-    pub(super) database_url_file: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(super) config: Config,
 }
 
 /// The commands with what follows from each setting's name.

@@ -1,14 +1,15 @@
 //! The maintaining commands as typed. Without `--execute` each of them only says what it would do.
 
+#![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
-use super::arguments::Leaf;
-use super::operator::Nothing;
-use super::values::{self, YEAR};
+use crate::config::values::{self, YEAR};
+use crate::config::{Leaf, Nothing};
 
 /// What to do to the scheduler's tables.
 #[derive(Debug, Clone)]
@@ -159,7 +160,7 @@ pub struct Queue {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum MaintainAction {
+pub(crate) enum MaintainAction {
     #[command(flatten)]
     Change(ChangeAction),
     /// Write the scheduler's schema into a file with pg_dump
@@ -167,7 +168,7 @@ pub(super) enum MaintainAction {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum ChangeAction {
+pub(crate) enum ChangeAction {
     /// Move finished DAGs and their jobs out of the scheduler's way, jobs into the table archive
     Archive(Leaf<Archive, Nothing>),
     /// Delete finished DAGs and their jobs, or history
@@ -181,7 +182,7 @@ pub(super) enum ChangeAction {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum PurgeAction {
+pub(crate) enum PurgeAction {
     /// Delete DAGs in which every job was completed or skipped
     Completed(Leaf<Purge, Nothing>),
     /// Delete finished DAGs in which a job failed, expired or was cancelled
@@ -193,7 +194,7 @@ pub(super) enum PurgeAction {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum QueueAction {
+pub(crate) enum QueueAction {
     /// Make a queue
     Create(Leaf<Queue, Nothing>),
     /// Change a queue's settings; jobs that are there already, and the gateway's, have their own
@@ -201,8 +202,8 @@ pub(super) enum QueueAction {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Backup {
+pub(crate) struct Backup {
     /// The file, which must not exist yet
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(values::file))]
-    pub(super) to: PathBuf,
+    pub(crate) to: PathBuf,
 }

@@ -91,7 +91,7 @@ pub async fn role_sql(
     name: &SchemaName,
     role: &str,
 ) -> Result<String, Failure> {
-    let row = run.fetch_one(sqlx::query(include_str!("rights/role.sql")).bind(role)).await?;
+    let row = run.fetch_one(sqlx::query(include_str!("grants/role.sql")).bind(role)).await?;
     let needed = Rights::needed(schema);
     let grants = needed.grants(name, role);
     let tables: Vec<String> = needed.0.keys().map(ToString::to_string).collect();

@@ -7,10 +7,10 @@ use anyhow::Context;
 
 /// Names of the files, under which they are provisioned, and what is in them.
 pub const DASHBOARDS: [(&str, &str); 4] = [
-    ("marie-overview.json", include_str!("../dashboards/marie-overview.json")),
-    ("marie-queue.json", include_str!("../dashboards/marie-queue.json")),
-    ("marie-dags-slas.json", include_str!("../dashboards/marie-dags-slas.json")),
-    ("marie-exporter.json", include_str!("../dashboards/marie-exporter.json")),
+    ("marie-overview.json", include_str!("../../dashboards/marie-overview.json")),
+    ("marie-queue.json", include_str!("../../dashboards/marie-queue.json")),
+    ("marie-dags-slas.json", include_str!("../../dashboards/marie-dags-slas.json")),
+    ("marie-exporter.json", include_str!("../../dashboards/marie-exporter.json")),
 ];
 
 /// Writes the dashboards into a folder, which is made if need be; files of the same names are replaced.

@@ -11,14 +11,15 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 use clap_complete::Shell;
 
+use super::args::{Action, CommandLine, command_line, disabled, leaf, on_leaves};
 #[cfg(feature = "demo")]
-use super::DemoConfig;
-use super::arguments::{Action, CommandLine, Leaf, Settings, command_line, disabled, leaf, on_leaves};
-use super::error::{ConfigError, Origin};
-use super::maintain::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
-use super::operator::{DagsAction, JobsAction, QueuesAction, Reading, Times};
-use super::sources::{self, Given, Level};
-use super::{Config, DatabaseUrl, Format, MetricsFormat, WebConfig, connection::Connect, file};
+use crate::config::DemoConfig;
+use crate::config::connection::Connect;
+use crate::config::error::{ConfigError, Origin};
+use crate::config::sources::{self, Given, Level};
+use crate::config::{Config, DatabaseUrl, Format, Leaf, MetricsFormat, Settings, WebConfig, file};
+use crate::inspect::args::{DagsAction, JobsAction, QueuesAction, Reading, Times};
+use crate::maintain::args::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
 
 /// What to do.
 #[derive(Debug)]

@@ -5,8 +5,10 @@ mod messages;
 mod web;
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
+use crate::config::{Config, DatabaseUrl, Format, ListenAddress, MetricsFormat};
 
 const COLLECTORS: &[(&str, &str)] =
     &[("statistics", "Jobs by queue and state"), ("stuck", "Jobs active for too long")];
@@ -22,7 +24,7 @@ fn read(line: &str, environment: &[(&str, &str)], file: &str) -> Result<Command,
         Some("m.yml") => Ok(file.to_owned()),
         _ => Err(std::io::ErrorKind::NotFound.into()),
     };
-    resolve::parse(&arguments, &variable, &contents, COLLECTORS)
+    parse::parse(&arguments, &variable, &contents, COLLECTORS)
 }
 
 /// Reads `serve` with a database, the line's other flags and the file.
@@ -45,7 +47,7 @@ fn message(line: &str, environment: &[(&str, &str)], file: &str) -> String {
 
 #[test]
 fn the_command_line_is_sound() {
-    arguments::command_line(COLLECTORS).debug_assert();
+    args::command_line(COLLECTORS).debug_assert();
 }
 
 #[test]

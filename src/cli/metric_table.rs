@@ -11,7 +11,7 @@ use crate::family::{Family, Kind};
 use crate::telemetry;
 
 /// What `marie-exporter rules` prints. The limits are in its first group.
-pub const RULES: &str = include_str!("../alerts/marie.rules.yml");
+pub const RULES: &str = include_str!("../../alerts/marie.rules.yml");
 
 /// A metric as `metrics --format json` prints it.
 #[derive(Debug, Serialize)]
