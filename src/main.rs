@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use marie_exporter::cli::{self, Command, dashboards, healthy, man, metric_table, signals};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::config::{Format, LogConfig};
 use marie_exporter::http::reload::Access;
 use marie_exporter::inspect::{check, grants};

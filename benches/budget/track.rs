@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use marie_exporter::collector::{Collector, Lane, Query};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::{Collector, Lane, Query};
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::schema::Schema;
 
 use crate::support::metrics::Metrics;

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use marie_exporter::cli;
-use marie_exporter::collector::Context;
+use marie_exporter::collect::collector::Context;
+use marie_exporter::collect::events::Feed;
+use marie_exporter::collect::queue_labels::Queues;
 use marie_exporter::config::Config;
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::events::Feed;
 use marie_exporter::postgres::Session;
-use marie_exporter::queues::Queues;
 use marie_exporter::schema::Schema;
 use sqlx::{Connection, PgConnection};
 

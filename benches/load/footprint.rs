@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use marie_exporter::collector::Lane;
+use marie_exporter::collect::collector::Lane;
 use marie_exporter::demo::server::Server;
 use sqlx::Connection;
 

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collector::{Context, Lane};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::{Context, Lane};
+use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
 use marie_exporter::config::Config;
 use marie_exporter::demo::server::Server;
 use marie_exporter::postgres::Session;
-use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::runtime::Runtime;

@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::collectors::COLLECTORS;
+use crate::collect::collectors::COLLECTORS;
+use crate::collect::self_metrics;
 use crate::config::MetricsFormat;
-use crate::family::{Family, Kind};
-use crate::telemetry;
+use crate::metrics::{Family, Kind};
 
 /// What `marie-exporter rules` prints. The limits are in its first group.
 pub const RULES: &str = include_str!("../../alerts/marie.rules.yml");
@@ -36,7 +36,7 @@ pub fn families() -> Vec<Listed> {
     let collected = COLLECTORS.iter().flat_map(|collector| {
         collector.families.iter().map(|family| Listed::new(family, Some(collector.name)))
     });
-    let own = telemetry::FAMILIES.iter().map(|family| Listed::new(family, None));
+    let own = self_metrics::FAMILIES.iter().map(|family| Listed::new(family, None));
     collected.chain(own).collect()
 }
 
@@ -55,7 +55,7 @@ fn markdown() -> String {
         let heading = format!("### `{}`: {}", collector.name, collector.about);
         section(&mut text, &heading, collector.families);
     }
-    section(&mut text, "### The exporter itself", telemetry::FAMILIES);
+    section(&mut text, "### The exporter itself", self_metrics::FAMILIES);
     text.push_str("\nThe standard `process_*` metrics come with them.\n");
     text
 }

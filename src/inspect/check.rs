@@ -11,13 +11,13 @@ pub use self::advice::INDEX_PREFIX;
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::collector::{Collector, Context, Query};
-use crate::collectors::COLLECTORS;
+use crate::collect::collector::{Collector, Context, Query};
+use crate::collect::collectors::COLLECTORS;
+use crate::collect::division;
+use crate::collect::queue_labels::{QueueCensus, Queues};
 use crate::config::{Config, ROLE};
-use crate::division;
 use crate::inspect::grants::{self, Excess, Rights};
 use crate::postgres::{Failure, Reason, Run, Session};
-use crate::queues::{QueueCensus, Queues};
 use crate::schema::{Filter, Lack, Schema};
 
 /// What was found. Everything in it can be shown to anybody: no URL, no password.

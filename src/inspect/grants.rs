@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 
 pub use self::excess::Excess;
-use crate::collectors::COLLECTORS;
+use crate::collect::collectors::COLLECTORS;
+use crate::collect::queue_labels;
 use crate::config::{Config, SchemaName, quote_identifier};
 use crate::inspect;
 use crate::postgres::{Failure, Run, Session};
-use crate::queues;
 use crate::schema::{Filter, Lack, Need, Schema};
 
 /// Two lanes, and beside them `check`, `top` and a reading command, or three of these.
@@ -37,7 +37,9 @@ impl Rights {
         let queries = collected.chain(inspect::QUERIES.iter().copied());
         let can_run = queries.filter(|query| !matches!(query.lack(schema), Some(Lack::Missing(_))));
         let mut rights: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for need in can_run.flat_map(|query| query.needs_here(schema)).chain(&[queues::KNOWN, queues::CENSUS])
+        for need in can_run
+            .flat_map(|query| query.needs_here(schema))
+            .chain(&[queue_labels::KNOWN, queue_labels::CENSUS])
         {
             if let Need::Columns(table, columns) = need
                 && !schema.is_missing(need)

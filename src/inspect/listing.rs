@@ -1,7 +1,7 @@
 //! What a listing is: a query and the columns of it that are shown. PostgreSQL makes a JSON object of each row, so
 //! there is one decoding for all of them: a column is found by its name, never by its place.
 
-use crate::collector::Query;
+use crate::collect::collector::Query;
 use crate::terminal::columns::Column;
 
 /// A query whose rows are printed.

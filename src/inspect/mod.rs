@@ -23,7 +23,7 @@ use self::listing::Listing;
 use self::reader::Reader;
 use self::scope::Scope;
 use self::sheet::Sheet;
-use crate::collector::{Division, Pace, Query, SqlFile};
+use crate::collect::collector::{Division, Pace, Query, SqlFile};
 use crate::config::Config;
 use crate::inspect::args::{Output, OutputFormat, Reading, ShowFormat};
 use crate::terminal::columns::Rows;

@@ -3,8 +3,8 @@
 use super::QUERY_BY_QUEUE;
 use super::listing::Listing;
 use super::reader::{Merge, Reader};
-use crate::collector::Query;
-use crate::collectors::{optional, sql};
+use crate::collect::collector::Query;
+use crate::collect::collectors::{optional, sql};
 use crate::inspect::args::Output;
 use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Need};

@@ -15,9 +15,9 @@ pub(super) use self::groups::{Merge, Page};
 pub use self::listed::Part;
 use super::arguments::Thresholds;
 use super::scope::{self, Reach, Scope};
+use crate::collect::queue_labels;
 use crate::config::Config;
 use crate::postgres::{Connection, Failure, Plans, Reason, Run, Session, Transaction};
-use crate::queues;
 use crate::schema::Schema;
 
 /// What the server says of a character that its encoding lacks.
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         if self.matches_nothing {
             return Ok(false);
         }
-        if self.schema.lacks(&queues::KNOWN).is_none() {
+        if self.schema.lacks(&queue_labels::KNOWN).is_none() {
             let row = self.query(include_str!("reader/queue_has_row.sql"), name).await?;
             if row.try_get("known")? {
                 return Ok(true);

@@ -10,7 +10,7 @@ use sqlx::query::Query;
 use sqlx::types::Uuid;
 use sqlx::{Postgres, Row};
 
-use crate::division::groups;
+use crate::collect::division::groups;
 use crate::postgres::{Failure, Reason, Session};
 use crate::schema::queue_partitions::QueuePartition;
 use crate::schema::{Need, Schema, TABLES};

@@ -1,6 +1,6 @@
 //! What stands in for tables that a listing reads where they exist.
 
-use crate::collector::StandIn;
+use crate::collect::collector::StandIn;
 use crate::schema::Need;
 
 /// Where the job's own list, which the query reads as well, is all there is.

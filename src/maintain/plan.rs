@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, Row};
 use super::references::References;
 use super::report;
 use super::writer::Writer;
-use crate::collector::StandIn;
-use crate::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
+use crate::collect::collector::StandIn;
+use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Schema;
 

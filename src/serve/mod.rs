@@ -17,12 +17,12 @@ use tracing::{info, warn};
 
 pub(crate) use self::routes::HEALTHY;
 use crate::cli::signals::ends;
-use crate::collector::Lane;
+use crate::collect::collector::Lane;
+use crate::collect::exporter::Exporter;
 use crate::config::{Config, WebConfig};
 use crate::http::reload::{self, Access};
 use crate::http::server::places::Places;
 use crate::http::server::{self, Front, ListenError, Listener};
-use crate::runner::Exporter;
 
 /// How long requests and lanes may take to end; they are done much sooner.
 const LONGEST_END: Duration = Duration::from_secs(10);

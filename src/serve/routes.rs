@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::Instant;
 
+use crate::collect::exporter::Exporter;
+use crate::collect::snapshot::gzip::{self, Deflated};
+use crate::collect::snapshot::{Page, Text};
 use crate::http::server::AfterSent;
 use crate::http::server::body::Pieces;
 use crate::http::server::encoding::{Encoding, choose};
 use crate::http::server::places::Places;
-use crate::runner::Exporter;
 use crate::serve::status_page;
-use crate::snapshot::gzip::{self, Deflated};
-use crate::snapshot::{Page, Text};
 
 pub(crate) const HEALTHY: &str = "/-/healthy";
 const READY: &str = "/-/ready";

@@ -12,12 +12,12 @@ use maud::{DOCTYPE, Markup, html};
 use once_cell::sync::Lazy;
 use tokio::time::Instant;
 
-use crate::collector::Lane;
-use crate::collectors::COLLECTORS;
-use crate::runner::Exporter;
+use crate::collect::availability::Standing;
+use crate::collect::collector::Lane;
+use crate::collect::collectors::COLLECTORS;
+use crate::collect::exporter::Exporter;
+use crate::collect::run_status::Latest;
 use crate::schema::Lack;
-use crate::standing::Standing;
-use crate::status::Latest;
 
 /// Allows the page's style, and neither scripts nor anything from elsewhere.
 static CONTENT_SECURITY_POLICY: Lazy<HeaderValue> = Lazy::new(|| {

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 use super::routes;
 use crate::cli::{self, Command};
-use crate::collector::{Answer, Lane};
-use crate::collectors::{COLLECTORS, statistics};
-use crate::family::Samples;
+use crate::collect::collector::{Answer, Lane};
+use crate::collect::collectors::{COLLECTORS, statistics};
+use crate::collect::exporter::Exporter;
 use crate::http::reload::Access;
 use crate::http::server::places::Places;
 use crate::http::server::{Front, Listener, serve};
-use crate::runner::Exporter;
+use crate::metrics::Samples;
 
 /// Larger than all buffers between the server and a client.
 const LARGE: usize = 32 << 20;

@@ -6,9 +6,9 @@ use std::fs;
 
 use marie_exporter::cli;
 use marie_exporter::cli::metric_table::{families, listing};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::config::MetricsFormat;
-use marie_exporter::family::Kind;
+use marie_exporter::metrics::Kind;
 
 /// What Marie's own services export under the same prefix.
 const MARIES_OWN: [&str; 8] = [

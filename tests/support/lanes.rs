@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collector::Lane;
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::Lane;
+use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::exporter::Exporter;
 use marie_exporter::config::Config;
-use marie_exporter::runner::Exporter;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 

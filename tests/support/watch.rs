@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use marie_exporter::collector::Lane;
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::Lane;
+use marie_exporter::collect::collectors::COLLECTORS;
 
 use super::metrics::Metrics;
 use super::process::Process;

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::{Advice, Outcome, QueryReport};
-use crate::collector::Query;
+use crate::collect::collector::Query;
 use crate::config::quote_identifier;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};

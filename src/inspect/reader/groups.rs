@@ -9,8 +9,8 @@ use sqlx::postgres::PgArguments;
 
 use super::listed::{as_json, named, rows_of, texts};
 use super::{Part, Reader, advised, set_time_zone};
-use crate::collector::{Division, Query};
-use crate::division::{Parents, Slice, Transactions, slices};
+use crate::collect::collector::{Division, Query};
+use crate::collect::division::{Parents, Slice, Transactions, slices};
 use crate::inspect::args::Output;
 use crate::inspect::arguments::add;
 use crate::inspect::listing::Listing;

@@ -5,7 +5,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Reader, advised};
-use crate::collector::Query;
+use crate::collect::collector::Query;
 use crate::inspect::listing::Listing;
 use crate::inspect::scope::Reach;
 use crate::postgres::{Failure, Reason};

@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::panes::Part;
 use super::queues;
-use crate::collector::Lane;
+use crate::collect::collector::Lane;
+use crate::collect::exporter::debt::Debt;
 use crate::config::Config;
 use crate::inspect::reader::{self, Reader, new_session};
 use crate::inspect::scope::Scope;
 use crate::postgres::{Failure, Reason, Session};
-use crate::runner::debt::Debt;
 use crate::schema::Schema;
 
 /// The first pause after the database was not reached; it doubles up to the interval.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use marie_exporter::cli::metric_table::families;
-use marie_exporter::family::Kind;
+use marie_exporter::metrics::Kind;
 
 /// Labels that Prometheus gives to every series of a target.
 pub(crate) const TARGET_LABELS: [&str; 3] = ["job", "instance", "pod"];

@@ -1,7 +1,7 @@
 //! A feed that has fallen behind.
 
+use marie_exporter::collect::events::SliceSize;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::events::SliceSize;
 use marie_exporter::postgres::Reason;
 
 use crate::events::counting::{Counting, config, counted_until, sum};

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collector::Context;
+use marie_exporter::collect::collector::Context;
+use marie_exporter::collect::events::Feed;
+use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
 use marie_exporter::config::Config;
-use marie_exporter::events::Feed;
-use marie_exporter::family::Value;
+use marie_exporter::metrics::Value;
 use marie_exporter::postgres::{Failure, Session};
-use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 
 use crate::support::databases::Database;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use marie_exporter::collect::events::SliceSize;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::events::SliceSize;
 use rand::RngExt;
 
 use crate::events::counting::{Counting, Folder, falls};

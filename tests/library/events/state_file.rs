@@ -1,7 +1,7 @@
 //! State files as they are found after a fault, after an upgrade, beside another database.
 
+use marie_exporter::collect::events::Feed;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::events::Feed;
 
 use crate::events::counting::{self, Counting, FINISH, Folder, sum};
 use crate::events::new_database;

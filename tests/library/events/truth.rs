@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use marie_exporter::family::{Distribution, Value};
+use marie_exporter::metrics::{Distribution, Value};
 use sqlx::types::Uuid;
 use sqlx::{PgConnection, Row};
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use marie_exporter::collector::Collector;
-use marie_exporter::collectors;
+use marie_exporter::collect::collector::Collector;
+use marie_exporter::collect::collectors;
 use marie_exporter::demo::shape::Shape;
 
 use crate::queries::contract::World;

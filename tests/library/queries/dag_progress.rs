@@ -1,7 +1,7 @@
 //! The progress of single DAGs is the maintenance page's, whatever its DAG is made of.
 
-use marie_exporter::collector::Lane;
-use marie_exporter::collectors::dags::COLLECTOR;
+use marie_exporter::collect::collector::Lane;
+use marie_exporter::collect::collectors::dags::COLLECTOR;
 use marie_exporter::demo::shape::Shape;
 use sqlx::Row;
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use marie_exporter::collector::{Collector, Query};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::{Collector, Query};
+use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::events;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::events;
 use sqlx::{Column, Statement, TypeInfo};
 
 use crate::queries::scheduler::Scheduler;

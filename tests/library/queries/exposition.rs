@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use marie_exporter::collector::{Collector, Lane};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::{Collector, Lane};
+use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::events;
+use marie_exporter::collect::snapshot::Snapshot;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::events;
-use marie_exporter::snapshot::Snapshot;
 use tokio::time::{Duration, Instant};
 
 use crate::queries::scene;

@@ -1,8 +1,8 @@
 //! Deployments differ: a table that was never made, a column from a later migration, states as text, a view
 //! in the table's place, a schema of any name. Whatever is not lacking still runs.
 
-use marie_exporter::collector::{Collector, Division, Lane, Pace, Query, SqlFile};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::{Collector, Division, Lane, Pace, Query, SqlFile};
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::schema::Need;
 use sqlx::postgres::PgArguments;

@@ -1,7 +1,7 @@
 //! What a query leaves locked until its transaction ends.
 
-use marie_exporter::collector::Context;
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::Context;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, PgConnection};
 

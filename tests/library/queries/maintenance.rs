@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use marie_exporter::collectors::{retries, statistics, storage, stuck, throughput};
+use marie_exporter::collect::collectors::{retries, statistics, storage, stuck, throughput};
 use marie_exporter::demo::shape::Shape;
 use sqlx::Row;
 

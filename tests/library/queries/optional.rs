@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use marie_exporter::collector::Query;
-use marie_exporter::collectors::{COLLECTORS, dags};
+use marie_exporter::collect::collector::Query;
+use marie_exporter::collect::collectors::{COLLECTORS, dags};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
 use sqlx::{AssertSqlSafe, SqlSafeStr};

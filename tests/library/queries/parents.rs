@@ -1,7 +1,7 @@
 //! Where the table `job_dependencies` is missing, a job's own list tells its parents, whatever a client has
 //! written into it.
 
-use marie_exporter::collectors::{dags, statistics};
+use marie_exporter::collect::collectors::{dags, statistics};
 use marie_exporter::demo::shape::Shape;
 use sqlx::types::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 
 use crate::queries::exposition::text;

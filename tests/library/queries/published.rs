@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marie_exporter::collectors::{queues, retries, statistics, stuck};
+use marie_exporter::collect::collectors::{queues, retries, statistics, stuck};
 use marie_exporter::demo::shape::Shape;
 use regex::Regex;
 

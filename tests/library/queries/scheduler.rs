@@ -7,12 +7,12 @@ use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collector::{Answer, Collector, Context, Lane};
+use marie_exporter::collect::collector::{Answer, Collector, Context, Lane};
+use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::family::Samples;
+use marie_exporter::metrics::Samples;
 use marie_exporter::postgres::{Failure, Run, Session};
-use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};

@@ -28,12 +28,12 @@ fn of_folders(folders: &[&str]) -> Vec<(PathBuf, String)> {
 }
 
 fn collectors() -> Vec<(PathBuf, String)> {
-    of_folders(&["collectors", "events"])
+    of_folders(&["collect"])
 }
 
 /// Those of the collectors and of the reading commands.
 fn readers() -> Vec<(PathBuf, String)> {
-    of_folders(&["collectors", "events", "inspect"])
+    of_folders(&["collect", "inspect"])
 }
 
 /// The text without its comments, in lower case.
@@ -58,7 +58,7 @@ fn statements_are_ascii() {
 fn tables_are_named_with_their_schema() {
     let tables =
         ["job", "job_history", "job_dependencies", "job_attempt", "dag", "dag_history", "queue", "archive"];
-    for (path, text) in of_folders(&["collectors", "events", "inspect", "maintain", "queues"]) {
+    for (path, text) in of_folders(&["collect", "inspect", "maintain"]) {
         let words: Vec<String> = statement(&text).split_whitespace().map(str::to_owned).collect();
         let is_bare = |pair: &[String]| {
             ["from", "join", "into", "update", "only"].contains(&pair[0].as_str())

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use marie_exporter::collectors::storage::COLLECTOR;
+use marie_exporter::collect::collectors::storage::COLLECTOR;
 use marie_exporter::demo::shape::Shape;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};

@@ -1,6 +1,6 @@
 //! Tables, columns, rights and queues that come and go while the exporter runs.
 
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 
 use crate::support::databases::Database;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use marie_exporter::collector::{Answer, Collector, Context, Division, Query};
-use marie_exporter::collectors::{COLLECTORS, statistics};
+use marie_exporter::collect::collector::{Answer, Collector, Context, Division, Query};
+use marie_exporter::collect::collectors::{COLLECTORS, statistics};
+use marie_exporter::collect::division;
+use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::division;
 use marie_exporter::postgres::{Reason, Session};
-use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::{Lack, Schema};
 
 use crate::support::databases::Database;

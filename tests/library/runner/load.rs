@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use marie_exporter::collector::Lane;
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::Lane;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
 
 use crate::support::databases::Database;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collector::{Answer, Collector, Context, Lane};
-use marie_exporter::collectors::{sla, statistics, stuck};
+use marie_exporter::collect::collector::{Answer, Collector, Context, Lane};
+use marie_exporter::collect::collectors::{sla, statistics, stuck};
+use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect::QUERIES;
 use marie_exporter::postgres::Session;
-use marie_exporter::queues::{QueueCensus, Queues};
 use marie_exporter::schema::Schema;
 
 use sqlx::{AssertSqlSafe, Row};

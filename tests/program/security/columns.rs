@@ -4,14 +4,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collector::{Context, Query};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collector::{Context, Query};
+use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::queue_labels::{self, QueueCensus, Queues};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
 use marie_exporter::inspect::grants::Rights;
 use marie_exporter::postgres::{Failure, Reason, Session};
-use marie_exporter::queues::{self, QueueCensus, Queues};
 use marie_exporter::schema::{Need, Schema};
 
 use sqlx::{AssertSqlSafe, Row};
@@ -153,7 +153,7 @@ async fn the_queues_are_read_by_the_columns_that_are_said() {
     for shape in Shape::ALL {
         let mut reader = Reader::new(shape).await;
         let here = |need: &&Need| !reader.schema.is_missing(need);
-        let columns = columns([&queues::KNOWN, &queues::CENSUS].into_iter().filter(here));
+        let columns = columns([&queue_labels::KNOWN, &queue_labels::CENSUS].into_iter().filter(here));
         for &column in &columns {
             reader.change("grant", column).await;
         }
@@ -176,7 +176,7 @@ async fn grants_are_the_columns_of_all_queries() {
         let mut read: Vec<_> =
             runs_here.flat_map(|query| columns(query.needs_here(&reader.schema))).collect();
         let here = |need: &&Need| !reader.schema.is_missing(need);
-        read.extend(columns([&queues::KNOWN, &queues::CENSUS].into_iter().filter(here)));
+        read.extend(columns([&queue_labels::KNOWN, &queue_labels::CENSUS].into_iter().filter(here)));
         read.sort_unstable();
         read.dedup();
         granted.sort_unstable();

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use marie_exporter::collect::queue_labels::LONGEST;
 use marie_exporter::config::quote_identifier;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::queues::LONGEST;
 use sqlx::AssertSqlSafe;
 
 use crate::support::check_metrics::promtool;

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collectors::COLLECTORS;
+use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;

@@ -1,0 +1,75 @@
+//! The rule from rows to samples: a column named like a family holds its value, a column named like a label holds that
+//! label, NULL means no sample.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Column, Row};
+
+use super::Query;
+use crate::collect::queue_labels::{self, OTHER, Queues};
+use crate::metrics::{Family, Samples};
+
+/// A row that does not fit the families it names.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RowError {
+    #[error("{0}")]
+    Decode(#[from] sqlx::Error),
+    #[error("a value of {family} has no {label}")]
+    NoLabel { family: &'static str, label: &'static str },
+    #[error("{0}")]
+    Duplicate(#[from] crate::metrics::DuplicateSample),
+}
+
+/// The mapping rule. The result holds the families in the order given, those without a column empty.
+pub(super) fn samples(
+    query: &Query,
+    families: &[&'static Family],
+    rows: &[PgRow],
+) -> Result<Vec<Samples>, RowError> {
+    let mut samples: Vec<Samples> = families.iter().map(|family| Samples::new(family)).collect();
+    let Some(first) = rows.first() else { return Ok(samples) };
+    let served: Vec<usize> = (0..families.len())
+        .filter(|&index| first.columns().iter().any(|column| column.name() == families[index].name))
+        .collect();
+    for row in rows {
+        for &index in &served {
+            let family = families[index];
+            let Some(value) = row.try_get::<Option<f64>, _>(family.name)? else { continue };
+            let label = |label: &&'static str| {
+                let text = row.try_get::<Option<String>, _>(label)?;
+                let is_rest = !query.by_queue.is_empty() && *label == queue_labels::LABEL;
+                match text {
+                    None if is_rest => Ok(OTHER.to_owned()),
+                    None => Err(RowError::NoLabel { family: family.name, label }),
+                    Some(text) => Ok(text),
+                }
+            };
+            let labels = family.labels.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+            if labels.first().is_some_and(|first| first == OTHER) {
+                // A queue may be named so itself.
+                samples[index].fold(labels, value.into());
+                continue;
+            }
+            samples[index].insert(labels, value)?;
+        }
+    }
+    Ok(samples)
+}
+
+/// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
+pub(super) fn publishable(samples: Samples, queues: &mut Queues) -> Samples {
+    let family = samples.family;
+    let Some(place) = family.labels.iter().position(|label| *label == queue_labels::LABEL) else {
+        return samples;
+    };
+    for (labels, _) in samples.iter() {
+        queues.admit(&labels[place]);
+    }
+    samples.relabelled(|mut labels| {
+        let label = queues.label(&labels[place])?;
+        if label != labels[place] && family.together == crate::metrics::Together::Never {
+            return None;
+        }
+        labels[place] = label;
+        Some(labels)
+    })
+}

@@ -1,0 +1,88 @@
+//! The collectors: one file each, with its SQL beside it. What they share is here: the words that stand in
+//! more than one declaration, and the shape of a query by queue.
+
+/// The SQL file of that name, its path from the folder of the file that names it.
+macro_rules! sql {
+    ($file:literal) => {
+        $crate::collect::collector::SqlFile { name: $file, text: include_str!($file) }
+    };
+}
+pub(crate) use sql;
+
+/// A column that some generations of the schema lack: its table, name and type.
+macro_rules! optional {
+    ($table:literal . $column:literal : $data_type:literal) => {
+        $crate::collect::collector::Optional {
+            table: $table,
+            need: $crate::schema::Need::Columns($table, &[$column]),
+            data_type: $data_type,
+        }
+    };
+}
+pub(crate) use optional;
+
+pub mod dags;
+pub mod queues;
+pub mod retries;
+pub mod scheduler;
+pub mod sla;
+pub mod statistics;
+pub mod storage;
+pub mod stuck;
+pub mod throughput;
+
+use sqlx::Arguments;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+
+use crate::collect::collector::{Collector, Context, Division, Pace, Query, SqlFile};
+use crate::collect::queue_labels::LABEL as QUEUE;
+use crate::schema::Index;
+
+/// Every collector, in the order of the metric table. The only list of them.
+pub static COLLECTORS: &[&Collector] = &[
+    &statistics::COLLECTOR,
+    &stuck::COLLECTOR,
+    &throughput::COLLECTOR,
+    &retries::COLLECTOR,
+    &sla::COLLECTOR,
+    &dags::COLLECTOR,
+    &queues::COLLECTOR,
+    &storage::COLLECTOR,
+    &scheduler::COLLECTOR,
+    &crate::collect::events::COLLECTOR,
+];
+
+/// Serves everything that looks at unfinished jobs only.
+const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
+
+/// A query over unfinished jobs by queue; declarations say what differs, which families it serves, and what it reads.
+const UNFINISHED: Query = Query {
+    sql: SqlFile { name: "", text: "" },
+    pace: Pace::Fast,
+    wanted: |_| true,
+    by_queue: &[],
+    optional: &[],
+    needs: &[],
+    stand_ins: &[],
+    index: Some(BY_STATE),
+    division: Division::ByQueue,
+    arguments: by_queue,
+};
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of Query::arguments")]
+fn no_arguments(_: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+    Ok(PgArguments::default())
+}
+
+/// $1 to $6: what is published of the queues.
+fn by_queue(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+    context.queues.arguments(context.schema)
+}
+
+/// $1: the pattern of text that the server can send, NULL where it can send all.
+fn sendable_text(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    arguments.add(context.schema.sendable_text())?;
+    Ok(arguments)
+}

@@ -1,0 +1,63 @@
+//! How often jobs had to be tried again: the maintenance page's retry analysis, as sums that divide into its
+//! average, and the jobs that have no retry left.
+
+use super::{QUEUE, UNFINISHED};
+use crate::collect::collector::{Collector, Pace, Query};
+use crate::metrics::{Family, Kind, Together};
+use crate::schema::{Index, Need};
+
+pub static COLLECTOR: Collector = Collector {
+    name: "retries",
+    about: "Retried jobs, their attempts, and jobs without a retry left",
+    families: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX, &RETRIES_EXHAUSTED],
+    queries: &[
+        Query {
+            sql: sql!("retries.sql"),
+            by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
+            needs: &[Need::Columns("job", &["name", "retry_count"])],
+            pace: Pace::Slow,
+            index: Some(Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") }),
+            ..UNFINISHED
+        },
+        Query {
+            sql: sql!("retries_exhausted.sql"),
+            by_queue: &[&RETRIES_EXHAUSTED],
+            needs: &[Need::Columns("job", &["name", "state", "retry_count", "retry_limit"])],
+            ..UNFINISHED
+        },
+    ],
+};
+
+static JOBS_RETRIED: Family = Family {
+    name: "marie_jobs_retried",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Jobs of any state with retry_count above 0. The count rises when a job is started again, not when it \
+           fails, and is kept by resets.",
+    together: Together::Sum,
+};
+
+static RETRY_ATTEMPTS: Family = Family {
+    name: "marie_jobs_retry_attempts",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Sum of retry_count over the jobs that marie_jobs_retried counts; divided by it, their average.",
+    together: Together::Sum,
+};
+
+static RETRY_ATTEMPTS_MAX: Family = Family {
+    name: "marie_jobs_retry_attempts_max",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Largest retry_count of a job of any state.",
+    together: Together::Newest,
+};
+
+static RETRIES_EXHAUSTED: Family = Family {
+    name: "marie_jobs_retries_exhausted",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Unfinished jobs (created, retry, active) whose retry_count has reached retry_limit: the next failure is \
+           final.",
+    together: Together::Sum,
+};

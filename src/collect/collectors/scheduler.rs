@@ -1,0 +1,67 @@
+//! Signs of life of the scheduler itself: a dead one must not look like an idle one.
+
+use super::throughput::BY_COMPLETED_ON;
+use super::{UNFINISHED, no_arguments};
+use crate::collect::collector::{Collector, Pace, Query};
+use crate::metrics::{Family, Kind, Together};
+use crate::schema::{Index, Need};
+
+pub static COLLECTOR: Collector = Collector {
+    name: "scheduler",
+    about: "The scheduler's newest signs of life",
+    families: &[&LAST_ACTIVITY],
+    queries: &[
+        Query {
+            sql: sql!("last_unfinished.sql"),
+            needs: &[Need::Columns("job", &["state", "started_on"])],
+            optional: &[
+                optional!("job"."lease_expires_at": "timestamptz"),
+                optional!("job"."run_lease_expires_at": "timestamptz"),
+            ],
+            ..ANY_JOB
+        },
+        Query {
+            sql: sql!("last_start_finished.sql"),
+            needs: &[Need::Index(BY_STARTED_ON), Need::Columns("job", &["started_on"])],
+            index: Some(BY_STARTED_ON),
+            ..ANY_JOB
+        },
+        Query {
+            sql: sql!("last_finish.sql"),
+            needs: &[Need::Columns("job", &["completed_on"])],
+            pace: Pace::FastWithIndex,
+            index: Some(BY_COMPLETED_ON),
+            ..ANY_JOB
+        },
+        Query {
+            sql: sql!("last_history.sql"),
+            needs: &[Need::Columns(
+                "job_history",
+                &["history_id", "state", "started_on", "completed_on", "history_created_on"],
+            )],
+            index: Some(Index { table: "job_history", columns: &["history_id"], predicate: None }),
+            ..ANY_JOB
+        },
+        Query {
+            sql: sql!("last_maintenance.sql"),
+            needs: &[Need::Columns("version", &["maintained_on", "monitored_on", "cron_on"])],
+            index: None,
+            ..ANY_JOB
+        },
+    ],
+};
+
+const ANY_JOB: Query = Query { arguments: no_arguments, ..UNFINISHED };
+
+const BY_STARTED_ON: Index = Index { table: "job", columns: &["started_on"], predicate: None };
+
+static LAST_ACTIVITY: Family = Family {
+    name: "marie_scheduler_last_activity_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &["activity"],
+    help: "Unix time of the scheduler's newest sign of life by kind: start (of a job), finish (of a job), lease (until \
+           when the newest lease of an unfinished job holds, now at most), maintenance and cron (as the version table \
+           notes them). Absent where there was none. Where completed_on has no index, finish is refreshed in the slow \
+           lane unless it shows in the newest 1000 rows of job_history.",
+    together: Together::Newest,
+};

@@ -1,0 +1,80 @@
+//! How large the scheduler's tables are, when they were last looked after, and how many jobs the
+//! maintenance page's clean-up rules would remove.
+
+use sqlx::Arguments;
+use sqlx::postgres::PgArguments;
+
+use super::{UNFINISHED, no_arguments};
+use crate::collect::collector::{Collector, Pace, Query};
+use crate::metrics::{Family, Kind, Together};
+use crate::schema::{Index, Need};
+
+pub static COLLECTOR: Collector = Collector {
+    name: "storage",
+    about: "Table sizes, vacuum and analyze, jobs due for clean-up",
+    families: &[&TABLE_SIZE, &TABLE_ROWS, &LAST_VACUUM, &LAST_ANALYZE, &CLEANUP_DUE],
+    queries: &[
+        Query {
+            sql: sql!("storage.sql"),
+            pace: Pace::Slow,
+            index: None,
+            arguments: |context| {
+                let mut arguments = PgArguments::default();
+                arguments.add(context.config.database.schema.as_str())?;
+                Ok(arguments)
+            },
+            ..UNFINISHED
+        },
+        Query {
+            sql: sql!("cleanup_due.sql"),
+            needs: &[Need::Columns("job", &["state", "completed_on"])],
+            pace: Pace::Slow,
+            index: Some(Index { table: "job", columns: &["state", "completed_on"], predicate: None }),
+            arguments: no_arguments,
+            ..UNFINISHED
+        },
+    ],
+};
+
+static TABLE_SIZE: Family = Family {
+    name: "marie_table_size_bytes",
+    kind: Kind::Gauge,
+    labels: &["table", "part"],
+    help: "Size on disk of the scheduler's tables, all partitions together, by part: heap, indexes, toast.",
+    together: Together::Sum,
+};
+
+static TABLE_ROWS: Family = Family {
+    name: "marie_table_rows",
+    kind: Kind::Gauge,
+    labels: &["table", "kind"],
+    help: "The database's own estimate of live and dead rows, all partitions together.",
+    together: Together::Sum,
+};
+
+static LAST_VACUUM: Family = Family {
+    name: "marie_table_last_vacuum_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &["table"],
+    help: "Unix time of the last vacuum, manual or automatic; of several partitions the one longest ago. Partitions \
+           that were never vacuumed are passed over; absent where none was.",
+    together: Together::Oldest,
+};
+
+static LAST_ANALYZE: Family = Family {
+    name: "marie_table_last_analyze_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &["table"],
+    help: "Unix time of the last analyze, manual or automatic; of several partitions the one longest ago. Partitions \
+           that were never analyzed are passed over; absent where none was.",
+    together: Together::Oldest,
+};
+
+static CLEANUP_DUE: Family = Family {
+    name: "marie_jobs_cleanup_due",
+    kind: Kind::Gauge,
+    labels: &["rule"],
+    help: "Jobs that the maintenance page's clean-up rules would remove now: completed_7d (completed more than 7 days \
+           ago), failed_30d (failed more than 30 days ago). Jobs without completed_on are never due.",
+    together: Together::Sum,
+};

@@ -1,0 +1,71 @@
+//! How much was completed lately, and when each queue last completed or failed a job.
+
+use super::{QUEUE, UNFINISHED};
+use crate::collect::collector::{Collector, Pace, Query};
+use crate::metrics::{Family, Kind, Together};
+use crate::schema::{Index, Need};
+
+pub static COLLECTOR: Collector = Collector {
+    name: "throughput",
+    about: "Jobs completed in the last hour and day; each queue's last success and failure",
+    families: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY, &LAST_COMPLETED, &LAST_FAILED],
+    queries: &[
+        Query {
+            sql: sql!("throughput.sql"),
+            by_queue: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY],
+            needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
+            pace: Pace::FastWithIndex,
+            index: Some(BY_COMPLETED_ON),
+            ..UNFINISHED
+        },
+        // An index on completed_on alone leads back through a month of other queues' jobs to the last one
+        // of a quiet queue, so this one has no index that bounds it.
+        Query {
+            sql: sql!("last_finished.sql"),
+            by_queue: &[&LAST_COMPLETED, &LAST_FAILED],
+            needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
+            pace: Pace::Slow,
+            index: None,
+            ..UNFINISHED
+        },
+    ],
+};
+
+/// Serves whatever asks for the latest completions.
+pub(crate) const BY_COMPLETED_ON: Index = Index { table: "job", columns: &["completed_on"], predicate: None };
+
+static COMPLETED_LAST_HOUR: Family = Family {
+    name: "marie_jobs_completed_last_hour",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Jobs in state completed whose completed_on is within the last hour, control-flow jobs included. Falls \
+           when jobs are purged or reset.",
+    together: Together::Sum,
+};
+
+static COMPLETED_LAST_DAY: Family = Family {
+    name: "marie_jobs_completed_last_day",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Jobs in state completed whose completed_on is within the last 24 hours, control-flow jobs included. \
+           Falls when jobs are purged or reset.",
+    together: Together::Sum,
+};
+
+static LAST_COMPLETED: Family = Family {
+    name: "marie_job_last_completed_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Unix time of the newest completed_on among jobs in state completed; absent where there is none. Goes \
+           back when that job is purged or reset.",
+    together: Together::Newest,
+};
+
+static LAST_FAILED: Family = Family {
+    name: "marie_job_last_failed_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[QUEUE],
+    help: "Unix time of the newest completed_on among jobs in state failed; absent where there is none. Goes back \
+           when that job is purged or reset.",
+    together: Together::Newest,
+};

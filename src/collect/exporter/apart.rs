@@ -1,0 +1,65 @@
+//! Collects a collector's queries in several transactions, where together they would take too many locks.
+
+use std::time::Duration;
+
+use super::Exporter;
+use crate::collect::collector::{Answer, Collector, Context, Lane};
+use crate::collect::division;
+use crate::collect::queue_labels::Queues;
+use crate::postgres::{Failure, Session};
+use crate::schema::Schema;
+
+impl Exporter {
+    /// Runs a collector's queries of one lane, each in transactions of its own; what came before a failure is in
+    /// `answers`. Returns how long the database worked as well.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub(super) async fn collect_apart(
+        &self,
+        collector: &'static Collector,
+        lane: Lane,
+        schema: &Schema,
+        session: &mut Session,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(Result<(), Failure>, Duration), Failure> {
+        let (queues, mut busy) = self.queues_apart(schema, session).await?;
+        let mut queues = match queues {
+            Ok(queues) => queues,
+            Err(failure) => return Ok((Err(failure), busy)),
+        };
+        for query in collector.queries_in(lane, &self.config, schema) {
+            let known = queues.clone();
+            let context = Context { config: &self.config, schema, queues: &known };
+            let fetched = division::fetch(session, query, &context).await?;
+            busy += fetched.busy;
+            let answer = fetched.parts.and_then(|parts| {
+                let parts: Result<Vec<Answer>, Failure> =
+                    parts.iter().map(|rows| collector.answer(query, rows, &mut queues)).collect();
+                Ok(Answer { query: query.sql.name, samples: Answer::merged(&parts?) })
+            });
+            match answer {
+                Ok(answer) => answers.push(answer),
+                Err(failure) => return Ok((Err(failure), busy)),
+            }
+        }
+        Ok((Ok(()), busy))
+    }
+
+    /// Reads the queues in a transaction of its own.
+    async fn queues_apart(
+        &self,
+        schema: &Schema,
+        session: &mut Session,
+    ) -> Result<(Result<Queues, Failure>, Duration), Failure> {
+        let mut run = session.begin().await?;
+        let census = self.catalog.census();
+        let queues = match schema.permit_policies(&mut run).await {
+            Ok(()) => Queues::read(&mut run, schema, &census, &self.config.queues).await,
+            Err(failure) => Err(failure),
+        };
+        let busy = run.busy();
+        session.finish(run, queues.as_ref().err()).await;
+        Ok((queues, busy))
+    }
+}

@@ -1,0 +1,139 @@
+//! One turn of a collector in its lane: the transactions, and what came of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::lane::LaneTask;
+use crate::collect::collector::{Answer, Collector};
+use crate::postgres::{Failure, Reason, Run};
+use crate::schema::Schema;
+
+/// What came of a turn.
+pub(super) enum Outcome {
+    Collected(Vec<Answer>, Cost),
+    /// It has no query in this lane here.
+    NotHere,
+    /// The answers are of the queries before the one that failed.
+    Failed(Vec<Answer>, Failure, Cost),
+    /// The database was not even reached.
+    NotReached(Failure),
+}
+
+/// How long a run kept the database busy.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    /// In all.
+    pub(super) busy: Duration,
+    /// With the collector's own queries. Schema and census are for all of them, and no reason to run the one
+    /// less often whose turn it was when they were due.
+    pub(super) own: Duration,
+}
+
+impl LaneTask {
+    /// One transaction, and one before it where the census is due.
+    pub(super) async fn attempt(&mut self, collector: &'static Collector) -> Outcome {
+        let (census, mut run) = match self.begin_after_census().await {
+            Ok(begun) => begun,
+            Err(failure) => return Outcome::NotReached(failure),
+        };
+        let schema = self.exporter.look(&mut run).await;
+        let looked = run.busy();
+        let config = &self.exporter.config;
+        let mut answers = Vec::new();
+        let outcome = match schema {
+            Ok(schema) if collector.queries_in(self.lane, config, &schema).next().is_none() => {
+                self.session.finish(run, None).await;
+                return Outcome::NotHere;
+            }
+            Ok(schema) if !collector.fits_one_transaction(self.lane, config, &schema) => {
+                self.finish(run, None).await;
+                return self.attempt_apart(collector, &schema, census + looked).await;
+            }
+            Ok(schema) => self.exporter.collect(collector, self.lane, &schema, &mut run, &mut answers).await,
+            Err(failure) => Err(failure),
+        };
+        let cost = Cost { busy: census + run.busy(), own: run.busy().saturating_sub(looked) };
+        self.finish(run, outcome.as_ref().err()).await;
+        match outcome {
+            Ok(()) => Outcome::Collected(answers, cost),
+            Err(failure) => Outcome::Failed(answers, failure, cost),
+        }
+    }
+
+    /// The same in several transactions; `before` is what the database has worked already.
+    async fn attempt_apart(
+        &mut self,
+        collector: &'static Collector,
+        schema: &Schema,
+        before: Duration,
+    ) -> Outcome {
+        let mut answers = Vec::new();
+        let exporter = Arc::clone(&self.exporter);
+        let collected =
+            exporter.collect_apart(collector, self.lane, schema, &mut self.session, &mut answers).await;
+        let (outcome, own) = match collected {
+            Ok(collected) => collected,
+            Err(failure) => {
+                self.exporter.telemetry.reached(false);
+                return Outcome::NotReached(failure);
+            }
+        };
+        let cost = Cost { busy: before + own, own };
+        if outcome.as_ref().is_err_and(|failure| failure.reason == Reason::Unavailable) {
+            self.exporter.telemetry.reached(false);
+        }
+        match outcome {
+            Ok(()) => Outcome::Collected(answers, cost),
+            Err(failure) => Outcome::Failed(answers, failure, cost),
+        }
+    }
+
+    /// Opens a turn's transaction; where the census is due it is taken before, in a short one of its own. Says
+    /// how long that kept the database busy.
+    async fn begin_after_census(&mut self) -> Result<(Duration, Run), Failure> {
+        if !self.takes_census || !self.exporter.catalog.is_census_due() {
+            return Ok((Duration::ZERO, self.begin().await?));
+        }
+        let mut run = self.begin().await?;
+        let schema = self.exporter.look(&mut run).await;
+        let mut busy = run.busy();
+        self.finish(run, schema.as_ref().err()).await;
+        let taken = match schema {
+            Ok(schema) => {
+                let exporter = Arc::clone(&self.exporter);
+                let census = exporter.catalog.take_census(&mut self.session, &exporter.config, &schema).await;
+                let (outcome, more) = census.inspect_err(|_| exporter.telemetry.reached(false))?;
+                busy += more;
+                outcome
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = taken {
+            // Without it there are still the rows of the table queue, and the queues that turn up in answers.
+            warn!(error = %failure, "the names of the queues in job could not be read");
+        }
+        Ok((busy, self.begin().await?))
+    }
+
+    async fn begin(&mut self) -> Result<Run, Failure> {
+        let begun = self.session.begin().await;
+        self.exporter.telemetry.reached(begun.is_ok());
+        if begun.is_ok() {
+            self.misses = 0;
+            if let Some(outage) = self.outage.take() {
+                let lasted = humantime::format_duration(outage.lasted());
+                info!(lane = self.lane.label(), "connected again after {lasted}");
+            }
+        }
+        begun
+    }
+
+    async fn finish(&mut self, run: Run, failure: Option<&Failure>) {
+        if failure.is_some_and(|failure| failure.reason == Reason::Unavailable) {
+            self.exporter.telemetry.reached(false);
+        }
+        self.session.finish(run, failure).await;
+    }
+}

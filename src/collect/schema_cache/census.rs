@@ -1,0 +1,69 @@
+//! Takes the census of queues, in one transaction or, where that would take too many locks, in several.
+
+use std::time::Duration;
+
+use crate::collect::collector::{Context, Division, Pace, Query, SqlFile};
+use crate::collect::division;
+use crate::collect::queue_labels::{self, QueueCensus, Queues};
+use crate::config::Config;
+use crate::postgres::{Failure, Session};
+use crate::schema::Schema;
+
+/// A census, and how long the database worked for it.
+pub(super) struct Census {
+    pub(super) outcome: Result<QueueCensus, Failure>,
+    pub(super) busy: Duration,
+}
+
+const OF_JOBS: Query = Query {
+    sql: SqlFile { name: "", text: "" },
+    pace: Pace::Slow,
+    wanted: |_| true,
+    by_queue: &[],
+    optional: &[],
+    needs: &[queue_labels::CENSUS],
+    stand_ins: &[],
+    index: None,
+    division: Division::ByQueue,
+    arguments: |context| queue_labels::census_arguments(context.schema, &context.config.queues),
+};
+
+static NAMES: Query = Query {
+    sql: SqlFile { name: "names_by_index.sql", text: include_str!("../queue_labels/names_by_index.sql") },
+    ..OF_JOBS
+};
+
+static BUSIEST: Query = Query {
+    sql: SqlFile { name: "busiest.sql", text: include_str!("../queue_labels/busiest.sql") },
+    ..OF_JOBS
+};
+
+/// Takes the census.
+///
+/// # Errors
+/// Where the database cannot be reached.
+pub(super) async fn take(session: &mut Session, config: &Config, schema: &Schema) -> Result<Census, Failure> {
+    if NAMES.is_divided(schema) {
+        return divided(session, config, schema).await;
+    }
+    let mut run = session.begin().await?;
+    let outcome = match schema.permit_policies(&mut run).await {
+        Ok(()) => QueueCensus::read(&mut run, schema, &config.queues).await,
+        Err(failure) => Err(failure),
+    };
+    let busy = run.busy();
+    session.finish(run, outcome.as_ref().err()).await;
+    Ok(Census { outcome, busy })
+}
+
+async fn divided(session: &mut Session, config: &Config, schema: &Schema) -> Result<Census, Failure> {
+    let context = Context { config, schema, queues: &Queues::default() };
+    let names = division::fetch(session, &NAMES, &context).await?;
+    let busiest = division::fetch(session, &BUSIEST, &context).await?;
+    let busy = names.busy + busiest.busy;
+    let outcome = names.parts.and_then(|names| {
+        let busiest = busiest.parts?;
+        QueueCensus::of(names.iter().flatten(), busiest.iter().flatten(), &config.queues)
+    });
+    Ok(Census { outcome, busy })
+}

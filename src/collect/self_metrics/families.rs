@@ -1,0 +1,120 @@
+//! What the exporter tells of itself: the declarations, whose sentences are HELP and README's rows.
+
+use crate::metrics::{Family, Kind};
+
+/// All of them, in the order of the metric table.
+pub static FAMILIES: &[&Family] = &[
+    &UP,
+    &BUILD_INFO,
+    &WEB_CONFIG,
+    &DATABASE_INFO,
+    &CLOCK_OFFSET,
+    &BUSY,
+    &ENABLED,
+    &DISABLED_INFO,
+    &SUCCESS,
+    &RUNS,
+    &FAILURES,
+    &DURATION,
+    &LAST_DURATION,
+    &LAST_SUCCESS,
+    &INTERVAL,
+    &SERIES,
+];
+
+const PER_RUN: &[&str] = &["collector", "lane"];
+
+pub(super) static UP: Family = Family::new(
+    "marie_up",
+    Kind::Gauge,
+    &[],
+    "1 if the last attempt to reach the database succeeded, 0 if not.",
+);
+pub(super) static BUILD_INFO: Family = Family::new(
+    "marie_exporter_build_info",
+    Kind::Gauge,
+    &["version", "revision", "rustc"],
+    "1, labelled with what this exporter was built from.",
+);
+pub(super) static WEB_CONFIG: Family = Family::new(
+    "marie_exporter_web_config_last_reload_successful",
+    Kind::Gauge,
+    &[],
+    "1 if the web configuration and its certificates could be used as last read, 0 if not and those before are in force.",
+);
+pub(super) static DATABASE_INFO: Family = Family::new(
+    "marie_database_info",
+    Kind::Gauge,
+    &["schema", "shape", "server_version", "in_recovery"],
+    "1, labelled with the monitored schema, its shape (old, mid, new, page; none where there is no job table) and its \
+     server.",
+);
+pub(super) static CLOCK_OFFSET: Family = Family::new(
+    "marie_database_clock_offset_seconds",
+    Kind::Gauge,
+    &[],
+    "The database's clock minus the exporter's, measured once a minute.",
+);
+pub(super) static BUSY: Family = Family::new(
+    "marie_database_busy_seconds_total",
+    Kind::Counter,
+    &["collector", "lane"],
+    "Time that the collector's statements took in the database, network included: what monitoring costs.",
+);
+pub(super) static ENABLED: Family = Family::new(
+    "marie_collector_enabled",
+    Kind::Gauge,
+    &["collector"],
+    "1 if the collector runs, 0 if not (marie_collector_disabled_info says why).",
+);
+pub(super) static DISABLED_INFO: Family = Family::new(
+    "marie_collector_disabled_info",
+    Kind::Gauge,
+    &["collector", "reason"],
+    "1 for each collector that does not run: disabled (by flag), missing_table, permission.",
+);
+pub(super) static SUCCESS: Family = Family::new(
+    "marie_collector_success",
+    Kind::Gauge,
+    PER_RUN,
+    "1 if the collector's last run succeeded, 0 if not.",
+);
+pub(super) static RUNS: Family = Family::new(
+    "marie_collector_runs_total",
+    Kind::Counter,
+    PER_RUN,
+    "Runs of the collector, failed ones included.",
+);
+pub(super) static FAILURES: Family = Family::new(
+    "marie_collector_failures_total",
+    Kind::Counter,
+    &["collector", "lane", "reason"],
+    "Failed runs by reason: timeout, lock, conflict (with recovery on a standby), permission, schema_changed, \
+     unavailable, history_lost (events cannot be counted), other.",
+);
+pub(super) static DURATION: Family = Family::new(
+    "marie_collector_duration_seconds",
+    Kind::Histogram,
+    PER_RUN,
+    "How long runs took, connecting included. A histogram, for Prometheus cannot see these runs as it sees scrapes.",
+);
+pub(super) static LAST_DURATION: Family =
+    Family::new("marie_collector_last_duration_seconds", Kind::Gauge, PER_RUN, "How long the last run took.");
+pub(super) static LAST_SUCCESS: Family = Family::new(
+    "marie_collector_last_success_timestamp_seconds",
+    Kind::Gauge,
+    PER_RUN,
+    "Unix time at which the last successful run ended, by the exporter's clock as it is set now.",
+);
+pub(super) static INTERVAL: Family = Family::new(
+    "marie_collector_interval_seconds",
+    Kind::Gauge,
+    PER_RUN,
+    "The interval in force: as configured, or longer where the load budget demands it.",
+);
+pub(super) static SERIES: Family = Family::new(
+    "marie_exporter_series",
+    Kind::Gauge,
+    &["collector"],
+    "Series that the collector publishes now.",
+);
