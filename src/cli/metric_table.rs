@@ -1,5 +1,4 @@
-//! `marie-exporter metrics`: the table of all families, from the declarations themselves. README's table is
-//! held to it by a test.
+//! `marie-exporter metrics`: the table of all families, from their declarations. A test compares docs/metrics.md with it.
 
 use std::fmt::Write;
 

@@ -161,7 +161,7 @@ impl Front {
         let mut response = if self.open_paths.contains(&request.uri().path()) {
             self.routes.call(request).await?
         } else if connection.is_loopback && is_open && !headers::has_local_host(&request) {
-            let reason = "This address is for clients on this machine, by an IP address, localhost, or a name in /etc/hosts; see README.\n";
+            let reason = "This address is for clients on this machine, by an IP address, localhost, or a name in /etc/hosts; see docs/operations.md.\n";
             (StatusCode::MISDIRECTED_REQUEST, reason).into_response()
         } else {
             match self.logins.judge(&file.users, request.headers(), connection.client).await {

@@ -1,6 +1,6 @@
 //! What a metric is: a [`Family`] is declared once, as data, in the file of the collector that fills it.
 //!
-//! Its help is HELP on `/metrics`, the row in README's table and the landing page's text. [`Samples`] are
+//! Its help is HELP on `/metrics`, the row in docs/metrics.md and the landing page's text. [`Samples`] are
 //! the values of one family at one instant; [`encode`] writes them in Prometheus's text format. A registry
 //! of `GaugeVec`s would be shorter, but rust-prometheus merges different label sets whose values
 //! concatenate to the same text, and queue names are chosen by clients.

@@ -1,5 +1,5 @@
-//! The catalogue of metrics against Prometheus's conventions and against README: names, labels, help. No
-//! database is needed; `UPDATE=1 cargo test --test library contract` rewrites README's table.
+//! The metrics against Prometheus's conventions, and the documents against the code: metrics, flags, commands.
+//! Needs no database. `UPDATE=1 cargo test --test library contract` rewrites the table in docs/metrics.md.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +9,8 @@ use marie_exporter::cli::metric_table::{families, listing};
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::config::MetricsFormat;
 use marie_exporter::metrics::Kind;
+
+use crate::documents::pages;
 
 /// What Marie's own services export under the same prefix.
 const MARIES_OWN: [&str; 8] = [
@@ -86,11 +88,11 @@ fn every_collector_has_a_flag_name_and_a_description() {
 }
 
 #[test]
-fn readmes_table_is_the_one_that_the_code_prints() {
+fn metrics_page_has_the_table_that_the_code_prints() {
     let (begin, end) = ("<!-- metrics: begin -->", "<!-- metrics: end -->");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = fs::read_to_string(path).unwrap();
-    let (before, rest) = readme.split_once(begin).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let page = fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
     let (_, after) = rest.split_once(end).unwrap();
     let table = listing(MetricsFormat::Markdown).unwrap();
     let expected = format!("{before}{begin}\n{table}{end}{after}");
@@ -98,16 +100,16 @@ fn readmes_table_is_the_one_that_the_code_prints() {
         fs::write(path, expected).unwrap();
     } else {
         assert!(
-            readme == expected,
-            "README's table is out of date: UPDATE=1 cargo test --test library contract"
+            page == expected,
+            "docs/metrics.md is out of date: UPDATE=1 cargo test --test library contract"
         );
     }
 }
 
-/// The flags of README's table, against those of `--help`.
+/// The flags of the table, against those of `--help`.
 #[test]
-fn readme_names_every_flag() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+fn configuration_page_names_every_flag() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
     let help =
         marie_exporter::cli::parse(["marie-exporter", "serve", "--help"].map(Into::into), |_| None, &[])
             .unwrap_err()
@@ -116,7 +118,7 @@ fn readme_names_every_flag() {
     assert!(flags.peek().is_some());
     for flag in flags {
         let flag = flag.split([' ', '[', '\n']).next().unwrap();
-        assert!(readme.contains(&format!("`--{flag}`")), "README does not name --{flag}");
+        assert!(page.contains(&format!("`--{flag}`")), "docs/configuration.md does not name --{flag}");
     }
 }
 
@@ -138,20 +140,25 @@ fn command_lines(text: &str) -> Vec<String> {
     filled.collect()
 }
 
+/// Whether the arguments, or the command of a group, are missing.
+fn is_incomplete(error: &str) -> bool {
+    error.contains("required arguments were not provided") || error.contains("\nCommands:\n")
+}
+
 #[test]
-fn every_command_that_the_documentation_tells_is_understood() {
-    let mut understood = 0;
-    for file in ["README.md", "docs/paged.md"] {
-        for line in command_lines(&fs::read_to_string(file).unwrap()) {
+fn every_command_in_the_documents_is_accepted() {
+    let mut accepted = 0;
+    for file in pages() {
+        for line in command_lines(&fs::read_to_string(&file).unwrap()) {
             let words = std::iter::once("marie-exporter").chain(line.split_whitespace()).map(Into::into);
             let environment = |name: &str| (name == "DATABASE_URL").then(|| "postgres://u@h/d".into());
             match cli::parse(words, environment, &[]) {
-                Ok(_) => understood += 1,
-                // A command's mere name, in a sentence.
-                Err(error) if error.to_string().contains("required arguments were not provided") => {}
-                Err(error) => panic!("{file}: {line}: {error}"),
+                Ok(_) => accepted += 1,
+                // The name of a command, or of a group of commands, in a sentence.
+                Err(error) if is_incomplete(&error.to_string()) => {}
+                Err(error) => panic!("{}: {line}: {error}", file.display()),
             }
         }
     }
-    assert!(understood > 15, "{understood}");
+    assert!(accepted > 30, "{accepted}");
 }

@@ -1,8 +1,37 @@
-//! docs/faults.md and SECURITY.md against the tests that they name.
+//! The documents: links and length, and the tests that they name exist.
+
+mod links;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The Markdown files at the root and in `docs`.
+pub(crate) fn pages() -> Vec<PathBuf> {
+    fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, pages);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let names = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    let mut pages: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
+    pages.extend(["alerts/runbooks.md", "contrib/README.md"].map(|name| root().join(name)));
+    collect(&root().join("docs"), &mut pages);
+    pages
+}
 
 /// The names of all functions in the Rust files under `folder`.
 fn functions(folder: &Path, names: &mut BTreeSet<String>) {
@@ -22,10 +51,9 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
 }
 
 fn all_functions() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
-    functions(&root.join("tests"), &mut names);
-    functions(&root.join("src"), &mut names);
+    functions(&root().join("tests"), &mut names);
+    functions(&root().join("src"), &mut names);
     names
 }
 
@@ -39,9 +67,9 @@ fn rows(page: &str) -> Vec<Vec<&str>> {
 
 #[test]
 fn each_fault_names_a_test_that_exists() {
-    let page = include_str!("../../docs/faults.md");
+    let page = read("docs/faults.md");
     let functions = all_functions();
-    for row in rows(page) {
+    for row in rows(&page) {
         assert_eq!(row.len(), 5, "not five cells: {row:?}");
         let tests: Vec<&str> = row[4].split(',').map(|test| test.trim().trim_matches('`')).collect();
         for test in tests {
@@ -51,12 +79,18 @@ fn each_fault_names_a_test_that_exists() {
 }
 
 #[test]
-fn each_promise_of_security_names_a_test_that_exists() {
-    let page = include_str!("../../SECURITY.md");
+fn each_promise_of_the_security_page_names_a_test_that_exists() {
+    let page = read("docs/security.md");
     let functions = all_functions();
     let promises: Vec<&str> = page.split("(test").skip(1).filter_map(|rest| rest.split(')').next()).collect();
     assert!(promises.len() > 20, "only {} promises name a test", promises.len());
     for test in promises.iter().flat_map(|promise| promise.split('`').skip(1).step_by(2)) {
         assert!(functions.contains(test), "no test is called {test:?}");
     }
+}
+
+#[test]
+fn readme_has_at_most_220_lines() {
+    let text = read("README.md");
+    assert!(text.lines().count() <= 220, "README.md has {} lines", text.lines().count());
 }

@@ -1,4 +1,4 @@
-//! What the exporter tells of itself: the declarations, whose sentences are HELP and README's rows.
+//! What the exporter tells of itself: the declarations, whose sentences are HELP and the rows of docs/metrics.md.
 
 use crate::metrics::{Family, Kind};
 

@@ -52,7 +52,7 @@ impl House {
              values (md5('cancelled')::uuid, 'cancelled', 'cancelled', now())",
         )
         .await;
-        // The role that README describes; what it may read can be taken from it.
+        // The role of docs/connecting.md; what it may read can be taken from it.
         run(
             &mut admin,
             "do $$ begin create role reader login; exception when duplicate_object then null; end $$;

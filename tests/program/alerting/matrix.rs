@@ -72,7 +72,7 @@ async fn each_trouble_and_nothing_else_reaches_on_call() {
 
     let mended = Instant::now();
     town.mend(&troubles).await;
-    if report::is_for_readme() {
+    if report::writes_page() {
         until("all is over", pace.of(MENDED), || nothing_fires(&stack));
     }
     let outcomes: Vec<(&Trouble, Outcome)> = troubles
@@ -166,7 +166,7 @@ fn expected(troubles: &[Trouble]) -> BTreeSet<Fired> {
     expected
 }
 
-/// What was told of a trouble. Waits until that is over: usually for the pages, for README's sake for the tickets too.
+/// What was told of a trouble. Waits until that is over: usually for the pages, for the document's table for the tickets too.
 fn outcome(stack: &Stack, trouble: &Trouble, since: Instant, mended: Instant, pace: Pace) -> Outcome {
     let mut outcome = Outcome::default();
     let mended = if trouble.passes { since } else { mended };
@@ -188,7 +188,7 @@ fn outcome(stack: &Stack, trouble: &Trouble, since: Instant, mended: Instant, pa
             let is_of_all = !first.labels.contains_key("instance");
             assert!(is_of_all || alert.1.is_empty(), "told of a queue by each exporter: {first:?}");
             outcome.fired.insert(alert, first.at - since);
-            if report::is_for_readme() || receiver == "pages" {
+            if report::writes_page() || receiver == "pages" {
                 until(&format!("{what} is over"), pace.of(MENDED), || !told(true, mended).is_empty());
             }
             let ends = told(true, mended).into_iter().map(|told| told.at - mended);

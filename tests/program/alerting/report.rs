@@ -1,4 +1,4 @@
-//! What came of the troubles as a table, in the field's time: printed, and held against README's.
+//! What came of the troubles as a table, in the field's time: printed, and compared with the one in docs/alerts.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,28 +21,28 @@ pub(crate) struct Outcome {
 const BEGIN: &str = "<!-- fault matrix: begin -->\n";
 const END: &str = "<!-- fault matrix: end -->";
 
-/// Whether `UPDATE=1` asks for README's table to be written.
-pub(crate) fn is_for_readme() -> bool {
+/// Whether `UPDATE=1` is set, so that docs/alerts.md is rewritten.
+pub(crate) fn writes_page() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
-/// Prints the table, and writes it into README if it is for that; else README must have the same lines, but for the
-/// times.
+/// Prints the table. Writes it into docs/alerts.md if that was requested; otherwise the page must have the same lines,
+/// apart from the times.
 pub(crate) fn tell(outcomes: &[(&Trouble, Outcome)], pace: Pace) {
     let table = table(outcomes, pace);
     eprintln!("{table}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/alerts.md");
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (inside, after) = rest.split_once(END).unwrap();
-    if is_for_readme() {
+    if writes_page() {
         fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
         let times = Regex::new(r"(?: after)? \d+ (?:min|s)\b").unwrap();
         assert_eq!(
             times.replace_all(inside, ""),
             times.replace_all(&table, ""),
-            "README's fault matrix; MATRIX=1 UPDATE=1 cargo test --test program alerting writes it"
+            "fault matrix of docs/alerts.md; MATRIX=1 UPDATE=1 cargo test --test program alerting writes it"
         );
     }
 }

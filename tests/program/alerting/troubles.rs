@@ -1,4 +1,4 @@
-//! What goes wrong, and who is to be told what of it. README's fault matrix has a line for each.
+//! What goes wrong, and who is to be told what of it. The fault matrix of docs/alerts.md has a line for each.
 
 /// How something goes wrong in a house, and how it is mended.
 pub(crate) enum Deed {
@@ -18,7 +18,7 @@ pub(crate) enum Deed {
 pub(crate) type Alert = (&'static str, &'static str);
 
 pub(crate) struct Trouble {
-    /// README's words.
+    /// The words of docs/alerts.md.
     pub(crate) what: &'static str,
     /// The house in which it happens.
     pub(crate) house: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Trouble {
     pub(crate) passes: bool,
 }
 
-/// All of them, in README's order.
+/// All of them, in the order of docs/alerts.md.
 pub(crate) fn troubles() -> Vec<Trouble> {
     let mut troubles = of_jobs();
     troubles.extend(of_the_whole());

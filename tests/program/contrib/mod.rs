@@ -35,7 +35,7 @@ fn help() -> String {
 fn every_variable_named_in_contrib_is_a_setting() {
     let help = help();
     for name in [
-        "contrib/README.md",
+        "docs/operations.md",
         "contrib/docker/Dockerfile",
         "contrib/kubernetes/marie-exporter.yml",
         "contrib/systemd/config.yml",
