@@ -1,19 +1,20 @@
-//! The signals: how the process is told to end, which is a flag that every task watches, and to read again.
+//! Signals: SIGTERM and SIGINT cancel the token that every task watches; SIGHUP reloads the web configuration.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Turns true when the process is told to end, by SIGTERM or SIGINT. A second signal ends it at once, whatever it
-/// waits for, with the exit status of a process that the signal has killed.
+/// Returns a token that SIGTERM or SIGINT cancels. A second signal ends the process at once, with the exit status of a
+/// process that the signal has killed.
 ///
 /// # Errors
 /// When the signals cannot be listened for.
-pub fn signalled() -> anyhow::Result<watch::Receiver<bool>> {
+pub fn signalled() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let (end, shutdown) = watch::channel(false);
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
     tokio::spawn(async move {
         let mut is_ending = false;
         loop {
@@ -26,23 +27,17 @@ pub fn signalled() -> anyhow::Result<watch::Receiver<bool>> {
                 std::process::exit(128 + kind.as_raw_value());
             }
             info!("{name}: ending; a second signal ends at once");
-            end.send_replace(true);
+            token.cancel();
             is_ending = true;
         }
     });
     Ok(shutdown)
 }
 
-/// SIGHUPs from now on, which end the process no more.
+/// Returns the process's SIGHUPs. From now on they do not end it.
 ///
 /// # Errors
 /// When they cannot be listened for.
 pub fn hangups() -> anyhow::Result<Signal> {
     signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
-}
-
-/// Waits until the process is told to end.
-pub(crate) async fn ends(shutdown: &mut watch::Receiver<bool>) {
-    // An error means that whoever would tell us is gone, which ends us as well.
-    let _ = shutdown.wait_for(|ends| *ends).await;
 }

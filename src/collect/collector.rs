@@ -5,6 +5,7 @@
 //! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
 
 mod by_queue;
+pub(crate) mod declare;
 mod locks;
 mod optional;
 mod samples;

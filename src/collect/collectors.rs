@@ -1,26 +1,6 @@
 //! The collectors: one file each, with its SQL beside it. What they share is here: the words that stand in
 //! more than one declaration, and the shape of a query by queue.
 
-/// The SQL file of that name, its path from the folder of the file that names it.
-macro_rules! sql {
-    ($file:literal) => {
-        $crate::collect::collector::SqlFile { name: $file, text: include_str!($file) }
-    };
-}
-pub(crate) use sql;
-
-/// A column that some generations of the schema lack: its table, name and type.
-macro_rules! optional {
-    ($table:literal . $column:literal : $data_type:literal) => {
-        $crate::collect::collector::Optional {
-            table: $table,
-            need: $crate::schema::Need::Columns($table, &[$column]),
-            data_type: $data_type,
-        }
-    };
-}
-pub(crate) use optional;
-
 pub mod dags;
 pub mod queues;
 pub mod retries;

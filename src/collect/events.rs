@@ -9,7 +9,9 @@
 mod bounds;
 mod families;
 mod history;
+mod identity;
 mod labels;
+mod observed;
 mod position;
 mod presence;
 mod recent_finishes;
@@ -28,14 +30,14 @@ use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
 
 use self::bounds::Bounds;
-use self::history::{End, Instant, NAMES, TABLES};
+use self::identity::Identity;
 use self::labels::Labels;
+use self::observed::{End, Instant, NAMES, TABLES};
 pub use self::slices::SliceSize;
 use self::state::State;
-use self::state_file::Identity;
 pub use self::state_file::StateFileError;
+use crate::collect::collector::declare::optional;
 use crate::collect::collector::{Answer, Collector, Context, Division, Pace, Query, SqlFile};
-use crate::collect::collectors::optional;
 use crate::config::Config;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
@@ -168,7 +170,9 @@ impl Feed {
             state.totals.scraped(first_scrape);
         }
         let limit = context.config.queues.limit;
-        let mut labels = Labels::new(&state.totals, &mut state.presence, context.queues, limit, instant.at);
+        let totals = &state.totals;
+        let values_of = |label: &str| totals.values_of(label);
+        let mut labels = Labels::new(&values_of, &mut state.presence, context.queues, limit, instant.at);
         let counted = match checked {
             Ok(()) => self.count(&mut state, run, context.schema, &instant, &ends, &mut labels).await,
             Err(lost) => Err(lost),

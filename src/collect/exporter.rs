@@ -9,6 +9,7 @@ mod attempt;
 pub(crate) mod debt;
 mod lane;
 mod outage;
+mod outcome;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::lane::LaneTask;
@@ -94,8 +96,8 @@ impl Exporter {
         self.catalog.last_schema()
     }
 
-    /// Runs the collectors of `lane` until `shutdown` turns true.
-    pub async fn run(self: Arc<Self>, lane: Lane, shutdown: watch::Receiver<bool>) {
+    /// Runs the collectors of `lane` until `shutdown` is cancelled.
+    pub async fn run(self: Arc<Self>, lane: Lane, shutdown: CancellationToken) {
         LaneTask::new(self, lane).run(shutdown).await;
     }
 

@@ -7,34 +7,29 @@ use std::io::Write;
 
 use anyhow::Context;
 use sqlx::{Connection, PgConnection};
-use tokio::sync::watch;
 
 use self::server::Server;
 use self::shape::Shape;
 use self::simulator::Simulator;
-use crate::cli::signals::ends;
 use crate::config::{Config, DatabaseUrl, DemoConfig, ListenAddress, Secret};
 use crate::serve::serve;
+use tokio_util::sync::CancellationToken;
 
 pub mod server;
 pub mod shape;
 pub mod simulator;
 
 /// `marie-exporter demo`: a database with a day of past jobs, a scheduler that goes on from there, and the
-/// exporter, until `shutdown` turns true. Nothing is left behind.
+/// exporter, until `shutdown` is cancelled. Nothing is left behind.
 ///
 /// # Errors
 /// When no server can be started, or the exporter cannot serve.
-pub async fn run(
-    mut config: Config,
-    demo: DemoConfig,
-    mut shutdown: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, demo: DemoConfig, shutdown: CancellationToken) -> anyhow::Result<()> {
     say("Starting a throwaway PostgreSQL and writing a day of past jobs ...");
     let schema = config.database.schema.as_str().to_owned();
     let (server, url, mut simulator) = tokio::select! {
         prepared = prepare(&schema, demo.rate) => prepared?,
-        () = ends(&mut shutdown) => return Ok(()),
+        () = shutdown.cancelled() => return Ok(()),
     };
     config.database.url = Some(DatabaseUrl::Given(Secret::from(server.socket_url("marie"))));
     for address in &config.web.listen_addresses {
@@ -48,8 +43,8 @@ pub async fn run(
     }
     say(&format!("database  {url}"));
     say(&format!("Five queues, {} jobs a second. Ctrl-C ends it and leaves nothing behind.", demo.rate));
-    let mut ended = shutdown.clone();
-    let simulation = tokio::spawn(async move { simulator.run(ends(&mut ended)).await });
+    let ended = shutdown.clone().cancelled_owned();
+    let simulation = tokio::spawn(async move { simulator.run(ended).await });
     let outcome = serve(config, None, shutdown).await;
     simulation.abort();
     drop(server);

@@ -14,9 +14,9 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::cli::signals::ends;
 use crate::http::tls;
 use crate::http::web_config::{ClientCertificates, WebFile};
 
@@ -106,13 +106,13 @@ impl WebFile {
     }
 }
 
-/// Keeps `access` as the files say until `shutdown` turns true. `path` is the file of `--web.config.file`, `hangups` the
+/// Keeps `access` as the files say until `shutdown` is cancelled. `path` is the file of `--web.config.file`, `hangups` the
 /// process's SIGHUPs if they are not to end it. Each reload calls `record` with its success.
 pub async fn follow(
     path: Option<PathBuf>,
     access: watch::Sender<Arc<Access>>,
     mut hangups: Option<Signal>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
     record: impl Fn(bool),
 ) {
     let path = path.as_deref();
@@ -123,7 +123,7 @@ pub async fn follow(
         let asked = tokio::select! {
             _ = looks.tick(), if path.is_some() => false,
             () = hangup(&mut hangups) => true,
-            () = ends(&mut shutdown) => return,
+            () = shutdown.cancelled() => return,
         };
         let Some(path) = path else {
             info!("SIGHUP: there is no --web.config.file to read again");
@@ -133,7 +133,7 @@ pub async fn follow(
         let owned = path.to_owned();
         let read = tokio::select! {
             read = tokio::task::spawn_blocking(move || Sources::read(&owned)) => read,
-            () = ends(&mut shutdown) => return,
+            () = shutdown.cancelled() => return,
         };
         let read = read.unwrap_or_else(|error| Err(AccessError(error.to_string())));
         if read == last && !asked {

@@ -29,12 +29,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::idle::Watched;
 pub use self::listener::{ListenError, Listener};
 use self::places::{Place, Places};
-use crate::cli::signals::ends;
 use crate::http::auth::{Logins, Verdict};
 use crate::http::client::Client;
 use crate::http::reload::Access;
@@ -179,8 +179,8 @@ impl Front {
     }
 }
 
-/// Serves until `shutdown` turns true, then lets open connections end.
-pub async fn serve(listener: Listener, front: Arc<Front>, mut shutdown: watch::Receiver<bool>) {
+/// Serves until `shutdown` is cancelled, then lets open connections end.
+pub async fn serve(listener: Listener, front: Arc<Front>, shutdown: CancellationToken) {
     let connections = GracefulShutdown::new();
     loop {
         let (stream, client) = tokio::select! {
@@ -191,12 +191,12 @@ pub async fn serve(listener: Listener, front: Arc<Front>, mut shutdown: watch::R
                     continue;
                 }
             },
-            () = ends(&mut shutdown) => break,
+            () = shutdown.cancelled() => break,
         };
         // Meanwhile other clients wait in the kernel's queue.
         let place = tokio::select! {
             place = front.places.take(client) => Arc::new(place),
-            () = ends(&mut shutdown) => break,
+            () = shutdown.cancelled() => break,
         };
         let access = Arc::clone(&front.access.borrow());
         let connection = Connection { client, place, access, is_loopback: listener.is_loopback };

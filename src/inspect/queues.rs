@@ -4,7 +4,7 @@ use super::QUERY_BY_QUEUE;
 use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use crate::collect::collector::Query;
-use crate::collect::collectors::{optional, sql};
+use crate::collect::collector::declare::{optional, sql};
 use crate::inspect::args::Output;
 use crate::postgres::{Failure, Reason};
 use crate::schema::{Lack, Need};

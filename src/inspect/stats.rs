@@ -6,7 +6,7 @@ use super::arguments::add;
 use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use crate::collect::collector::Query;
-use crate::collect::collectors::sql;
+use crate::collect::collector::declare::sql;
 use crate::inspect::args::{Output, Statistic, Stats};
 use crate::postgres::Failure;
 use crate::schema::Need;

@@ -4,6 +4,7 @@
 mod columns;
 mod draw;
 mod feed;
+mod numbers;
 pub(super) mod panes;
 mod queues;
 mod view;
@@ -17,11 +18,12 @@ use ratatui::crossterm::event::{self, Event};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval};
 
-use self::feed::{Feed, Numbers};
+use self::feed::Feed;
+use self::numbers::Numbers;
 use self::view::{View, Wish};
-use crate::cli::signals::ends;
 use crate::config::Config;
 use crate::inspect::args::Times;
+use tokio_util::sync::CancellationToken;
 
 /// How often ages are drawn anew.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,7 +32,7 @@ const TICK: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Where there is no terminal, or it cannot be drawn on. That the database is away is shown, and no error.
-pub async fn top(config: Config, times: &Times, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn top(config: Config, times: &Times, shutdown: CancellationToken) -> anyhow::Result<()> {
     anyhow::ensure!(
         std::io::stdout().is_terminal(),
         "top needs a terminal, and standard output is none; for scripts there are jobs, queues and stats"
@@ -56,7 +58,7 @@ pub async fn top(config: Config, times: &Times, mut shutdown: watch::Receiver<bo
                 None
             }
             event = events.recv() => Some(event.context("the terminal is gone")?),
-            () = ends(&mut shutdown) => break,
+            () = shutdown.cancelled() => break,
         };
         // All that has been typed meanwhile, before it is drawn: a key that is held down comes faster than pictures.
         let typed = first.into_iter().chain(std::iter::from_fn(|| events.try_recv().ok()));

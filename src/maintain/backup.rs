@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::process::Command;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::cli::signals::ends;
 use crate::config::{Config, DatabaseConfig};
 use crate::postgres::{Failure, Reason, Session, connect};
 use crate::schema::Schema;
@@ -37,7 +36,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// How long the database has to answer. One that is dumped may be slow.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Writes the backup, whole or not at all. It ends when `shutdown` turns true.
+/// Writes the backup, whole or not at all. It ends when `shutdown` is cancelled.
 ///
 /// # Errors
 /// When the file is there already or cannot be written, when `pg_dump` is missing or fails, and when it would take too
@@ -46,7 +45,7 @@ pub async fn backup(
     config: &Config,
     to: &Path,
     console: &Console,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     if to.symlink_metadata().is_ok() {
         bail!(already_there(to));
@@ -59,13 +58,13 @@ pub async fn backup(
             .await??;
     tokio::select! {
         checked = check_locks(config) => checked?,
-        () = ends(&mut shutdown) => bail!("the backup was interrupted; nothing was written"),
+        () = shutdown.cancelled() => bail!("the backup was interrupted; nothing was written"),
     }
     console.say(&format!("Backing up the schema {} into {} ...", database.schema.quoted(), to.display()));
     let tables = tokio::select! {
         tables = dump(database, &environment, to) => tables?,
         failure = silence(database) => return Err(failure).context("the backup was given up"),
-        () = ends(&mut shutdown) => bail!("the backup was interrupted; nothing was written"),
+        () = shutdown.cancelled() => bail!("the backup was interrupted; nothing was written"),
     };
     let bytes = fs::metadata(to).with_context(|| format!("cannot look at {}", to.display()))?.len();
     info!(who, command = "backup", file = %to.display(), bytes, tables, "written");

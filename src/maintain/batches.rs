@@ -7,14 +7,12 @@ use indicatif::ProgressBar;
 use tracing::info;
 
 use super::disposal::{Disposal, Taken};
+use super::estimate::PAUSE;
 use super::plan::{Criteria, Plan, Unit};
 use super::retry::{BATCH, retried};
 use super::writer::Writer;
 use crate::postgres::{Failure, Reason};
 use crate::terminal::console::Console;
-
-/// The least that is left to others between two batches.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often units that are locked by another session are tried.
 const ROUNDS: u32 = 3;

@@ -7,7 +7,7 @@ use super::backup;
 use super::batches::{self, Done};
 use super::disposal::Disposal;
 use super::estimate;
-use super::plan::{Criteria, Plan};
+use super::plan::{self, Criteria, Plan};
 use super::references::References;
 use super::report;
 use super::writer::Writer;
@@ -93,7 +93,7 @@ impl Cleanup<'_> {
         if !taken.busy.is_empty() {
             console.say(&format!(
                 "{} skipped: locked by another session or changed since the plan. Run it again for those.",
-                report::units(&taken.busy)
+                plan::units(&taken.busy)
             ));
         }
         for (unit, why) in &done.failed {

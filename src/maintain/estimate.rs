@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Uuid;
 
-use super::batches::PAUSE;
 use super::references::References;
-use super::report::counted;
 use super::writer::Writer;
 use crate::postgres::Failure;
+use crate::terminal::plural::counted;
 
 /// Jobs a second that one batch after the other takes, pauses included: `cargo bench --bench archive` measured 5,600 on
 /// two cores.
@@ -21,6 +20,9 @@ const PACE: f64 = 5_000.0;
 
 /// A pause as long as the work follows each batch.
 const WITH_PAUSES: f64 = 2.0;
+
+/// Shortest pause between two batches.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks that are timed, after those for which PostgreSQL still makes a plan each time.
 const LOOKS: usize = 15;

@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, Row};
 use tracing::info;
 
 use super::backup;
-use super::batches::{BatchSize, PAUSE};
+use super::batches::BatchSize;
+use super::estimate::PAUSE;
 use super::estimate::{self, ForeignKeys};
 use super::plan::count;
 use super::retry::{BATCH, retried};

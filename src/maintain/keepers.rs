@@ -5,7 +5,7 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::batches::PAUSE;
+use super::estimate::PAUSE;
 use super::retry::{BATCH, changed};
 use super::writer::Writer;
 use crate::config::quote_identifier;

@@ -28,16 +28,15 @@ mod watchdog;
 mod writer;
 
 use anyhow::bail;
-use tokio::sync::watch;
 
 use self::writer::Writer;
-use crate::cli::signals::ends;
 use crate::config::Config;
 use crate::maintain::args::Maintenance;
 use crate::postgres::{Failure, Reason};
 use crate::terminal::console::Console;
+use tokio_util::sync::CancellationToken;
 
-/// Carries out one maintaining command until it is done or `shutdown` turns true. The statement that runs then is
+/// Carries out one maintaining command until it is done or `shutdown` is cancelled. The statement that runs then is
 /// cancelled, a batch only if it takes longer than five seconds.
 ///
 /// # Errors
@@ -47,11 +46,11 @@ pub async fn run(
     config: &Config,
     maintenance: &Maintenance,
     console: &Console,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let opened = tokio::select! {
         opened = Writer::open(config, maintenance.executes(), shutdown.clone()) => opened,
-        () = ends(&mut shutdown) => bail!("interrupted; nothing was changed"),
+        () = shutdown.cancelled() => bail!("interrupted; nothing was changed"),
     };
     let mut was_cancelled = false;
     let outcome = match opened {

@@ -9,12 +9,12 @@ use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::references::References;
-use super::report;
 use super::writer::Writer;
 use crate::collect::collector::StandIn;
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Schema;
+use crate::terminal::plural::counted;
 
 /// Which units are to go.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ impl Plan {
 
     /// `12 jobs of 3 DAGs`.
     pub(super) fn sum(&self) -> String {
-        report::units(&self.units)
+        units(&self.units)
     }
 
     /// The first of these units, with at most so many jobs together; a DAG is never divided.
@@ -208,6 +208,17 @@ impl Criteria {
             schema.name.qualify(&tables.join(",\n")),
             schema.name.qualify_except(include_str!("judge.sql"), &replaced)
         )
+    }
+}
+
+/// Returns, for example, `12 jobs of 3 DAGs and 2 without a DAG`.
+pub(super) fn units(units: &[Unit]) -> String {
+    let jobs = counted(units.iter().map(|unit| unit.jobs).sum(), "job");
+    let dags = units.iter().filter(|unit| unit.is_dag).count();
+    match (dags, units.len() - dags) {
+        (0, _) => jobs,
+        (_, 0) => format!("{jobs} of {}", counted(dags as u64, "DAG")),
+        (_, singles) => format!("{jobs} of {} and {singles} without a DAG", counted(dags as u64, "DAG")),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a clean-up tells: the plan before it, the sums after it.
 
-use super::plan::{Plan, Unit};
+use super::plan::Plan;
 use crate::terminal::columns::{Column, Rows, number, state, text};
+use crate::terminal::plural::counted;
 use crate::terminal::table::{Style, table};
 
 const COLUMNS: &[Column] = &[text("queue"), state("state"), number("jobs"), text("oldest"), text("newest")];
@@ -33,25 +34,4 @@ pub(super) fn plan(plan: &Plan) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
-}
-
-/// `12 jobs of 3 DAGs and 2 without a DAG`.
-pub(super) fn units(units: &[Unit]) -> String {
-    let jobs = counted(units.iter().map(|unit| unit.jobs).sum(), "job");
-    let dags = units.iter().filter(|unit| unit.is_dag).count();
-    match (dags, units.len() - dags) {
-        (0, _) => jobs,
-        (_, 0) => format!("{jobs} of {}", counted(dags as u64, "DAG")),
-        (_, singles) => format!("{jobs} of {} and {singles} without a DAG", counted(dags as u64, "DAG")),
-    }
-}
-
-/// `1 batch`, `2 batches`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    let plural = match (count, noun.ends_with("ch")) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{count} {noun}{plural}")
 }

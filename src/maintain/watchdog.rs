@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use sqlx::Row;
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::cli::signals::ends;
 use crate::postgres::{Connection, Failure, Reason};
+use tokio_util::sync::CancellationToken;
 
 /// How often the server is asked whether it still runs the statement.
 const BEAT: Duration = Duration::from_secs(5);
@@ -24,7 +23,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Watchdog {
     guard: Connection,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
     /// The process id of the server's session that runs the statements.
     pub(super) backend: i32,
     /// How long a statement may go on after a signal before it is cancelled.
@@ -33,17 +32,17 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    pub(super) fn new(mut guard: Connection, shutdown: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(mut guard: Connection, shutdown: CancellationToken) -> Self {
         guard.set_limit(ANSWER);
         Watchdog { guard, shutdown, backend: 0, patience: Duration::ZERO, was_cancelled: false }
     }
 
     /// Whether a signal has told the process to end.
     pub(super) fn is_interrupted(&self) -> bool {
-        *self.shutdown.borrow()
+        self.shutdown.is_cancelled()
     }
 
-    pub(super) fn shutdown(&self) -> watch::Receiver<bool> {
+    pub(super) fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
     }
 
@@ -54,14 +53,14 @@ impl Watchdog {
 
     /// Waits until a signal tells the process to end.
     pub(super) async fn interrupted(&mut self) {
-        ends(&mut self.shutdown).await;
+        self.shutdown.cancelled().await;
     }
 
     /// Waits for `time`, or until a signal.
     pub(super) async fn pause(&mut self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
-            () = ends(&mut self.shutdown) => {}
+            () = self.shutdown.cancelled() => {}
         }
     }
 
@@ -95,7 +94,7 @@ impl Watchdog {
                     Err(failure) if self.was_cancelled && failure.reason == Reason::Timeout => Err(interrupted()),
                     outcome => outcome,
                 },
-                () = ends(&mut self.shutdown), if deadline.is_none() => {
+                () = self.shutdown.cancelled(), if deadline.is_none() => {
                     deadline = Some(Instant::now() + self.patience);
                 }
                 () = until(deadline), if deadline.is_some() => {

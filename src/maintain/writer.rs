@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, Execute, Postgres, Row};
-use tokio::sync::watch;
 
 use super::watchdog::Watchdog;
 use crate::config::{Config, SchemaName};
 use crate::postgres::{Connection, Failure, Mode, Plans, Reason, Transaction, connect_with};
 use crate::schema::Schema;
 use crate::terminal::escape::escaped;
+use tokio_util::sync::CancellationToken;
 
 /// Long enough to read every job of a large history once.
 const PLAN_TIMEOUT: Duration = Duration::from_mins(30);
@@ -54,14 +54,14 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Connects, looks at the schema and takes the lock. `executes` is whether the command is to change anything; a
-    /// statement that runs when `shutdown` turns true is cancelled.
+    /// statement that runs when `shutdown` is cancelled is cancelled.
     ///
     /// # Errors
     /// Any failure of the database, a schema without jobs, a standby that is to be changed, and a lock that is taken.
     pub(super) async fn open(
         config: &Config,
         executes: bool,
-        shutdown: watch::Receiver<bool>,
+        shutdown: CancellationToken,
     ) -> Result<Self, Failure> {
         let name = &config.database.schema;
         let mut connection = connected(config).await?;
@@ -103,7 +103,7 @@ impl Writer {
     }
 
     /// Turns true when a signal tells the process to end.
-    pub(super) fn shutdown(&self) -> watch::Receiver<bool> {
+    pub(super) fn shutdown(&self) -> CancellationToken {
         self.watchdog.shutdown()
     }
 

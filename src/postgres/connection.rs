@@ -11,11 +11,8 @@ use futures_util::{FutureExt, TryStreamExt};
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Execute, Executor, PgConnection, Postgres, SqlStr};
 
-use super::transaction::Transaction;
+use super::transaction::{GRACE, Transaction};
 use super::{Failure, Reason};
-
-/// What the client waits beyond the server's time-out for a statement.
-pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// The limit outside of a transaction, unless [`Connection::set_limit`] changes it.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(10);

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// that statement waits as well. So it gives up early and the next run tries again.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long the client waits beyond the server's statement time-out.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
 /// The settings of one kind of transaction.
 #[derive(Debug, Clone)]
 pub struct Transaction {
@@ -53,7 +56,7 @@ impl Transaction {
             mode: Mode::Read,
             statement_timeout,
             lock_timeout: LOCK_TIMEOUT.min(statement_timeout / 2),
-            idle_timeout: statement_timeout.saturating_add(super::connection::GRACE),
+            idle_timeout: statement_timeout.saturating_add(GRACE),
             plans: Plans::Generic,
             may_scan: true,
         }

@@ -13,10 +13,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub(crate) use self::routes::HEALTHY;
-use crate::cli::signals::ends;
 use crate::collect::collector::Lane;
 use crate::collect::exporter::Exporter;
 use crate::config::{Config, WebConfig};
@@ -27,7 +27,7 @@ use crate::http::server::{self, Front, ListenError, Listener};
 /// How long requests and lanes may take to end; they are done much sooner.
 const LONGEST_END: Duration = Duration::from_secs(10);
 
-/// Serves until `shutdown` turns true; the database may come and go meanwhile. `hangups` are the process's SIGHUPs,
+/// Serves until `shutdown` is cancelled; the database may come and go meanwhile. `hangups` are the process's SIGHUPs,
 /// if they are not to end it.
 ///
 /// # Errors
@@ -35,7 +35,7 @@ const LONGEST_END: Duration = Duration::from_secs(10);
 pub async fn serve(
     config: Config,
     hangups: Option<Signal>,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let access = Access::load(config.web.config_file.as_deref())?;
     let scheme = if access.acceptor.is_some() { "https" } else { "http" };
@@ -85,8 +85,8 @@ pub async fn serve(
 }
 
 /// Waits until the process should have ended.
-async fn is_overdue(mut shutdown: watch::Receiver<bool>) {
-    ends(&mut shutdown).await;
+async fn is_overdue(shutdown: CancellationToken) {
+    shutdown.cancelled().await;
     tokio::time::sleep(LONGEST_END).await;
 }
 

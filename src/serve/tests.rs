@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::routes;
 use crate::cli::{self, Command};
@@ -27,7 +28,7 @@ const LARGE: usize = 32 << 20;
 struct Served {
     exporter: Arc<Exporter>,
     address: SocketAddr,
-    _shutdown: watch::Sender<bool>,
+    _shutdown: DropGuard,
 }
 
 impl Served {
@@ -46,9 +47,9 @@ impl Served {
         let places = Arc::new(Places::within(512, 2));
         let routes = routes::all(Arc::clone(&exporter), Arc::clone(&places));
         let front = Arc::new(Front::new(routes, routes::HEALTH_PATHS, access, places).unwrap());
-        let (shutdown, ends) = watch::channel(false);
-        tokio::spawn(serve(listener, front, ends));
-        Served { exporter, address, _shutdown: shutdown }
+        let shutdown = CancellationToken::new();
+        tokio::spawn(serve(listener, front, shutdown.clone()));
+        Served { exporter, address, _shutdown: shutdown.drop_guard() }
     }
 
     /// Publishes a text of about that many bytes.

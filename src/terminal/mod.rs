@@ -4,4 +4,5 @@
 pub mod columns;
 pub mod console;
 pub mod escape;
+pub mod plural;
 pub mod table;

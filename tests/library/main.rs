@@ -15,5 +15,6 @@ mod demo;
 mod documents;
 mod events;
 mod queries;
+mod rooms;
 mod runner;
 mod style;

@@ -9,8 +9,8 @@ use marie_exporter::collect::collector::Lane;
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::collect::exporter::Exporter;
 use marie_exporter::config::Config;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
 
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Lanes {
     pub(crate) exporter: Arc<Exporter>,
-    shutdown: watch::Sender<bool>,
+    shutdown: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -48,10 +48,10 @@ pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
 impl Lanes {
     pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
         let exporter = Arc::new(Exporter::new(config(url, flags)).expect("the metrics are declared well"));
-        let (shutdown, ends) = watch::channel(false);
+        let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for lane in Lane::ALL {
-            tasks.spawn(Arc::clone(&exporter).run(lane, ends.clone()));
+            tasks.spawn(Arc::clone(&exporter).run(lane, shutdown.clone()));
         }
         Lanes { exporter, shutdown, tasks }
     }
@@ -113,7 +113,7 @@ impl Lanes {
     }
 
     pub(crate) async fn stop(mut self) {
-        self.shutdown.send_replace(true);
+        self.shutdown.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("a lane does not panic");
         }

@@ -5,6 +5,7 @@ use sqlx::Arguments;
 
 use super::statistics::DEPENDENCIES_FROM_JSON;
 use super::{UNFINISHED, no_arguments, sendable_text};
+use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Division, Optional, Pace, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};

@@ -4,6 +4,7 @@ use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
 
 use super::{QUEUE, UNFINISHED};
+use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Query};
 use crate::collect::queue_labels::LONGEST;
 use crate::metrics::{Family, Kind, Together};

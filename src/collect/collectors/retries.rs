@@ -2,6 +2,7 @@
 //! average, and the jobs that have no retry left.
 
 use super::{QUEUE, UNFINISHED};
+use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Pace, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};

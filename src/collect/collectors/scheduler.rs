@@ -2,6 +2,7 @@
 
 use super::throughput::BY_COMPLETED_ON;
 use super::{UNFINISHED, no_arguments};
+use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Pace, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};

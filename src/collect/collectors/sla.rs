@@ -4,6 +4,7 @@
 use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, by_queue};
+use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::Need;

@@ -6,6 +6,7 @@
 use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, by_queue};
+use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Division, Pace, Query, StandIn};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};

@@ -5,6 +5,7 @@ use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
 
 use super::{UNFINISHED, no_arguments};
+use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Pace, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};

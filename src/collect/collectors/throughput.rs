@@ -1,6 +1,7 @@
 //! How much was completed lately, and when each queue last completed or failed a job.
 
 use super::{QUEUE, UNFINISHED};
+use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Pace, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use super::presence::Presence;
-use super::totals::Totals;
 use crate::collect::queue_labels::{LABEL as QUEUE, OTHER, Queues, can_be_a_label};
 
 /// Planners with series of their own. Which of them are busy is not known beforehand, and a series once counted
@@ -33,16 +32,17 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// The labels of the totals, without those of queues and planners that have been gone for long `now`.
+    /// Returns the labels that have series, without those of queues and planners that were gone for long at `now`.
+    /// `values_of` returns the values that a label has in the totals.
     pub(super) fn new(
-        totals: &Totals,
+        values_of: &dyn Fn(&str) -> BTreeSet<String>,
         presence: &mut Presence,
         queues: &Queues,
         limit: usize,
         now: f64,
     ) -> Self {
         let own = |label| {
-            let mut values = totals.values_of(label);
+            let mut values = values_of(label);
             values.remove(OTHER);
             values
         };

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::history::{End, Instant, TABLES};
+use super::observed::{End, Instant, TABLES};
 
 /// A transaction that stays open for days lets no mark go; then every second one will do.
 const MOST_MARKS: usize = 512;

@@ -1,12 +1,12 @@
 //! What the feed remembers from poll to poll and the state file keeps: whose history was counted, how far, and the
 //! totals. Judges at each poll whether the history goes on where the last poll left it.
 
-use super::history::{End, Instant, JOBS, NAMES, Seen, TABLES};
+use super::identity::Identity;
+use super::observed::{End, Instant, JOBS, NAMES, Seen, TABLES};
 use super::position::{Next, Position};
 use super::presence::Presence;
 use super::recent_finishes::RecentFinishes;
 use super::rows::{Event, Rows};
-use super::state_file::Identity;
 use super::totals::Totals;
 use super::watermark::Watermark;
 use crate::postgres::{Failure, Reason};

@@ -12,26 +12,18 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::bounds::Bounds;
-use super::history::{Instant, TABLES};
+use super::identity::Identity;
+use super::observed::TABLES;
 use super::position::Position;
 use super::presence::Presence;
 use super::recent_finishes::RecentFinishes;
 use super::state::State;
 use super::totals::{Saved, Totals};
 use super::watermark::Watermark;
-use crate::config::SchemaName;
 
 /// Raised by one when an older release could misread what a newer one writes.
 /// Format 1 has no watermarks, recent finishes and presence.
 const FORMAT: u32 = 2;
-
-/// Whose history was counted. Another one's transaction ids mean nothing here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Identity {
-    system_identifier: String,
-    database_oid: i64,
-    schema: String,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
@@ -72,16 +64,6 @@ pub struct StateFileError {
     path: PathBuf,
     verb: &'static str,
     reason: io::Error,
-}
-
-impl Identity {
-    pub(super) fn new(instant: &Instant, schema: &SchemaName) -> Self {
-        Identity {
-            system_identifier: instant.system_identifier.clone(),
-            database_oid: instant.database_oid,
-            schema: schema.as_str().to_owned(),
-        }
-    }
 }
 
 /// What the file holds. Without a file there is nothing yet, and with an unusable one there is nothing any more:

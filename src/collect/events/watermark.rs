@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::history::{End, micros};
+use super::history::micros;
+use super::observed::End;
 use super::rows::Event;
 
 /// A row recorded so long before everything up to then was counted is a copy. Transactions end sooner.

@@ -6,30 +6,10 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::lane::LaneTask;
-use crate::collect::collector::{Answer, Collector};
+use super::outcome::{Cost, Outcome};
+use crate::collect::collector::Collector;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::Schema;
-
-/// What came of a turn.
-pub(super) enum Outcome {
-    Collected(Vec<Answer>, Cost),
-    /// It has no query in this lane here.
-    NotHere,
-    /// The answers are of the queries before the one that failed.
-    Failed(Vec<Answer>, Failure, Cost),
-    /// The database was not even reached.
-    NotReached(Failure),
-}
-
-/// How long a run kept the database busy.
-#[derive(Clone, Copy)]
-pub(super) struct Cost {
-    /// In all.
-    pub(super) busy: Duration,
-    /// With the collector's own queries. Schema and census are for all of them, and no reason to run the one
-    /// less often whose turn it was when they were due.
-    pub(super) own: Duration,
-}
 
 impl LaneTask {
     /// One transaction, and one before it where the census is due.

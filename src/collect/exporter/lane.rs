@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use rand::RngExt;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Exporter;
-use super::attempt::{Cost, Outcome};
 use super::outage::Outage;
+use super::outcome::{Cost, Outcome};
 use super::schedule::{Turn, share};
-use crate::cli::signals::ends;
 use crate::collect::collector::Lane;
 use crate::collect::collectors::COLLECTORS;
 use crate::postgres::{Failure, LONGEST_CONNECT, Reason, Session};
@@ -61,7 +60,7 @@ impl LaneTask {
         LaneTask { lane, session, takes_census, turns, misses: 0, outage: None, started, exporter }
     }
 
-    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
         let mut first_round = self.turns.len();
         loop {
             let Some(next) = (0..self.turns.len()).min_by_key(|&index| self.turns[index].due) else {
@@ -73,7 +72,7 @@ impl LaneTask {
             self.exporter.status.promise(self.lane, due);
             tokio::select! {
                 () = sleep_until(due) => {}
-                () = ends(&mut shutdown) => break,
+                () = shutdown.cancelled() => break,
             }
             if self.exporter.rests_until().is_some() {
                 continue;
@@ -82,7 +81,7 @@ impl LaneTask {
             tokio::select! {
                 () = self.turn(next) => {}
                 // The server notices that the connection is gone, and its own time-out bounds what still runs.
-                () = ends(&mut shutdown) => break,
+                () = shutdown.cancelled() => break,
             }
             first_round = first_round.saturating_sub(1);
             if first_round == 0 || self.misses > 0 {

@@ -1,7 +1,7 @@
 //! What `jobs show` tells of a job, section by section: each a query with its columns. `show` puts them together.
 
+use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Query, SqlFile};
-use crate::collect::collectors::{optional, sql};
 use crate::inspect::listing::Listing;
 use crate::inspect::{QUERY, stand_ins};
 use crate::schema::{Index, Need};

@@ -11,7 +11,7 @@ use ratatui::widgets::{Block, Paragraph, Sparkline, Table, Wrap};
 use tokio::time::Instant;
 
 use super::columns::{Column, Kept, OF_QUEUES, OF_RUNNING, OF_STUCK};
-use super::feed::{Numbers, Shown};
+use super::numbers::{Numbers, Shown};
 use super::panes::{JOBS, Part};
 use super::queues::{self, count};
 use super::view::{Pane, View};

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use sqlx::Row;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::numbers::{Numbers, Shown};
 use super::panes::Part;
 use super::queues;
 use crate::collect::collector::Lane;
@@ -23,33 +23,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// As often as the exporter reads the catalog.
 const SCHEMA_AGE: Duration = Duration::from_mins(1);
-
-/// All that is shown.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Numbers {
-    pub(super) database: String,
-    /// The database's clock at the last refresh.
-    pub(super) instant: String,
-    pub(super) refreshed: Option<Instant>,
-    /// In the order of [`Part::ALL`].
-    pub(super) parts: [Shown; Part::ALL.len()],
-    /// Why the database cannot be reached, and when it is tried again.
-    pub(super) trouble: Option<(String, Instant)>,
-}
-
-/// One part's latest rows, and why there are none newer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shown {
-    pub(super) rows: Vec<Vec<Value>>,
-    pub(super) taken: Option<Instant>,
-    pub(super) failure: Option<String>,
-}
-
-impl Numbers {
-    pub(super) fn part(&self, part: Part) -> &Shown {
-        &self.parts[part as usize]
-    }
-}
 
 /// When a part is asked for.
 #[derive(Clone, Copy)]

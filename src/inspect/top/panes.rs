@@ -1,9 +1,9 @@
 //! What `top` asks the database, each part with what its cost follows.
 
+use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Division, Pace, Query};
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collect::collectors::throughput::BY_COMPLETED_ON;
-use crate::collect::collectors::{optional, sql};
 use crate::inspect::QUERY_BY_QUEUE;
 use crate::inspect::arguments::add;
 use crate::inspect::jobs::STUCK_QUERY;

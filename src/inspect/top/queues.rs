@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::feed::Numbers;
+use super::numbers::Numbers;
 use super::panes::Part;
 
 /// A queue's row, put together from the parts.
