@@ -48,7 +48,7 @@ pub struct Query {
     /// Without these the query is left out.
     pub needs: &'static [Need],
     /// Tables that are read where they exist, and what is read instead where not.
-    pub stand_ins: &'static [StandIn],
+    pub fallbacks: &'static [Fallback],
     /// The index that keeps it cheap.
     pub index: Option<Index>,
     pub division: Division,
@@ -109,7 +109,7 @@ impl Lane {
 /// A common table expression that a query reads instead of a table which this database lacks, or has without some
 /// column.
 #[derive(Debug)]
-pub struct StandIn {
+pub struct Fallback {
     /// The table that the query names, and the expression's name.
     pub table: &'static str,
     /// Used where one of these is not there; always where none is named.
@@ -146,12 +146,12 @@ pub struct Context<'a> {
 }
 
 impl Query {
-    /// All that this query needs here: what it reads, or what its stand-ins read instead.
+    /// All that this query needs here: what it reads, or what its fallbacks read instead.
     pub fn needs_here(&self, schema: &Schema) -> impl Iterator<Item = &'static Need> {
         let or_instead = self
-            .stand_ins
+            .fallbacks
             .iter()
-            .flat_map(|stand_in| if stand_in.is_used(schema) { stand_in.needs } else { stand_in.instead_of });
+            .flat_map(|fallback| if fallback.is_used(schema) { fallback.needs } else { fallback.instead_of });
         let optional = self.optional.iter().filter(|column| !schema.is_missing(&column.need));
         self.needs.iter().chain(or_instead).chain(optional.map(|column| &column.need))
     }
@@ -189,8 +189,8 @@ impl Query {
     }
 }
 
-impl StandIn {
-    /// A table that is there and may not be read has no stand-in, which would tell of nothing where there is
+impl Fallback {
+    /// A table that is there and may not be read has no fallback, which would tell of nothing where there is
     /// something.
     pub(crate) fn is_used(&self, schema: &Schema) -> bool {
         self.instead_of.is_empty() || self.instead_of.iter().any(|need| schema.is_missing(need))

@@ -44,7 +44,7 @@ const UNFINISHED: Query = Query {
     by_queue: &[],
     optional: &[],
     needs: &[],
-    stand_ins: &[],
+    fallbacks: &[],
     index: Some(BY_STATE),
     division: Division::ByQueue,
     arguments: by_queue,

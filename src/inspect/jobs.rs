@@ -6,7 +6,7 @@ pub(super) mod show;
 use super::arguments::add;
 use super::listing::Listing;
 use super::reader::{Merge, Reader};
-use super::{QUERY_BY_QUEUE, stand_ins};
+use super::{QUERY_BY_QUEUE, fallbacks};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Division, Optional, Query, SqlFile};
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
@@ -50,7 +50,7 @@ static MATCHING: Listing = Listing {
     query: Query {
         sql: SqlFile { name: "jobs/matching.sql", text: include_str!("jobs/list.sql") },
         needs: &[Need::Columns("job", LISTED), Need::Columns("job", &["data", "dag_id", "priority"])],
-        stand_ins: &[stand_ins::MATCHING],
+        fallbacks: &[fallbacks::MATCHING],
         ..QUERY_BY_QUEUE
     },
 };
@@ -152,7 +152,7 @@ pub(super) static NEXT: Listing = Listing {
         sql: sql!("jobs/next.sql"),
         needs: &[Need::Columns("job", &["id", "name", "state", "priority", "created_on"])],
         optional: &[DAG_ID, START_AFTER],
-        stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
+        fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
         division: Division::ByQueueWithParents,
         ..QUERY_BY_QUEUE
     },

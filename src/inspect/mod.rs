@@ -6,6 +6,7 @@ pub mod args;
 mod arguments;
 pub mod check;
 pub mod dags;
+mod fallbacks;
 pub mod grants;
 pub mod jobs;
 pub mod listing;
@@ -13,7 +14,6 @@ pub mod queues;
 pub mod reader;
 mod scope;
 mod sheet;
-mod stand_ins;
 pub mod stats;
 pub mod top;
 
@@ -71,7 +71,7 @@ const QUERY: Query = Query {
     by_queue: &[],
     optional: &[],
     needs: &[],
-    stand_ins: &[],
+    fallbacks: &[],
     index: None,
     division: Division::Whole,
     arguments: |_| Ok(PgArguments::default()),

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::references::References;
 use super::writer::Writer;
-use crate::collect::collector::StandIn;
+use crate::collect::collector::Fallback;
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Schema;
@@ -192,10 +192,10 @@ impl Criteria {
              (select id, name, dag_id, state, completed_on from marie_scheduler.job)";
         const NONE: &str = "archived as (select null::uuid as id, null::text as name where false)";
         let mut tables = vec![batch.unwrap_or(ALL)];
-        let stand_ins: Vec<&StandIn> =
+        let fallbacks: Vec<&Fallback> =
             [&NO_DAGS, &DEPENDENCIES_FROM_JSON].into_iter().filter(|it| it.is_used(schema)).collect();
-        tables.extend(stand_ins.iter().map(|stand_in| stand_in.sql));
-        let replaced: Vec<_> = stand_ins.iter().map(|stand_in| (stand_in.table, stand_in.table)).collect();
+        tables.extend(fallbacks.iter().map(|fallback| fallback.sql));
+        let replaced: Vec<_> = fallbacks.iter().map(|fallback| (fallback.table, fallback.table)).collect();
         tables.push(if self.spares_archived {
             "archived as not materialized (select id, name from marie_scheduler.archive)"
         } else {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::{Context, Query, StandIn, by_queue, optional};
+use super::{Context, Fallback, Query, by_queue, optional};
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Need, Schema};
 
 impl Query {
-    /// Returns the statement for this database: the file's text with its tables qualified, behind the stand-ins that it
+    /// Returns the statement for this database: the file's text with its tables qualified, behind the fallbacks that it
     /// needs here, and summed up by published queues.
     pub fn text(&self, schema: &Schema) -> String {
         self.text_over(schema, None)
@@ -50,8 +50,8 @@ impl Query {
         });
         let mut expressions: Vec<String> = jobs.into_iter().collect();
         let mut replaced = Vec::new();
-        let stand_ins = self.stand_ins_here(schema).map(|stand_in| (stand_in.table, stand_in.sql.to_owned()));
-        for (table, sql) in stand_ins.chain(optional::without_missing(self.needs, self.optional, schema)) {
+        let fallbacks = self.fallbacks_here(schema).map(|fallback| (fallback.table, fallback.sql.to_owned()));
+        for (table, sql) in fallbacks.chain(optional::without_missing(self.needs, self.optional, schema)) {
             expressions.push(schema.name.qualify_except(&sql, of_queues));
             replaced.push((table, table));
         }
@@ -131,7 +131,7 @@ impl Query {
         Failure::new(reason, format!("{}: {message}", self.sql.name))
     }
 
-    fn stand_ins_here(&self, schema: &Schema) -> impl Iterator<Item = &'static StandIn> {
-        self.stand_ins.iter().filter(|stand_in| stand_in.is_used(schema))
+    fn fallbacks_here(&self, schema: &Schema) -> impl Iterator<Item = &'static Fallback> {
+        self.fallbacks.iter().filter(|fallback| fallback.is_used(schema))
     }
 }

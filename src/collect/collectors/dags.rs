@@ -27,7 +27,7 @@ pub static COLLECTOR: Collector = Collector {
                 Need::Columns("dag", &["id", "state"]),
                 Need::Columns("job", &["id", "name", "dag_id", "state"]),
             ],
-            stand_ins: &[DEPENDENCIES_FROM_JSON],
+            fallbacks: &[DEPENDENCIES_FROM_JSON],
             division: Division::StalledDags,
             arguments: no_arguments,
             ..OVER_DAGS

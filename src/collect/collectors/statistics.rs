@@ -7,7 +7,7 @@ use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::{optional, sql};
-use crate::collect::collector::{Collector, Division, Pace, Query, StandIn};
+use crate::collect::collector::{Collector, Division, Fallback, Pace, Query};
 use crate::metrics::{Family, Kind, Together};
 use crate::schema::{Index, Need};
 
@@ -35,7 +35,7 @@ pub static COLLECTOR: Collector = Collector {
             by_queue: &[&JOBS_READY, &JOBS_DEFERRED, &JOBS_BLOCKED, &OLDEST_READY_JOB],
             needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "completed_on"])],
             optional: &[optional!("job"."start_after": "timestamptz"), optional!("job"."dag_id": "uuid")],
-            stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
+            fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
             division: Division::ByQueueWithParents,
             ..UNFINISHED
         },
@@ -56,21 +56,21 @@ pub static COLLECTOR: Collector = Collector {
 };
 
 /// Where no DAG is known, none is finished.
-pub(crate) const NO_DAGS: StandIn = StandIn {
+pub(crate) const NO_DAGS: Fallback = Fallback {
     table: "dag",
     instead_of: &[Need::Columns("dag", &["id", "state"])],
-    sql: include_str!("stand_ins/dag.sql"),
+    sql: include_str!("fallbacks/dag.sql"),
     needs: &[],
 };
 
 /// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
-pub(crate) const DEPENDENCIES_FROM_JSON: StandIn = StandIn {
+pub(crate) const DEPENDENCIES_FROM_JSON: Fallback = Fallback {
     table: "job_dependencies",
     instead_of: &[Need::Columns(
         "job_dependencies",
         &["job_name", "job_id", "depends_on_name", "depends_on_id"],
     )],
-    sql: include_str!("stand_ins/job_dependencies.sql"),
+    sql: include_str!("fallbacks/job_dependencies.sql"),
     needs: &[Need::Columns("job", &["dependencies"])],
 };
 

@@ -24,7 +24,7 @@ const OF_JOBS: Query = Query {
     by_queue: &[],
     needs: &[],
     optional: &[],
-    stand_ins: &[],
+    fallbacks: &[],
     index: None,
     division: Division::StalledDags,
     arguments: |_| Ok(PgArguments::default()),

@@ -22,7 +22,7 @@ const OF_JOBS: Query = Query {
     by_queue: &[],
     optional: &[],
     needs: &[queue_labels::CENSUS],
-    stand_ins: &[],
+    fallbacks: &[],
     index: None,
     division: Division::ByQueue,
     arguments: |context| queue_labels::census_arguments(context.schema, &context.config.queues),

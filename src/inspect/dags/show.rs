@@ -18,7 +18,7 @@ use crate::inspect::arguments::add;
 use crate::inspect::listing::Listing;
 use crate::inspect::reader::{Part, Reader};
 use crate::inspect::sheet::{Body, Section, Sheet};
-use crate::inspect::{QUERY, stand_ins};
+use crate::inspect::{QUERY, fallbacks};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::columns::{Column, Rows, duration, number, state, text, time};
@@ -114,7 +114,7 @@ pub(in crate::inspect) static EDGES: Listing = Listing {
     query: Query {
         sql: sql!("show/edges.sql"),
         needs: &[Need::Columns("job", &["id", "name", "dag_id", "dependencies"])],
-        stand_ins: &[stand_ins::NO_DEPENDENCIES],
+        fallbacks: &[fallbacks::NO_DEPENDENCIES],
         ..QUERY
     },
 };

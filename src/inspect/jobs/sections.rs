@@ -3,7 +3,7 @@
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Query, SqlFile};
 use crate::inspect::listing::Listing;
-use crate::inspect::{QUERY, stand_ins};
+use crate::inspect::{QUERY, fallbacks};
 use crate::schema::{Index, Need};
 use crate::terminal::columns::{Column, duration, number, state, text, time};
 
@@ -105,7 +105,7 @@ pub(in crate::inspect) static PARENTS: Listing = Listing {
             "job",
             &["id", "name", "state", "started_on", "completed_on", "dependencies"],
         )],
-        stand_ins: &[stand_ins::NO_DEPENDENCIES],
+        fallbacks: &[fallbacks::NO_DEPENDENCIES],
         ..QUERY
     },
 };
@@ -115,7 +115,7 @@ pub(in crate::inspect) static CHILDREN: Listing = Listing {
     query: Query {
         sql: sql!("show/children.sql"),
         needs: &[Need::Columns("job", &["id", "name", "state", "started_on", "completed_on"])],
-        stand_ins: &[stand_ins::DEPENDENCIES_OF_ALL],
+        fallbacks: &[fallbacks::DEPENDENCIES_OF_ALL],
         ..QUERY
     },
 };

@@ -79,7 +79,7 @@ pub(in crate::inspect) static READY: Listing = Listing {
         sql: sql!("ready.sql"),
         needs: &[Need::Columns("job", &["id", "name", "state"])],
         optional: &[optional!("job"."dag_id": "uuid"), optional!("job"."start_after": "timestamptz")],
-        stand_ins: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
+        fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
         division: Division::ByQueueWithParents,
         ..QUERY_BY_QUEUE
     },

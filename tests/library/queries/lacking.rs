@@ -172,7 +172,7 @@ const fn needing(needs: &'static [Need]) -> Query {
         by_queue: &[],
         optional: &[],
         needs,
-        stand_ins: &[],
+        fallbacks: &[],
         index: None,
         division: Division::Whole,
         arguments: |_| Ok(PgArguments::default()),
