@@ -120,7 +120,7 @@ fn of_jobs() -> Vec<Trouble> {
             &[("MarieOldestReadyJobTooOld", "waiting")],
         ),
         trouble(
-            "a run lease expires and nobody reaps it",
+            "a run lease expires and is not reaped",
             jobs(
                 "leased",
                 1,
