@@ -14,7 +14,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -45,7 +45,7 @@ pub struct Exporter {
     pub telemetry: Telemetry,
     catalog: Catalog,
     /// Until when both lanes leave the database alone.
-    rests_until: std::sync::Mutex<Option<Instant>>,
+    rests_until: parking_lot::Mutex<Option<Instant>>,
     /// Only the fast lane takes it.
     events: Mutex<Feed>,
 }
@@ -61,7 +61,7 @@ impl Exporter {
             status: Status::default(),
             telemetry: Telemetry::new().context("a metric is declared wrongly")?,
             catalog: Catalog::default(),
-            rests_until: std::sync::Mutex::default(),
+            rests_until: parking_lot::Mutex::default(),
         };
         exporter.telemetry.reached(false);
         for collector in COLLECTORS {
@@ -103,13 +103,13 @@ impl Exporter {
 
     /// Keeps both lanes from the database for a while.
     fn rest(&self, pause: Duration) {
-        let mut until = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut until = self.rests_until.lock();
         *until = Some(Instant::now() + pause);
     }
 
     /// Until when the lanes leave the database alone, if they do.
     fn rests_until(&self) -> Option<Instant> {
-        let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self.rests_until.lock();
         until.filter(|until| *until > Instant::now())
     }
 

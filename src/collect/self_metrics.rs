@@ -6,9 +6,9 @@
 mod families;
 mod wall_clock;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus::core::Collector as Registered;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -123,7 +123,7 @@ impl Telemetry {
     }
 
     pub fn database(&self, name: &str, schema: &Schema) {
-        let _whole = self.in_steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let _whole = self.in_steps.lock();
         self.database_info.reset();
         let in_recovery = schema.in_recovery.to_string();
         self.database_info
@@ -192,8 +192,8 @@ impl Telemetry {
             self.series.with_label_values(&[collector]).set(*count as f64);
         }
         let families = {
-            let _whole = self.in_steps.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut wall_clock = self.wall_clock.lock().unwrap_or_else(PoisonError::into_inner);
+            let _whole = self.in_steps.lock();
+            let mut wall_clock = self.wall_clock.lock();
             wall_clock.look();
             self.last_success.reset();
             for (collector, lane, at) in successes {

@@ -5,8 +5,9 @@ pub mod gzip;
 mod page;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::time::Instant;
 
 pub use self::page::{Page, Text};
@@ -91,20 +92,20 @@ impl Snapshot {
     pub fn page(&self) -> Page {
         let now = Instant::now();
         let stale: Vec<&'static str> = {
-            let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+            let published = self.published.read();
             let is_stale = |published: &Published| published.expires.is_some_and(|expires| expires <= now);
             published.iter().filter(|(_, published)| is_stale(published)).map(|(name, _)| *name).collect()
         };
         for name in stale {
             let _ = self.change(name, |_| {});
         }
-        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        let published = self.published.read();
         Page(published.values().map(|published| Arc::clone(&published.text)).collect())
     }
 
     /// Returns when a scrape first received the text that the collector published last.
     pub fn first_scrape(&self, collector: &Collector) -> Option<Instant> {
-        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        let published = self.published.read();
         published.get(collector.name).and_then(|published| published.text.first_scrape())
     }
 
@@ -115,7 +116,7 @@ impl Snapshot {
 
     /// How many series each collector publishes.
     pub fn series(&self) -> Vec<(&'static str, usize)> {
-        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        let published = self.published.read();
         published.iter().map(|(name, published)| (*name, published.series)).collect()
     }
 
@@ -131,12 +132,12 @@ impl Snapshot {
             Ok(published) => (published, Ok(())),
             Err(error) => (Published::default(), Err(error)),
         };
-        self.published.write().unwrap_or_else(PoisonError::into_inner).insert(collector, published);
+        self.published.write().insert(collector, published);
         outcome
     }
 
     fn answers(&self) -> MutexGuard<'_, BTreeMap<&'static str, Answers>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.answers.lock()
     }
 }
 

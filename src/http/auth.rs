@@ -6,11 +6,12 @@ mod compare;
 mod queue;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
 use ring::hmac;
 use ring::rand::SystemRandom;
 
@@ -94,7 +95,7 @@ impl Logins {
             let Some(right) = compare(hash, highest, bcrypt) else {
                 return Verdict::Stranger;
             };
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = known.lock();
             known.retain(|hash, _| others.contains(hash));
             known.insert(right.text, code);
             Verdict::Welcome
@@ -112,7 +113,7 @@ impl Logins {
     }
 
     fn is_known(&self, hash: Option<&PasswordHash>, password: &[u8]) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock();
         let code = hash.and_then(|hash| known.get(&hash.text));
         code.is_some_and(|code| hmac::verify(&self.key, password, code.as_ref()).is_ok())
     }
@@ -243,7 +244,7 @@ mod tests {
         assert!(waits(&after, &new).await, "the old one is not known any more");
         drop(turn);
         assert_eq!(logins.judge(&after, &login("alice", "anna"), HERE).await, Verdict::Welcome);
-        assert_eq!(logins.known.lock().unwrap().len(), 1, "what no user has is forgotten");
+        assert_eq!(logins.known.lock().len(), 1, "what no user has is forgotten");
     }
 
     #[tokio::test]
@@ -254,7 +255,7 @@ mod tests {
         assert!(given_up.await.is_err());
         // Once it is this login's turn, the password is known.
         drop(logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap());
-        assert_eq!(logins.known.lock().unwrap().len(), 1);
+        assert_eq!(logins.known.lock().len(), 1);
     }
 
     #[tokio::test]

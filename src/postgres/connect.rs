@@ -4,9 +4,9 @@
 //! it was tried and why it failed. Neighbours: `certificate` explains failures of TLS.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::{ConnectOptions, PgConnection, Row};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
@@ -94,12 +94,12 @@ pub(crate) async fn connect_with(
 
 /// Returns what was worth a warning since the program started.
 pub(crate) fn warnings() -> Vec<String> {
-    WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    WARNINGS.lock().iter().cloned().collect()
 }
 
 /// Logs a warning, unless it was logged before: a connection is opened again and again.
 fn warn_once(warning: &str) {
-    if WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned()) {
+    if WARNINGS.lock().insert(warning.to_owned()) {
         warn!("{warning}");
     }
 }

@@ -1,7 +1,7 @@
 //! What each path answers. No route uses the database.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::collect::exporter::Exporter;
@@ -104,7 +105,7 @@ impl Scrapes {
     /// Returns the text of the exporter's own metrics. In a crowd it is up to a second old, so that many requests cost
     /// little time and memory.
     fn own(&self) -> io::Result<Arc<Text>> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         if let Some((since, text)) = &*own
             && since.elapsed() < SHARED_FOR
             && self.places.count() > CROWD

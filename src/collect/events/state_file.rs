@@ -5,9 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -143,7 +143,7 @@ pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     // A write that was given up may still be under way.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = ONE_AT_A_TIME.lock();
     let temporary = temporary(path);
     let mut file = create(&temporary)?;
     file.write_all(text)?;

@@ -5,8 +5,9 @@
 //! repeated: a scraper sends the same password again, and a guesser the next one.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use rand::RngExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -102,7 +103,7 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     #[cfg(test)]
