@@ -2,7 +2,7 @@
 //! family holds its value, a column named like a label holds that label, NULL means no sample.*
 //!
 //! A collector is data: a name, its families, its queries. Flags, documentation, the collector's own
-//! metrics and the contract tests follow from the declaration; to add one, see ARCHITECTURE.md.
+//! metrics and the contract tests follow from the declaration; to add one, see CONTRIBUTING.md.
 
 mod by_queue;
 pub(crate) mod declare;

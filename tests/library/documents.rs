@@ -90,7 +90,50 @@ fn each_promise_of_the_security_page_names_a_test_that_exists() {
 }
 
 #[test]
-fn readme_has_at_most_220_lines() {
-    let text = read("README.md");
-    assert!(text.lines().count() <= 220, "README.md has {} lines", text.lines().count());
+fn readme_and_architecture_stay_short() {
+    for (name, limit) in [("README.md", 220), ("ARCHITECTURE.md", 150)] {
+        let count = read(name).lines().count();
+        assert!(count <= limit, "{name} has {count} lines, more than {limit}");
+    }
+}
+
+/// A path of the repository in the text, such as `src/main.rs`; `NAME` is a placeholder.
+fn paths(text: &str) -> BTreeSet<&str> {
+    let spans = text.split('`').skip(1).step_by(2);
+    let is_path = |span: &&str| {
+        let folders =
+            ["src/", "tests/", "scripts/", "benches/", "alerts/", "dashboards/", "contrib/", "docs/"];
+        folders.iter().any(|folder| span.starts_with(folder))
+            && !span.contains([' ', '*'])
+            && !span.contains("NAME")
+    };
+    spans.filter(is_path).collect()
+}
+
+#[test]
+fn each_path_in_the_documents_exists() {
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for path in paths(&text) {
+            assert!(root().join(path).exists(), "{}: there is no {path}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} paths were found");
+}
+
+#[test]
+fn documents_avoid_words_that_hide_the_subject() {
+    let banned = ["whoever", "nobody", "somebody", "everybody", "anew", "whom"];
+    // The runbooks are rewritten with the alerts.
+    for page in pages().iter().filter(|page| !page.ends_with("alerts/runbooks.md")) {
+        for (number, line) in fs::read_to_string(page).unwrap().lines().enumerate() {
+            let words = line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            for word in words {
+                let is_banned = banned.contains(&word.to_lowercase().as_str());
+                assert!(!is_banned, "{}:{}: {word}", page.display(), number + 1);
+            }
+        }
+    }
 }
