@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use marie_exporter::cli;
 use marie_exporter::collect::collector::Context;
-use marie_exporter::collect::events::Feed;
-use marie_exporter::collect::queue_labels::Queues;
+use marie_exporter::collect::events::EventCounter;
+use marie_exporter::collect::queue_labels::QueueLabels;
 use marie_exporter::config::Config;
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -100,7 +100,7 @@ async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
         anyhow::bail!("these flags are valid")
     };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
-    let mut feed = Feed::new(&config)?;
+    let mut feed = EventCounter::new(&config)?;
     let mut times = Vec::new();
     for _ in 0..300 {
         sqlx::query("update version set version = version").execute(&mut connection).await?;
@@ -112,15 +112,15 @@ async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
     Ok(median)
 }
 
-async fn poll(config: &Config, session: &mut Session, feed: &mut Feed) -> anyhow::Result<f64> {
+async fn poll(config: &Config, session: &mut Session, feed: &mut EventCounter) -> anyhow::Result<f64> {
     let mut run = session.begin().await?;
     let name = config.database.schema.clone();
     let schema = Schema::read(&mut run, &name).await?;
-    let queues = Queues::new(BTreeSet::new(), &[], &config.queues);
+    let queues = QueueLabels::new(BTreeSet::new(), &[], &config.queues);
     let context = Context { config, schema: &schema, queues: &queues };
     let looked = run.busy();
     let now = tokio::time::Instant::now();
-    let polled = feed.poll(&mut run, &context, Some(now), now).await;
+    let polled = feed.collect(&mut run, &context, Some(now), now).await;
     let took = run.busy().saturating_sub(looked);
     session.finish(run, None).await;
     polled?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use marie_exporter::cli::{self, Command};
 use marie_exporter::collect::collector::{Context, Lane};
 use marie_exporter::collect::collectors::COLLECTORS;
-use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
+use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::server::Server;
 use marie_exporter::postgres::Session;
@@ -121,7 +121,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
     let schema = Schema::read(&mut run, &config.database.schema).await?;
-    let census = QueueCensus::read(&mut run, &schema, &config.queues).await?;
+    let census = QueueInventory::read(&mut run, &schema, &config.queues).await?;
     session.finish(run, None).await;
     let mut times: Vec<(&str, Vec<f64>)> = COLLECTORS
         .iter()
@@ -135,7 +135,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
             };
             let started = Instant::now();
             let mut run = session.begin().await?;
-            let queues = Queues::read(&mut run, &schema, &census, &config.queues).await?;
+            let queues = QueueLabels::read(&mut run, &schema, &census, &config.queues).await?;
             let context = Context { config, schema: &schema, queues: &queues };
             collector.collect(lane, &mut run, &context, &mut Vec::new()).await?;
             session.finish(run, None).await;

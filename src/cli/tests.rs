@@ -176,7 +176,7 @@ queues:
     assert!((config.collectors.load_budget - 0.05).abs() < f64::EPSILON);
     assert_eq!(config.dags_progress_limit, 100);
     assert_eq!(config.log.level, tracing::Level::WARN);
-    assert!(config.queues.admits("a-gpu") && !config.queues.admits("extracter"));
+    assert!(config.queues.selects("a-gpu") && !config.queues.selects("extracter"));
     let thresholds = [("42", 5400), ("extract", 1200)]
         .map(|(queue, seconds)| (queue.to_owned(), Duration::from_secs(seconds)));
     assert_eq!(config.stuck_after_by_queue, thresholds.into());
@@ -186,7 +186,7 @@ queues:
 fn an_excluded_queue_is_out_even_when_included() {
     let config = serve("--queues.include a.* --queues.exclude ab", &[], "").unwrap();
     for (queue, admitted) in [("a", true), ("abc", true), ("ab", false), ("b", false)] {
-        assert_eq!(config.queues.admits(queue), admitted, "{queue}");
+        assert_eq!(config.queues.selects(queue), admitted, "{queue}");
     }
 }
 

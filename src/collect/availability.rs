@@ -9,45 +9,45 @@ use crate::schema::{Lack, Schema};
 
 /// Whether a collector runs, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    SwitchedOff,
+pub enum Availability {
+    Disabled,
     /// None of its queries can run here.
     Lacking(Lack),
-    Enabled {
-        left_out: Vec<LeftOut>,
+    Available {
+        skipped: Vec<SkippedQuery>,
     },
 }
 
 /// A query without which its collector runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct SkippedQuery {
     pub file: &'static str,
     pub lack: Lack,
 }
 
-impl Standing {
+impl Availability {
     /// How the collector stands; `schema` where it is known by now.
     pub fn of(collector: &Collector, config: &Config, schema: Option<&Schema>) -> Self {
         if !config.collectors.is_enabled(collector.name) {
-            return Standing::SwitchedOff;
+            return Availability::Disabled;
         }
-        let Some(schema) = schema else { return Standing::Enabled { left_out: Vec::new() } };
+        let Some(schema) = schema else { return Availability::Available { skipped: Vec::new() } };
         if let Some(lack) = collector.lack(config, schema) {
-            return Standing::Lacking(lack);
+            return Availability::Lacking(lack);
         }
-        let left_out = collector
+        let skipped = collector
             .wanted_queries(config)
-            .filter_map(|query| Some(LeftOut { file: query.sql.name, lack: query.lack(schema)? }))
+            .filter_map(|query| Some(SkippedQuery { file: query.sql.name, lack: query.lack(schema)? }))
             .collect();
-        Standing::Enabled { left_out }
+        Availability::Available { skipped }
     }
 
     /// Why the collector does not run, if so, as `marie_collector_disabled_info` says it.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Standing::SwitchedOff => Some("disabled"),
-            Standing::Lacking(lack) => Some(lack.reason()),
-            Standing::Enabled { .. } => None,
+            Availability::Disabled => Some("disabled"),
+            Availability::Lacking(lack) => Some(lack.reason()),
+            Availability::Available { .. } => None,
         }
     }
 
@@ -55,17 +55,17 @@ impl Standing {
     /// know of. A missing table is not among it: schemas come in several shapes.
     pub fn denials(&self) -> Vec<String> {
         match self {
-            Standing::Lacking(lack) if lack.can_be_changed() => vec![lack.to_string()],
-            Standing::SwitchedOff | Standing::Lacking(_) => Vec::new(),
-            Standing::Enabled { left_out } => {
-                let denied = left_out.iter().filter(|left_out| left_out.lack.can_be_changed());
+            Availability::Lacking(lack) if lack.can_be_changed() => vec![lack.to_string()],
+            Availability::Disabled | Availability::Lacking(_) => Vec::new(),
+            Availability::Available { skipped } => {
+                let denied = skipped.iter().filter(|skipped| skipped.lack.can_be_changed());
                 denied.map(ToString::to_string).collect()
             }
         }
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for SkippedQuery {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(to, "{}: {}", self.file, self.lack)
     }

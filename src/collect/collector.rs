@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use sqlx::postgres::{PgArguments, PgRow};
 
 use self::samples::{publishable, samples};
-use crate::collect::queue_labels::{self, Queues};
+use crate::collect::queue_labels::{self, QueueLabels};
 use crate::config::Config;
 use crate::metrics::{Family, Samples};
 use crate::postgres::{Failure, Reason, Run};
@@ -131,7 +131,7 @@ pub struct Optional {
 
 /// What one query gave.
 #[derive(Debug)]
-pub struct Answer {
+pub struct QuerySamples {
     /// Its file.
     pub query: &'static str,
     /// One for each family of its collector, in their order; those that it does not serve are empty.
@@ -142,7 +142,7 @@ pub struct Answer {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub schema: &'a Schema,
-    pub queues: &'a Queues,
+    pub queues: &'a QueueLabels,
 }
 
 impl Query {
@@ -158,7 +158,7 @@ impl Query {
 
     /// What this query lacks here, if anything; what is not there before what may not be read.
     pub fn lack(&self, schema: &Schema) -> Option<Lack> {
-        let mut lacks = self.needs_here(schema).filter_map(|need| schema.lacks(need));
+        let mut lacks = self.needs_here(schema).filter_map(|need| schema.lack(need));
         let Some(first) = lacks.next() else { return self.lack_of_locks(schema) };
         if !first.is_permission() {
             return Some(first);
@@ -249,7 +249,7 @@ impl Collector {
         lane: Lane,
         run: &mut Run,
         context: &Context<'_>,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<QuerySamples>,
     ) -> Result<(), Failure> {
         let mut queues = context.queues.clone();
         for query in self.queries_in(lane, context.config, context.schema) {
@@ -265,17 +265,22 @@ impl Collector {
     ///
     /// # Errors
     /// Where a row does not fit the families that it names.
-    pub fn answer(&self, query: &Query, rows: &[PgRow], queues: &mut Queues) -> Result<Answer, Failure> {
+    pub fn answer(
+        &self,
+        query: &Query,
+        rows: &[PgRow],
+        queues: &mut QueueLabels,
+    ) -> Result<QuerySamples, Failure> {
         let samples = samples(query, self.families, rows)
             .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
         let samples = samples.into_iter().map(|samples| publishable(samples, queues)).collect();
-        Ok(Answer { query: query.sql.name, samples })
+        Ok(QuerySamples { query: query.sql.name, samples })
     }
 }
 
-impl Answer {
+impl QuerySamples {
     /// The samples of all answers to one collector's queries, by family.
-    pub fn merged<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Vec<Samples> {
+    pub fn merged<'a>(answers: impl IntoIterator<Item = &'a QuerySamples>) -> Vec<Samples> {
         let mut merged: Vec<Samples> = Vec::new();
         for answer in answers {
             if merged.is_empty() {

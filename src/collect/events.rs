@@ -4,7 +4,7 @@
 //! `history` reads the database and `rows` decodes the answers. `state` is the memory and what is done when a history
 //! does not go on: `position` is how far counting has come, `watermark` and `recent_finishes` tell events from rows
 //! that only look like events, `totals` are the counts, of one `tally` for each series. `labels` and `presence` decide
-//! which series there are. `state_file` keeps all of it. The runner publishes what [`Feed::poll`] returns.
+//! which series there are. `state_file` keeps all of it. The runner publishes what [`EventCounter::collect`] returns.
 
 mod bounds;
 mod families;
@@ -37,7 +37,7 @@ pub use self::slices::SliceSize;
 use self::state::State;
 pub use self::state_file::StateFileError;
 use crate::collect::collector::declare::optional;
-use crate::collect::collector::{Answer, Collector, Context, Division, Pace, Query, SqlFile};
+use crate::collect::collector::{Collector, Context, Division, Pace, Query, QuerySamples, SqlFile};
 use crate::config::Config;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
@@ -117,7 +117,7 @@ fn nothing_new(context: &Context<'_>) -> Result<PgArguments, sqlx::error::BoxDyn
 const ENOUGH: Duration = Duration::from_secs(1);
 
 /// The collector's memory.
-pub struct Feed {
+pub struct EventCounter {
     path: Option<PathBuf>,
     bounds: Bounds,
     /// Rows of history that are read at once, at most.
@@ -128,7 +128,7 @@ pub struct Feed {
     state: Option<State>,
 }
 
-impl Feed {
+impl EventCounter {
     /// Takes up what the state file holds, if there is one.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Feed {
             Some(path) if config.collectors.is_enabled(COLLECTOR.name) => state_file::load(path, &bounds)?,
             _ => None,
         };
-        Ok(Feed { path, bounds, slice: SliceSize::default(), enough: ENOUGH, state })
+        Ok(EventCounter { path, bounds, slice: SliceSize::default(), enough: ENOUGH, state })
     }
 
     /// Counts what is new in the transaction of `run`. `first_scrape` is when what was published last was scraped
@@ -149,13 +149,13 @@ impl Feed {
     /// # Errors
     /// Any failure of the database; [`Reason::HistoryLost`] where events cannot be counted, once for each cause;
     /// and where the state cannot be saved. What was not counted for a failure is counted by the next poll.
-    pub async fn poll(
+    pub async fn collect(
         &mut self,
         run: &mut Run,
         context: &Context<'_>,
         first_scrape: Option<tokio::time::Instant>,
         now: tokio::time::Instant,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<QuerySamples, Failure> {
         let instant = history::instant(run).await?;
         // 3 is below every transaction, so that nothing was seen before.
         let (seen, ceiling) = self
@@ -197,7 +197,7 @@ impl Feed {
             .totals
             .samples(&self.bounds, state.position.counted_until())
             .map_err(|error| Failure::new(Reason::Other, error.to_string()))?;
-        Ok(Answer { query: QUERIES[0].sql.name, samples })
+        Ok(QuerySamples { query: QUERIES[0].sql.name, samples })
     }
 
     /// Fails where a trigger that writes a history is disabled, or was there and is gone.

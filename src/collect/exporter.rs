@@ -24,14 +24,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::lane::LaneTask;
-use crate::collect::availability::Standing;
-use crate::collect::collector::{Answer, Collector, Context, Lane};
+use crate::collect::availability::Availability;
+use crate::collect::collector::{Collector, Context, Lane, QuerySamples};
 use crate::collect::collectors::COLLECTORS;
-use crate::collect::events::{self, Feed};
-use crate::collect::queue_labels::Queues;
-use crate::collect::run_status::Status;
-use crate::collect::schema_cache::Catalog;
-use crate::collect::self_metrics::Telemetry;
+use crate::collect::events::{self, EventCounter};
+use crate::collect::queue_labels::QueueLabels;
+use crate::collect::run_status::RunStatus;
+use crate::collect::schema_cache::SchemaCache;
+use crate::collect::self_metrics::SelfMetrics;
 use crate::collect::snapshot::Snapshot;
 use crate::config::Config;
 use crate::postgres::{Failure, Run};
@@ -41,13 +41,13 @@ use crate::schema::Schema;
 pub struct Exporter {
     pub config: Config,
     pub snapshot: Snapshot,
-    pub status: Status,
-    pub telemetry: Telemetry,
-    catalog: Catalog,
+    pub run_status: RunStatus,
+    pub self_metrics: SelfMetrics,
+    schema_cache: SchemaCache,
     /// Until when both lanes leave the database alone.
     rests_until: parking_lot::Mutex<Option<Instant>>,
     /// Only the fast lane takes it.
-    events: Mutex<Feed>,
+    events: Mutex<EventCounter>,
 }
 
 impl Exporter {
@@ -55,28 +55,28 @@ impl Exporter {
     /// When a metric is declared wrongly, or the state file cannot be used.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let exporter = Exporter {
-            events: Mutex::new(Feed::new(&config)?),
+            events: Mutex::new(EventCounter::new(&config)?),
             config,
             snapshot: Snapshot::default(),
-            status: Status::default(),
-            telemetry: Telemetry::new().context("a metric is declared wrongly")?,
-            catalog: Catalog::default(),
+            run_status: RunStatus::default(),
+            self_metrics: SelfMetrics::new().context("a metric is declared wrongly")?,
+            schema_cache: SchemaCache::default(),
             rests_until: parking_lot::Mutex::default(),
         };
-        exporter.telemetry.reached(false);
+        exporter.self_metrics.set_up(false);
         for collector in COLLECTORS {
-            exporter.note_standing(collector, None);
+            exporter.update_availability(collector, None);
         }
         Ok(exporter)
     }
 
     /// Notes whether a collector runs; `schema` where it is known by now. Each denial is logged once.
-    fn note_standing(&self, collector: &'static Collector, schema: Option<&Schema>) {
-        let standing = Standing::of(collector, &self.config, schema);
-        self.telemetry.enabled(collector, standing.reason());
-        let denials = standing.denials();
-        let before = self.status.stands(collector.name, standing);
-        let before = before.map(|standing| standing.denials()).unwrap_or_default();
+    fn update_availability(&self, collector: &'static Collector, schema: Option<&Schema>) {
+        let availability = Availability::of(collector, &self.config, schema);
+        self.self_metrics.set_enabled(collector, availability.reason());
+        let denials = availability.denials();
+        let before = self.run_status.set_availability(collector.name, availability);
+        let before = before.map(|availability| availability.denials()).unwrap_or_default();
         for denied in denials.iter().filter(|denied| !before.contains(denied)) {
             warn!(collector = collector.name, denied, "left out; marie-exporter check says what to do");
         }
@@ -88,12 +88,12 @@ impl Exporter {
     /// # Errors
     /// When the encoder refuses a family.
     pub fn own_text(&self) -> prometheus::Result<Vec<u8>> {
-        self.telemetry.text(&self.snapshot.series(), &self.status.successes())
+        self.self_metrics.text(&self.snapshot.series(), &self.run_status.successes())
     }
 
     /// What the database had when it was last looked at.
     pub fn schema(&self) -> Option<Arc<Schema>> {
-        self.catalog.last_schema()
+        self.schema_cache.last_schema()
     }
 
     /// Runs the collectors of `lane` until `shutdown` is cancelled.
@@ -115,11 +115,11 @@ impl Exporter {
 
     /// The database's schema, and word of it to all who show it where it has been read anew.
     async fn look(&self, run: &mut Run) -> Result<Arc<Schema>, Failure> {
-        let (schema, is_new) = self.catalog.schema(run, &self.config).await?;
+        let (schema, is_new) = self.schema_cache.schema(run, &self.config).await?;
         if is_new {
-            self.telemetry.database(self.config.database.schema.as_str(), &schema);
+            self.self_metrics.set_database(self.config.database.schema.as_str(), &schema);
             for collector in COLLECTORS {
-                self.note_standing(collector, Some(&schema));
+                self.update_availability(collector, Some(&schema));
             }
         }
         schema.permit_policies(run).await?;
@@ -133,22 +133,22 @@ impl Exporter {
         lane: Lane,
         schema: &Schema,
         run: &mut Run,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<QuerySamples>,
     ) -> Result<(), Failure> {
         let queues = if collector.is_by_queue() {
-            let census = self.catalog.census();
-            let queues = Queues::read(run, schema, &census, &self.config.queues).await?;
-            self.catalog.note_queues(&queues);
+            let inventory = self.schema_cache.inventory();
+            let queues = QueueLabels::read(run, schema, &inventory, &self.config.queues).await?;
+            self.schema_cache.note_queues(&queues);
             queues
         } else {
-            Queues::default()
+            QueueLabels::default()
         };
         let context = Context { config: &self.config, schema, queues: &queues };
         if collector.name == events::COLLECTOR.name {
             // Counted from run to run, not read off.
             let first_scrape = self.snapshot.first_scrape(collector);
-            let mut feed = self.events.lock().await;
-            answers.push(feed.poll(run, &context, first_scrape, Instant::now()).await?);
+            let mut counter = self.events.lock().await;
+            answers.push(counter.collect(run, &context, first_scrape, Instant::now()).await?);
             return Ok(());
         }
         collector.collect(lane, run, &context, answers).await

@@ -1,6 +1,6 @@
 //! The queues of a database, and the name under which each is published.
 //!
-//! Input: names from the tables `job` and `queue`, which clients choose, and the configuration. Output: [`Queues`], with
+//! Input: names from the tables `job` and `queue`, which clients choose, and the configuration. Output: [`QueueLabels`], with
 //! the arguments by which queries sum the queues without series of their own (`collector::by_queue`). Names are read up
 //! to a length and a number, so that memory does not grow with what clients write.
 
@@ -18,9 +18,9 @@ use crate::schema::{Need, Schema};
 /// The label that holds `job.name`.
 pub const LABEL: &str = "queue";
 
-/// What [`Queues`] and [`QueueCensus`] read.
-pub const KNOWN: Need = Need::Columns("queue", &["name"]);
-pub const CENSUS: Need = Need::Columns("job", &["name", "state"]);
+/// What [`QueueLabels`] and [`QueueInventory`] read.
+pub const NAMES_IN_QUEUE: Need = Need::Columns("queue", &["name"]);
+pub const NAMES_IN_JOB: Need = Need::Columns("job", &["name", "state"]);
 
 /// Stands for all the queues beyond the limit.
 pub const OTHER: &str = "other";
@@ -35,7 +35,7 @@ pub const MOST_BYTES: usize = 400;
 /// Names that are read beyond those that are published. Further names match no pattern of the configuration.
 const NAMES: usize = 2_000;
 
-/// Names that came up since the census and that a query returns one by one, so that the patterns can be applied.
+/// Names that came up since the inventory and that a query returns one by one, so that the patterns can be applied.
 const NEWCOMERS: usize = 1_000;
 
 /// Names of queues as one query returns them.
@@ -71,15 +71,15 @@ impl Names {
 }
 
 /// Names found in `job` itself, whatever the table `queue` says, and how busy each is. Read less often
-/// than [`Queues`]: where no index leads with the name it costs a pass over the table.
+/// than [`QueueLabels`]: where no index leads with the name it costs a pass over the table.
 #[derive(Debug, Clone, Default)]
-pub struct QueueCensus {
+pub struct QueueInventory {
     names: Names,
     /// Queues by their number of unfinished jobs, busiest first; those without are not listed.
     busiest: Vec<String>,
 }
 
-impl QueueCensus {
+impl QueueInventory {
     /// # Errors
     /// Any error of the database, a statement time-out on a large table without a useful index among them.
     pub async fn read(
@@ -98,7 +98,7 @@ impl QueueCensus {
         };
         let most = most_names(selection);
         let busiest = strings(connection, schema, include_str!("queue_labels/busiest.sql"), most).await?;
-        Ok(QueueCensus {
+        Ok(QueueInventory {
             names: Names::read(connection, schema, names, most).await?,
             busiest: busiest.into_iter().flatten().collect(),
         })
@@ -118,7 +118,7 @@ impl QueueCensus {
         let mut by_jobs: Vec<(Reverse<i64>, String)> =
             busiest.map(by_jobs).collect::<Result<_, sqlx::Error>>()?;
         by_jobs.sort_unstable();
-        Ok(QueueCensus {
+        Ok(QueueInventory {
             names: Names::of(names, most_names(selection)),
             busiest: by_jobs.into_iter().map(|(_, queue)| queue).take(most_names(selection)).collect(),
         })
@@ -132,7 +132,7 @@ impl QueueCensus {
 
 /// The queues of one run.
 #[derive(Debug, Clone, Default)]
-pub struct Queues {
+pub struct QueueLabels {
     known: Vec<String>,
     published: BTreeSet<String>,
     excluded: Vec<String>,
@@ -141,7 +141,7 @@ pub struct Queues {
     selection: QueuesConfig,
 }
 
-impl Queues {
+impl QueueLabels {
     /// Joins the rows of `queue` as they are in this transaction with the names found in `job`.
     ///
     /// # Errors
@@ -149,23 +149,23 @@ impl Queues {
     pub async fn read(
         connection: &mut Connection,
         schema: &Schema,
-        census: &QueueCensus,
+        inventory: &QueueInventory,
         selection: &QueuesConfig,
     ) -> Result<Self, Failure> {
-        let Names { mut names, mut has_more } = census.names.clone();
-        if schema.lacks(&KNOWN).is_none() {
+        let Names { mut names, mut has_more } = inventory.names.clone();
+        if schema.lack(&NAMES_IN_QUEUE).is_none() {
             let sql = include_str!("queue_labels/queues.sql");
             let rows = Names::read(connection, schema, sql, most_names(selection)).await?;
             names.extend(rows.names);
             has_more |= rows.has_more;
         }
-        Ok(Queues { has_more, ..Queues::new(names, &census.busiest, selection) })
+        Ok(QueueLabels { has_more, ..QueueLabels::new(names, &inventory.busiest, selection) })
     }
 
     /// Of these names; `busiest` tells which keep their own series where there are too many.
     pub fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
         let (known, excluded): (Vec<String>, Vec<String>) =
-            names.into_iter().partition(|name| selection.admits(name));
+            names.into_iter().partition(|name| selection.selects(name));
         let busy = busiest.iter().filter(|name| known.binary_search(name).is_ok());
         // Idle queues follow by name: an order that does not change by itself.
         let mut published: BTreeSet<String> = BTreeSet::new();
@@ -175,7 +175,7 @@ impl Queues {
             }
             published.insert(name.clone());
         }
-        Queues { known, published, excluded, has_more: false, selection: selection.clone() }
+        QueueLabels { known, published, excluded, has_more: false, selection: selection.clone() }
     }
 
     /// The queues that have series of their own or a part in `other`, by name, as far as their names were read.
@@ -183,7 +183,7 @@ impl Queues {
         &self.known
     }
 
-    /// Whether all queues are [known](Queues::known).
+    /// Whether all queues are [known](QueueLabels::known).
     pub fn are_all_known(&self) -> bool {
         !self.has_more
     }
@@ -196,9 +196,9 @@ impl Queues {
     /// The same selection for a transaction that looks at the queues `own` only; those of `beside` are read as well, but
     /// have no rows in its answer.
     #[must_use]
-    pub fn of(&self, own: &[String], beside: &[String]) -> Queues {
+    pub fn of(&self, own: &[String], beside: &[String]) -> QueueLabels {
         let is_own = |name: &&String| own.contains(name);
-        Queues {
+        QueueLabels {
             known: self.known.iter().filter(is_own).cloned().collect(),
             published: self.published.iter().filter(is_own).cloned().collect(),
             excluded: self.excluded.iter().filter(is_own).chain(beside).cloned().collect(),
@@ -206,10 +206,11 @@ impl Queues {
         }
     }
 
-    /// Publishes a queue that came up since the census under its name while there is room.
-    pub fn admit(&mut self, name: &str) {
+    /// Publishes a queue that came up since the inventory under its name while there is room.
+    pub fn assign(&mut self, name: &str) {
         let has_room = self.published.len() < self.selection.limit;
-        if has_room && !self.published.contains(name) && self.selection.admits(name) && can_be_a_label(name) {
+        if has_room && !self.published.contains(name) && self.selection.selects(name) && can_be_a_label(name)
+        {
             self.published.insert(name.to_owned());
         }
     }
@@ -218,7 +219,7 @@ impl Queues {
     pub fn label(&self, name: &str) -> Option<String> {
         if self.published.contains(name) {
             Some(name.to_owned())
-        } else if self.selection.admits(name) {
+        } else if self.selection.selects(name) {
             Some(OTHER.to_owned())
         } else {
             None
@@ -260,7 +261,7 @@ pub fn can_be_a_label(name: &str) -> bool {
 ///
 /// # Errors
 /// When they cannot be encoded.
-pub fn census_arguments(schema: &Schema, selection: &QueuesConfig) -> Result<PgArguments, BoxDynError> {
+pub fn name_arguments(schema: &Schema, selection: &QueuesConfig) -> Result<PgArguments, BoxDynError> {
     let mut arguments = PgArguments::default();
     arguments.add(schema.sendable_text())?;
     arguments.add(i64::try_from(most_names(selection).saturating_add(1))?)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::collect::availability::Standing;
+use crate::collect::availability::Availability;
 use crate::collect::collector::Lane;
 
 /// How long after its own promise a lane counts as stuck.
@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_mins(1);
 
 /// The latest run of a collector in a lane.
 #[derive(Debug, Clone)]
-pub struct Latest {
+pub struct LatestRun {
     /// By the clock that nobody sets.
     pub last_success: Option<Instant>,
     pub interval: Duration,
@@ -25,28 +25,32 @@ pub struct Latest {
 }
 
 #[derive(Debug, Default)]
-pub struct Status(Mutex<Inner>);
+pub struct RunStatus(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    standing: BTreeMap<&'static str, Standing>,
-    latest: BTreeMap<(&'static str, Lane), Latest>,
+    availability: BTreeMap<&'static str, Availability>,
+    latest: BTreeMap<(&'static str, Lane), LatestRun>,
     been_round: Vec<Lane>,
     promised: BTreeMap<Lane, Instant>,
 }
 
-impl Status {
+impl RunStatus {
     /// Notes how a collector stands; returns how it stood before.
-    pub fn stands(&self, collector: &'static str, standing: Standing) -> Option<Standing> {
-        self.lock().standing.insert(collector, standing)
+    pub fn set_availability(
+        &self,
+        collector: &'static str,
+        availability: Availability,
+    ) -> Option<Availability> {
+        self.lock().availability.insert(collector, availability)
     }
 
-    pub fn standing(&self, collector: &str) -> Option<Standing> {
-        self.lock().standing.get(collector).cloned()
+    pub fn availability(&self, collector: &str) -> Option<Availability> {
+        self.lock().availability.get(collector).cloned()
     }
 
     /// Notes a run; `error` where it failed.
-    pub fn ran(
+    pub fn record_run(
         &self,
         collector: &'static str,
         lane: Lane,
@@ -57,14 +61,14 @@ impl Status {
         let mut inner = self.lock();
         let before = inner.latest.get(&(collector, lane)).and_then(|latest| latest.last_success);
         let last_success = if error.is_none() { Some(Instant::now()) } else { before };
-        inner.latest.insert((collector, lane), Latest { last_success, interval, took, error });
+        inner.latest.insert((collector, lane), LatestRun { last_success, interval, took, error });
     }
 
     pub fn forget(&self, collector: &'static str, lane: Lane) {
         self.lock().latest.remove(&(collector, lane));
     }
 
-    pub fn latest(&self, collector: &'static str) -> Vec<(Lane, Latest)> {
+    pub fn latest(&self, collector: &'static str) -> Vec<(Lane, LatestRun)> {
         let inner = self.lock();
         Lane::ALL
             .into_iter()
@@ -82,7 +86,7 @@ impl Status {
     }
 
     /// Every collector of the lane has run or failed once.
-    pub fn been_round(&self, lane: Lane) {
+    pub fn mark_ready(&self, lane: Lane) {
         let mut inner = self.lock();
         if !inner.been_round.contains(&lane) {
             inner.been_round.push(lane);
@@ -94,7 +98,7 @@ impl Status {
     }
 
     /// The lane will be heard of by then.
-    pub fn promise(&self, lane: Lane, until: Instant) {
+    pub fn set_heartbeat_deadline(&self, lane: Lane, until: Instant) {
         self.lock().promised.insert(lane, until);
     }
 

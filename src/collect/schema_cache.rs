@@ -1,7 +1,7 @@
 //! What both lanes know of the database: its schema, read again once a minute by whichever lane finds it too old,
-//! and the census of the queues found in `job`, which one of the lanes takes when it is due.
+//! and the inventory of the queues found in `job`, which one of the lanes takes when it is due.
 
-mod census;
+mod inventory;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use self::census::Census;
-use crate::collect::queue_labels::{self, LONGEST, MOST_BYTES, QueueCensus, Queues};
+use self::inventory::Inventory;
+use crate::collect::queue_labels::{self, LONGEST, MOST_BYTES, QueueInventory, QueueLabels};
 use crate::config::Config;
 use crate::postgres::{Failure, Reason, Run, Session};
 use crate::schema::Schema;
@@ -23,15 +23,15 @@ const MAXIMUM_AGE: Duration = Duration::from_mins(1);
 const MAXIMUM_ROUNDS: u32 = 4;
 
 #[derive(Debug, Default)]
-pub struct Catalog(Mutex<Known>);
+pub struct SchemaCache(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     schema: Option<Arc<Schema>>,
     /// How long the schema is taken for true; none where it has proved wrong.
     good_until: Option<Instant>,
-    census: Arc<QueueCensus>,
-    next_census: Option<Instant>,
+    inventory: Arc<QueueInventory>,
+    next_inventory: Option<Instant>,
     /// Whether queues without a label of their own were logged.
     are_unnamed_logged: bool,
 }
@@ -42,7 +42,7 @@ impl Known {
     }
 }
 
-impl Catalog {
+impl SchemaCache {
     /// The schema, read again inside the transaction of `run` where it is too old; the flag says whether it was.
     ///
     /// # Errors
@@ -76,43 +76,43 @@ impl Catalog {
         Ok((schema, true))
     }
 
-    /// Whether the census should be taken again.
-    pub fn is_census_due(&self) -> bool {
-        self.lock().next_census.is_none_or(|due| due <= Instant::now())
+    /// Whether the inventory should be taken again.
+    pub fn is_inventory_due(&self) -> bool {
+        self.lock().next_inventory.is_none_or(|due| due <= Instant::now())
     }
 
-    /// Takes the census and returns how long the database worked for it. Where no index leads with the queue's name this is a pass over the history, and keeps
+    /// Takes the inventory and returns how long the database worked for it. Where no index leads with the queue's name this is a pass over the history, and keeps
     /// to the load budget like any collector.
     ///
     /// # Errors
-    /// Where the database cannot be reached. After any other failure the census before is kept.
-    pub async fn take_census(
+    /// Where the database cannot be reached. After any other failure the inventory before is kept.
+    pub async fn take_inventory(
         &self,
         session: &mut Session,
         config: &Config,
         schema: &Schema,
     ) -> Result<(Result<(), Failure>, Duration), Failure> {
-        if schema.lacks(&queue_labels::CENSUS).is_some() {
+        if schema.lack(&queue_labels::NAMES_IN_JOB).is_some() {
             return Ok((Ok(()), Duration::ZERO));
         }
-        let Census { outcome: census, busy } = census::take(session, config, schema).await?;
+        let Inventory { outcome: inventory, busy } = inventory::take(session, config, schema).await?;
         let pause = maximum_age(config).max(config.collectors.pause_after(busy));
         let mut known = self.lock();
-        // A lost connection says nothing of the census, and whoever finds it again takes it at once.
-        if !matches!(&census, Err(failure) if failure.reason == Reason::Unavailable) {
-            known.next_census = Some(Instant::now() + pause);
+        // A lost connection says nothing of the inventory, and whoever finds it again takes it at once.
+        if !matches!(&inventory, Err(failure) if failure.reason == Reason::Unavailable) {
+            known.next_inventory = Some(Instant::now() + pause);
         }
-        let outcome = census.map(|census| known.census = Arc::new(census));
+        let outcome = inventory.map(|inventory| known.inventory = Arc::new(inventory));
         Ok((outcome, busy))
     }
 
-    /// The queues found in `job`, none before the first census.
-    pub fn census(&self) -> Arc<QueueCensus> {
-        Arc::clone(&self.lock().census)
+    /// The queues found in `job`, none before the first inventory.
+    pub fn inventory(&self) -> Arc<QueueInventory> {
+        Arc::clone(&self.lock().inventory)
     }
 
     /// Logs once that some queues have no label of their own, whatever the limit.
-    pub fn note_queues(&self, queues: &Queues) {
+    pub fn note_queues(&self, queues: &QueueLabels) {
         if !queues.are_all_known() && !std::mem::replace(&mut self.lock().are_unnamed_logged, true) {
             warn!(
                 "some queue names are longer than {LONGEST} characters or {MOST_BYTES} bytes, are not valid text, or are too many to be read: \
@@ -127,7 +127,7 @@ impl Catalog {
     }
 
     /// Has the next run read the schema again: it is not what we took it for.
-    pub fn doubt_schema(&self) {
+    pub fn invalidate(&self) {
         self.lock().good_until = None;
     }
 

@@ -33,7 +33,7 @@ use crate::schema::Schema;
 const DURATIONS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The values of [`FAMILIES`] and the standard `process_*` metrics.
-pub struct Telemetry {
+pub struct SelfMetrics {
     registry: Registry,
     /// Held while a fact is told in several steps, and while values are read.
     in_steps: Mutex<()>,
@@ -55,7 +55,7 @@ pub struct Telemetry {
     series: GaugeVec,
 }
 
-impl Telemetry {
+impl SelfMetrics {
     /// # Errors
     /// When a declaration above is malformed; a test holds that none is.
     pub fn new() -> prometheus::Result<Self> {
@@ -64,7 +64,7 @@ impl Telemetry {
         let counter =
             |family: &Family| registered(&registry, IntCounterVec::new(options(family), family.labels)?);
         let histogram = HistogramOpts::new(DURATION.name, DURATION.help).buckets(DURATIONS.to_vec());
-        let telemetry = Telemetry {
+        let self_metrics = SelfMetrics {
             up: registered(&registry, IntGauge::with_opts(options(&UP))?)?,
             web_config: registered(&registry, IntGauge::with_opts(options(&WEB_CONFIG))?)?,
             database_info: gauge(&DATABASE_INFO)?,
@@ -88,9 +88,9 @@ impl Telemetry {
             .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("GIT_REVISION"), env!("RUSTC_VERSION")])
             .set(1.0);
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        telemetry.start_at_zero();
-        telemetry.web_config(true);
-        Ok(telemetry)
+        self_metrics.start_at_zero();
+        self_metrics.set_web_config(true);
+        Ok(self_metrics)
     }
 
     /// Counters that are there before what they count, so that `increase()` sees a first failure.
@@ -108,7 +108,7 @@ impl Telemetry {
     }
 
     /// The outcome of the latest attempt to reach the database; nothing else sets `marie_up`.
-    pub fn reached(&self, reached: bool) {
+    pub fn set_up(&self, reached: bool) {
         self.up.set(i64::from(reached));
     }
 
@@ -118,11 +118,11 @@ impl Telemetry {
     }
 
     /// Whether the web configuration is good as it was last read.
-    pub fn web_config(&self, good: bool) {
+    pub fn set_web_config(&self, good: bool) {
         self.web_config.set(i64::from(good));
     }
 
-    pub fn database(&self, name: &str, schema: &Schema) {
+    pub fn set_database(&self, name: &str, schema: &Schema) {
         let _whole = self.in_steps.lock();
         self.database_info.reset();
         let in_recovery = schema.in_recovery.to_string();
@@ -133,7 +133,7 @@ impl Telemetry {
     }
 
     /// Says that the collector runs, or why it does not.
-    pub fn enabled(&self, collector: &Collector, disabled: Option<&str>) {
+    pub fn set_enabled(&self, collector: &Collector, disabled: Option<&str>) {
         self.enabled.with_label_values(&[collector.name]).set(if disabled.is_none() { 1.0 } else { 0.0 });
         for reason in ["disabled", "missing_table", "permission"] {
             if disabled == Some(reason) {
@@ -146,7 +146,7 @@ impl Telemetry {
     }
 
     /// Counts a run.
-    pub fn ran(
+    pub fn record_run(
         &self,
         collector: &Collector,
         lane: Lane,
@@ -165,7 +165,7 @@ impl Telemetry {
         self.success.with_label_values(&labels).set(if failure.is_none() { 1.0 } else { 0.0 });
     }
 
-    pub fn interval(&self, collector: &Collector, lane: Lane, interval: Duration) {
+    pub fn set_interval(&self, collector: &Collector, lane: Lane, interval: Duration) {
         self.interval.with_label_values(&[collector.name, lane.label()]).set(interval.as_secs_f64());
     }
 
@@ -224,18 +224,18 @@ mod tests {
 
     #[test]
     fn no_scrape_misses_the_database_while_it_is_described_anew() {
-        let telemetry = Telemetry::new().unwrap();
+        let self_metrics = SelfMetrics::new().unwrap();
         let schema = Schema::default();
-        telemetry.database("marie", &schema);
+        self_metrics.set_database("marie", &schema);
         std::thread::scope(|scope| {
             let scrapes = scope.spawn(|| {
                 for _ in 0..1000 {
-                    let text = String::from_utf8(telemetry.text(&[], &[]).unwrap()).unwrap();
+                    let text = String::from_utf8(self_metrics.text(&[], &[]).unwrap()).unwrap();
                     assert_eq!(text.matches("\nmarie_database_info{").count(), 1, "{text}");
                 }
             });
             while !scrapes.is_finished() {
-                telemetry.database("marie", &schema);
+                self_metrics.set_database("marie", &schema);
             }
             scrapes.join().unwrap();
         });

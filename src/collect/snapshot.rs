@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::time::Instant;
 
 pub use self::page::{Page, Text};
-use crate::collect::collector::{Answer, Collector, Lane};
+use crate::collect::collector::{Collector, Lane, QuerySamples};
 use crate::collect::queue_labels::OTHER;
 use crate::metrics::{Kind, Samples, encode};
 
@@ -32,7 +32,7 @@ type Answers = BTreeMap<&'static str, Held>;
 
 #[derive(Debug)]
 struct Held {
-    answer: Answer,
+    answer: QuerySamples,
     /// The lane that it ran in.
     lane: Lane,
     /// When it ceases to be true.
@@ -58,7 +58,7 @@ impl Snapshot {
         &self,
         collector: &Collector,
         lane: Lane,
-        answers: Vec<Answer>,
+        answers: Vec<QuerySamples>,
         expires: Instant,
     ) -> prometheus::Result<()> {
         self.change(collector.name, |held| {
@@ -75,7 +75,7 @@ impl Snapshot {
         &self,
         collector: &Collector,
         lane: Lane,
-        answers: Vec<Answer>,
+        answers: Vec<QuerySamples>,
         expires: Instant,
     ) -> prometheus::Result<()> {
         self.change(collector.name, |held| hold(held, answers, lane, expires))
@@ -141,12 +141,12 @@ impl Snapshot {
     }
 }
 
-fn hold(held: &mut Answers, answers: Vec<Answer>, lane: Lane, expires: Instant) {
+fn hold(held: &mut Answers, answers: Vec<QuerySamples>, lane: Lane, expires: Instant) {
     held.extend(answers.into_iter().map(|answer| (answer.query, Held { answer, lane, expires })));
 }
 
 fn render(collector: &str, held: &Answers) -> prometheus::Result<Published> {
-    let families: Vec<Samples> = Answer::merged(held.values().map(|held| &held.answer))
+    let families: Vec<Samples> = QuerySamples::merged(held.values().map(|held| &held.answer))
         .into_iter()
         .map(|samples| match samples.family.kind {
             Kind::Gauge => samples.busiest("planner", PLANNERS, OTHER),
@@ -171,11 +171,11 @@ mod tests {
     use crate::collect::collectors::statistics::COLLECTOR;
 
     /// One job in this state, as a query would give it.
-    fn job(query: &'static str, state: &str) -> Vec<Answer> {
+    fn job(query: &'static str, state: &str) -> Vec<QuerySamples> {
         let mut samples: Vec<Samples> =
             COLLECTOR.families.iter().map(|family| Samples::new(family)).collect();
         samples[0].insert(vec!["extract".to_owned(), state.to_owned()], 1.0).unwrap();
-        vec![Answer { query, samples }]
+        vec![QuerySamples { query, samples }]
     }
 
     fn text(snapshot: &Snapshot) -> String {

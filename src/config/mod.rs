@@ -167,7 +167,7 @@ pub struct QueuesConfig {
 
 impl QueuesConfig {
     /// Whether `include` and `exclude` let this queue through; the limit is the caller's to count.
-    pub fn admits(&self, queue: &str) -> bool {
+    pub fn selects(&self, queue: &str) -> bool {
         self.include.as_ref().is_none_or(|regex| regex.is_match(queue))
             && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(queue))
     }

@@ -14,7 +14,7 @@ use sqlx::Row;
 use crate::collect::collector::{Collector, Context, Query};
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::division;
-use crate::collect::queue_labels::{QueueCensus, Queues};
+use crate::collect::queue_labels::{QueueInventory, QueueLabels};
 use crate::config::{Config, ROLE};
 use crate::inspect::grants::{self, Excess, Rights};
 use crate::postgres::{Failure, Reason, Run, Session};
@@ -283,7 +283,7 @@ async fn time(
     Ok(started.elapsed())
 }
 
-async fn known_queues(config: &Config, run: &mut Run, schema: &Schema) -> Result<Queues, Failure> {
+async fn known_queues(config: &Config, run: &mut Run, schema: &Schema) -> Result<QueueLabels, Failure> {
     schema.permit_policies(run).await?;
-    Queues::read(run, schema, &QueueCensus::default(), &config.queues).await
+    QueueLabels::read(run, schema, &QueueInventory::default(), &config.queues).await
 }

@@ -39,7 +39,7 @@ impl Rights {
         let mut rights: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for need in can_run
             .flat_map(|query| query.needs_here(schema))
-            .chain(&[queue_labels::KNOWN, queue_labels::CENSUS])
+            .chain(&[queue_labels::NAMES_IN_QUEUE, queue_labels::NAMES_IN_JOB])
         {
             if let Need::Columns(table, columns) = need
                 && !schema.is_missing(need)
@@ -146,7 +146,7 @@ pub async fn grants(config: &Config, role: &str) -> Result<String, Failure> {
     let mut run = session.begin().await?;
     let name = &config.database.schema;
     let schema = Schema::read(&mut run, name).await?;
-    schema.has_jobs(name)?;
+    schema.require_job_table(name)?;
     let sql = role_sql(&mut run, &schema, name, role).await?;
     session.finish(run, None).await;
     session.close().await;

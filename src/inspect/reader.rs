@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
                 })
             })?,
         };
-        schema.has_jobs(name)?;
+        schema.require_job_table(name)?;
         // A command has one session.
         schema.share_locks(1);
         let (reach, run) = if scope::is_limited(&schema) {
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         if self.matches_nothing {
             return Ok(false);
         }
-        if self.schema.lacks(&queue_labels::KNOWN).is_none() {
+        if self.schema.lack(&queue_labels::NAMES_IN_QUEUE).is_none() {
             let row = self.query(include_str!("reader/queue_has_row.sql"), name).await?;
             if row.try_get("known")? {
                 return Ok(true);

@@ -64,7 +64,7 @@ pub(super) async fn find(session: &mut Session, schema: &Schema, scope: Scope<'_
         .iter()
         .flat_map(|partition| partition.queues.iter().map(|queue| (queue.as_str(), partition.relations)))
         .collect();
-    let has_dependencies = schema.lacks(&DEPENDENCIES).is_none();
+    let has_dependencies = schema.lack(&DEPENDENCIES).is_none();
     let queues = match scope {
         Scope::Job(id) if has_dependencies => {
             let [own, beside] =

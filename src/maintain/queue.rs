@@ -92,7 +92,7 @@ pub(super) async fn set(writer: &mut Writer, asked: &Queue, console: &Console) -
 
 /// Refuses a database without a table of queues.
 fn ensure_queues(writer: &Writer) -> anyhow::Result<()> {
-    match writer.schema.lacks(&Need::Table("queue")) {
+    match writer.schema.lack(&Need::Table("queue")) {
         None => Ok(()),
         Some(lack) => {
             bail!("cannot read the table queue: {lack} in the schema {}", writer.schema.name.quoted())

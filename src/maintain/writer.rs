@@ -74,7 +74,7 @@ impl Writer {
         let mut watchdog = Watchdog::new(guard, shutdown);
         watchdog.backend = connection.begin(&reading(), "").await?;
         let schema = Schema::read(&mut connection, name).await?;
-        schema.has_jobs(name)?;
+        schema.require_job_table(name)?;
         schema.refuse_untrusted_code(&mut connection).await?;
         if executes && schema.in_recovery {
             let message =

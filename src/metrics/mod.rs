@@ -23,7 +23,7 @@ pub struct Family {
     pub labels: &'static [&'static str],
     /// What it means, which rows it counts, and what it cannot see. One text without line breaks.
     pub help: &'static str,
-    pub together: Together,
+    pub merge: Merge,
 }
 
 impl Family {
@@ -34,7 +34,7 @@ impl Family {
         labels: &'static [&'static str],
         help: &'static str,
     ) -> Self {
-        Family { name, kind, labels, help, together: Together::Never }
+        Family { name, kind, labels, help, merge: Merge::Drop }
     }
 }
 
@@ -49,20 +49,20 @@ pub enum Kind {
 /// How samples with the same labels become one: those of the queues beyond the limit, published together
 /// as `other`, and those of two queries that serve one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Together {
+pub enum Merge {
     Sum,
-    Oldest,
-    Newest,
+    Min,
+    Max,
     /// A setting of a single queue: has no meaning for several of them.
-    Never,
+    Drop,
 }
 
-impl Together {
+impl Merge {
     fn fold(self, one: f64, other: f64) -> f64 {
         match self {
-            Together::Sum => one + other,
-            Together::Oldest => one.min(other),
-            Together::Newest | Together::Never => one.max(other),
+            Merge::Sum => one + other,
+            Merge::Min => one.min(other),
+            Merge::Max | Merge::Drop => one.max(other),
         }
     }
 }
@@ -178,7 +178,7 @@ impl Samples {
 
     /// Adds a sample that may share its labels with another one.
     pub(crate) fn fold(&mut self, labels: Vec<String>, value: Value) {
-        let together = self.family.together;
+        let together = self.family.merge;
         match self.values.entry(labels) {
             Entry::Vacant(entry) => {
                 entry.insert(value);
@@ -219,7 +219,7 @@ mod tests {
         kind: Kind::Gauge,
         labels: &["queue", "state"],
         help: "Jobs.",
-        together: Together::Sum,
+        merge: Merge::Sum,
     };
 
     fn labels(queue: &str, state: &str) -> Vec<String> {

@@ -83,7 +83,7 @@ fn histogram(distribution: &Distribution) -> Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Family, Together};
+    use crate::metrics::{Family, Merge};
 
     static FAMILY: Family = Family::new("marie_test", Kind::Gauge, &["queue", "state"], "Jobs.");
 
@@ -111,7 +111,7 @@ mod tests {
             kind: Kind::Histogram,
             labels: &["queue"],
             help: "Waits.",
-            together: Together::Sum,
+            merge: Merge::Sum,
         };
         let mut samples = Samples::new(&HISTOGRAM);
         let distribution = Distribution { bounds: vec![0.1, 5.0], counts: vec![2, 0, 1], sum: 7.25 };

@@ -91,7 +91,7 @@ pub struct Schema {
 impl Schema {
     /// # Errors
     /// Where the scheduler is not here.
-    pub fn has_jobs(&self, name: &SchemaName) -> Result<(), Failure> {
+    pub fn require_job_table(&self, name: &SchemaName) -> Result<(), Failure> {
         if self.tables.contains_key("job") {
             return Ok(());
         }
@@ -106,7 +106,7 @@ impl Schema {
     }
 
     /// What of `need` this database lacks, if anything.
-    pub fn lacks(&self, need: &Need) -> Option<Lack> {
+    pub fn lack(&self, need: &Need) -> Option<Lack> {
         match need {
             Need::Table(table) if self.tables.contains_key(*table) => None,
             Need::Table(table) => Some(Lack::Missing(if self.untrusted.contains_key(*table) {
@@ -115,7 +115,7 @@ impl Schema {
                 format!("table {table}")
             })),
             Need::Columns(table, columns) => {
-                let Some(found) = self.tables.get(*table) else { return self.lacks(&Need::Table(table)) };
+                let Some(found) = self.tables.get(*table) else { return self.lack(&Need::Table(table)) };
                 // What is not there nobody can give a right to, so it is told first.
                 if let Some(missing) = columns.iter().find(|column| !found.columns.contains_key(**column)) {
                     return Some(Lack::Missing(format!("column {table}.{missing}")));
@@ -138,7 +138,7 @@ impl Schema {
 
     /// Whether something of `need` is not there, whatever our rights.
     pub fn is_missing(&self, need: &Need) -> bool {
-        matches!(self.lacks(need), Some(Lack::Missing(_)))
+        matches!(self.lack(need), Some(Lack::Missing(_)))
     }
 
     /// Relations that are not used, and why.

@@ -60,7 +60,7 @@ pub async fn serve(
         tasks.spawn_on(server::serve(listener, front, shutdown.clone()), &http.handle);
     }
     let (file, recorder) = (exporter.config.web.config_file.clone(), Arc::clone(&exporter));
-    let record = move |is_success| recorder.telemetry.web_config(is_success);
+    let record = move |is_success| recorder.self_metrics.set_web_config(is_success);
     let follow = reload::follow(file, access, hangups, shutdown.clone(), record);
     tasks.spawn_on(follow, &http.handle);
     // A server that sends without end keeps a lane's thread busy, for the driver does not yield while there is more to

@@ -62,13 +62,13 @@ pub(super) fn health(exporter: Arc<Exporter>) -> Router {
         .route(
             HEALTHY,
             get(async |State(exporter): State<Arc<Exporter>>| {
-                word(exporter.status.is_healthy(), ["Healthy.\n", "Not healthy.\n"])
+                word(exporter.run_status.is_healthy(), ["Healthy.\n", "Not healthy.\n"])
             }),
         )
         .route(
             READY,
             get(async |State(exporter): State<Arc<Exporter>>| {
-                word(exporter.status.is_ready(), ["Ready.\n", "Not ready.\n"])
+                word(exporter.run_status.is_ready(), ["Ready.\n", "Not ready.\n"])
             }),
         )
         .with_state(exporter)

@@ -12,11 +12,11 @@ use maud::{DOCTYPE, Markup, html};
 use once_cell::sync::Lazy;
 use tokio::time::Instant;
 
-use crate::collect::availability::Standing;
+use crate::collect::availability::Availability;
 use crate::collect::collector::Lane;
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::exporter::Exporter;
-use crate::collect::run_status::Latest;
+use crate::collect::run_status::LatestRun;
 use crate::schema::Lack;
 
 /// Allows the page's style, and neither scripts nor anything from elsewhere.
@@ -80,7 +80,7 @@ pub(super) fn page(exporter: &Exporter) -> impl IntoResponse + use<> {
 /// Whether it was reached, and what was found there.
 fn database(exporter: &Exporter) -> Markup {
     html! {
-        @if exporter.telemetry.is_up() { span.good { "Reached" } } @else { span.bad { "Not reached" } }
+        @if exporter.self_metrics.is_up() { span.good { "Reached" } } @else { span.bad { "Not reached" } }
         ", schema " code { (exporter.config.database.schema.as_str()) }
         @match exporter.schema() {
             None => ", not looked at yet.",
@@ -96,19 +96,19 @@ fn database(exporter: &Exporter) -> Markup {
 /// query that is left out here.
 fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
     let mut rows: Vec<Markup> =
-        exporter.status.latest(name).iter().map(|(lane, latest)| cells(*lane, latest)).collect();
-    let standing = exporter.status.standing(name);
-    match &standing {
-        Some(Standing::SwitchedOff) => rows.push(note("off", "off", "switched off by configuration")),
-        Some(Standing::Lacking(lack)) => rows.push(note(class(lack), "off", &lack.to_string())),
-        Some(Standing::Enabled { .. }) | None if rows.is_empty() => {
+        exporter.run_status.latest(name).iter().map(|(lane, latest)| cells(*lane, latest)).collect();
+    let availability = exporter.run_status.availability(name);
+    match &availability {
+        Some(Availability::Disabled) => rows.push(note("off", "off", "switched off by configuration")),
+        Some(Availability::Lacking(lack)) => rows.push(note(class(lack), "off", &lack.to_string())),
+        Some(Availability::Available { .. }) | None if rows.is_empty() => {
             rows.push(note("off", "pending", "has not run yet"));
         }
-        Some(Standing::Enabled { .. }) | None => {}
+        Some(Availability::Available { .. }) | None => {}
     }
-    if let Some(Standing::Enabled { left_out }) = &standing {
-        let left_out = left_out.iter();
-        rows.extend(left_out.map(|query| note(class(&query.lack), "left out", &query.to_string())));
+    if let Some(Availability::Available { skipped }) = &availability {
+        let skipped = skipped.iter();
+        rows.extend(skipped.map(|query| note(class(&query.lack), "left out", &query.to_string())));
     }
     html! {
         tbody {
@@ -135,7 +135,7 @@ fn note(class: &str, state: &str, why: &str) -> Markup {
 }
 
 /// The cells of a collector's latest run in a lane.
-fn cells(lane: Lane, latest: &Latest) -> Markup {
+fn cells(lane: Lane, latest: &LatestRun) -> Markup {
     html! {
         td { (lane.label()) }
         @if latest.error.is_none() { td.good { "ok" } } @else { td.bad { "failed" } }

@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::routes;
 use crate::cli::{self, Command};
-use crate::collect::collector::{Answer, Lane};
+use crate::collect::collector::{Lane, QuerySamples};
 use crate::collect::collectors::{COLLECTORS, statistics};
 use crate::collect::exporter::Exporter;
 use crate::http::reload::Access;
@@ -61,7 +61,7 @@ impl Served {
             let queue = format!("{}{number}", "q".repeat(size.min(100_000)));
             samples[0].insert(vec![queue, "active".to_owned()], 1.0).unwrap();
         }
-        let answers = vec![Answer { query: "statistics.sql", samples }];
+        let answers = vec![QuerySamples { query: "statistics.sql", samples }];
         let end = Instant::now() + Duration::from_mins(10);
         self.exporter.snapshot.replace(collector, Lane::Fast, answers, end).unwrap();
     }

@@ -107,7 +107,7 @@ impl Lanes {
     /// Which collectors failed in their last run, and why, for a person who looks at a failed test.
     fn failures(&self) -> String {
         let latest = COLLECTORS.iter().flat_map(|collector| {
-            self.exporter.status.latest(collector.name).into_iter().map(|latest| (collector.name, latest))
+            self.exporter.run_status.latest(collector.name).into_iter().map(|latest| (collector.name, latest))
         });
         format!("{:#?}", latest.collect::<Vec<_>>())
     }

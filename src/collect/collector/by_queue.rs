@@ -3,7 +3,7 @@
 //!
 //! Input: a statement whose rows have the column `queue`, NULL for the row of zeros of all queues together. Output: the
 //! statement around it, whose rows have a NULL for the queues that are published as `other`. The arguments come from
-//! [`crate::collect::queue_labels::Queues::arguments`]; those of the statement itself begin with $7:
+//! [`crate::collect::queue_labels::QueueLabels::arguments`]; those of the statement itself begin with $7:
 //!
 //! - $1 the queues with series of their own; the statement gives each a row. NULL among them where there are others.
 //! - $2 the queues that are summed as `other`, $3 those that the configuration leaves out, as far as they are known.
@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 
 use crate::collect::queue_labels::LABEL;
-use crate::metrics::{Family, Together};
+use crate::metrics::{Family, Merge};
 
 /// Returns the statement that sums the rows of `sql` into those of published queues, each family in its own way.
 pub(super) fn summed(sql: &str, families: &[&Family]) -> String {
@@ -57,11 +57,11 @@ group by coalesce(place.label, newcomer.queue){labels}"
 /// The column of a family, which sums up the rows with the same labels.
 fn value(family: &Family) -> String {
     let name = family.name;
-    let value = match family.together {
-        Together::Sum => format!("sum(answer.{name})"),
-        Together::Oldest => format!("min(answer.{name})"),
-        Together::Newest => format!("max(answer.{name})"),
-        Together::Never => {
+    let value = match family.merge {
+        Merge::Sum => format!("sum(answer.{name})"),
+        Merge::Min => format!("min(answer.{name})"),
+        Merge::Max => format!("max(answer.{name})"),
+        Merge::Drop => {
             format!("max(answer.{name}) filter (where coalesce(place.label, newcomer.queue) is not null)")
         }
     };

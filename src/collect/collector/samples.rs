@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Column, Row};
 
 use super::Query;
-use crate::collect::queue_labels::{self, OTHER, Queues};
+use crate::collect::queue_labels::{self, OTHER, QueueLabels};
 use crate::metrics::{Family, Samples};
 
 /// A row that does not fit the families it names.
@@ -56,17 +56,17 @@ pub(super) fn samples(
 }
 
 /// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
-pub(super) fn publishable(samples: Samples, queues: &mut Queues) -> Samples {
+pub(super) fn publishable(samples: Samples, queues: &mut QueueLabels) -> Samples {
     let family = samples.family;
     let Some(place) = family.labels.iter().position(|label| *label == queue_labels::LABEL) else {
         return samples;
     };
     for (labels, _) in samples.iter() {
-        queues.admit(&labels[place]);
+        queues.assign(&labels[place]);
     }
     samples.relabelled(|mut labels| {
         let label = queues.label(&labels[place])?;
-        if label != labels[place] && family.together == crate::metrics::Together::Never {
+        if label != labels[place] && family.merge == crate::metrics::Merge::Drop {
             return None;
         }
         labels[place] = label;

@@ -7,7 +7,7 @@ use super::statistics::DEPENDENCIES_FROM_JSON;
 use super::{UNFINISHED, no_arguments, sendable_text};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Division, Optional, Pace, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
@@ -76,7 +76,7 @@ static DAGS: Family = Family {
     labels: &["planner", "state"],
     help: "DAGs by planner (unknown where none is named; beyond the busiest 50 as other) and state. Completed, failed \
            and cancelled ones are counted in the slow lane and fall when DAGs are purged.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static DAGS_STALLED: Family = Family {
@@ -85,7 +85,7 @@ static DAGS_STALLED: Family = Family {
     labels: &["reason"],
     help: "Unfinished DAGs that nothing will move: no job is active, ready or deferred. Each under the first reason \
            that holds: no_jobs (its jobs are gone), failed_job (one failed), no_runnable_job.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static OLDEST_ACTIVE_DAG: Family = Family {
@@ -93,7 +93,7 @@ static OLDEST_ACTIVE_DAG: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: "Unix time at which the longest-running DAG in state active was started; absent where none is active.",
-    together: Together::Oldest,
+    merge: Merge::Min,
 };
 
 static DAG_PROGRESS: Family = Family {
@@ -102,7 +102,7 @@ static DAG_PROGRESS: Family = Family {
     labels: &["dag_id", "planner"],
     help: "Share of the DAG's jobs that are finished (completed, skipped, failed, expired or cancelled), for the \
            oldest active DAGs. Off unless --dags.progress-limit is set: each DAG is a new series.",
-    together: Together::Newest,
+    merge: Merge::Max,
 };
 
 static DAG_JOBS: Family = Family {
@@ -110,5 +110,5 @@ static DAG_JOBS: Family = Family {
     kind: Kind::Gauge,
     labels: &["dag_id", "planner", "state"],
     help: "Jobs of the DAG by state, for the DAGs of marie_dag_progress_ratio.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };

@@ -7,12 +7,12 @@ use super::{QUEUE, UNFINISHED};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Query};
 use crate::collect::queue_labels::LONGEST;
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
     name: "queues",
-    about: "Queues and their settings",
+    about: "QueueLabels and their settings",
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
     queries: &[Query {
         sql: sql!("queues.sql"),
@@ -42,7 +42,7 @@ static QUEUE_INFO: Family = Family {
     labels: &[QUEUE, "policy", "dead_letter"],
     help: "1 for each row of the queue table, with its policy and dead-letter queue (empty where not set). Twins \
            named $..._dlq are left out until they hold a job.",
-    together: Together::Never,
+    merge: Merge::Drop,
 };
 
 static RETRY_LIMIT: Family = Family {
@@ -50,7 +50,7 @@ static RETRY_LIMIT: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE],
     help: "Retries that the queue grants, where set. Jobs that come through the gateway carry a limit of their own.",
-    together: Together::Never,
+    merge: Merge::Drop,
 };
 
 static RETENTION: Family = Family {
@@ -58,7 +58,7 @@ static RETENTION: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE],
     help: "How long the queue means to keep finished jobs, in seconds, where set. Nothing enforces it.",
-    together: Together::Never,
+    merge: Merge::Drop,
 };
 
 static EXPIRE: Family = Family {
@@ -66,5 +66,5 @@ static EXPIRE: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE],
     help: "How long the queue lets a job run, in seconds, where set. Jobs carry a limit of their own.",
-    together: Together::Never,
+    merge: Merge::Drop,
 };

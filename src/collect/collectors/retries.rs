@@ -4,7 +4,7 @@
 use super::{QUEUE, UNFINISHED};
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Pace, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
@@ -35,7 +35,7 @@ static JOBS_RETRIED: Family = Family {
     labels: &[QUEUE],
     help: "Jobs of any state with retry_count above 0. The count rises when a job is started again, not when it \
            fails, and is kept by resets.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static RETRY_ATTEMPTS: Family = Family {
@@ -43,7 +43,7 @@ static RETRY_ATTEMPTS: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE],
     help: "Sum of retry_count over the jobs that marie_jobs_retried counts; divided by it, their average.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static RETRY_ATTEMPTS_MAX: Family = Family {
@@ -51,7 +51,7 @@ static RETRY_ATTEMPTS_MAX: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE],
     help: "Largest retry_count of a job of any state.",
-    together: Together::Newest,
+    merge: Merge::Max,
 };
 
 static RETRIES_EXHAUSTED: Family = Family {
@@ -60,5 +60,5 @@ static RETRIES_EXHAUSTED: Family = Family {
     labels: &[QUEUE],
     help: "Unfinished jobs (created, retry, active) whose retry_count has reached retry_limit: the next failure is \
            final.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };

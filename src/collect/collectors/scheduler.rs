@@ -4,7 +4,7 @@ use super::throughput::BY_COMPLETED_ON;
 use super::{UNFINISHED, no_arguments};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Pace, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
@@ -64,5 +64,5 @@ static LAST_ACTIVITY: Family = Family {
            when the newest lease of an unfinished job holds, now at most), maintenance and cron (as the version table \
            notes them). Absent where there was none. Where completed_on has no index, finish is refreshed in the slow \
            lane unless it shows in the newest 1000 rows of job_history.",
-    together: Together::Newest,
+    merge: Merge::Max,
 };

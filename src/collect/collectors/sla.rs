@@ -6,7 +6,7 @@ use sqlx::Arguments;
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
@@ -32,7 +32,7 @@ static SLA_OVERDUE: Family = Family {
     labels: &[QUEUE, "sla"],
     help: "Unfinished jobs (created, retry, active) whose soft or hard SLA has passed. A job can be in both. An SLA \
            within a minute of the job's creation is no promise and is not counted.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static SLA_DUE_SOON: Family = Family {
@@ -41,5 +41,5 @@ static SLA_DUE_SOON: Family = Family {
     labels: &[QUEUE, "sla"],
     help: "Unfinished jobs (created, retry, active) whose soft or hard SLA has not passed but will within \
            --sla.due-soon (15 minutes unless set).",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };

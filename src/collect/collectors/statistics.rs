@@ -8,7 +8,7 @@ use sqlx::Arguments;
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Division, Fallback, Pace, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
@@ -80,7 +80,7 @@ static JOBS: Family = Family {
     labels: &[QUEUE, "state"],
     help: "Jobs in the scheduler's job table, by queue and state. Unfinished states (created, retry, active) are \
            counted in the fast lane, finished ones in the slow lane; the latter fall when jobs are reset or purged.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static JOBS_READY: Family = Family {
@@ -89,7 +89,7 @@ static JOBS_READY: Family = Family {
     labels: &[QUEUE],
     help: "Waiting jobs (created or retry) that a worker could take now: start_after has passed, the DAG is \
            unfinished, every parent completed or skipped. Cannot see the workers' free slots.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static JOBS_DEFERRED: Family = Family {
@@ -98,7 +98,7 @@ static JOBS_DEFERRED: Family = Family {
     labels: &[QUEUE],
     help: "Waiting jobs (created or retry) whose start_after is in the future and that nothing else blocks. Retries are \
            in it until their start_after, although the scheduler's memory restarts them after two seconds.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static JOBS_BLOCKED: Family = Family {
@@ -108,7 +108,7 @@ static JOBS_BLOCKED: Family = Family {
     help: "Waiting jobs (created or retry) that cannot start, each under the first reason that holds: dag_finished \
            (left behind, runs only if the gateway restarts), parent_failed (a parent failed, expired or was cancelled; \
            likewise), dependency (a parent is unfinished). Ready, deferred and blocked jobs are together the created and retry ones.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static OLDEST_WAITING_JOB: Family = Family {
@@ -116,7 +116,7 @@ static OLDEST_WAITING_JOB: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE, "state"],
     help: "Unix time at which the oldest job in state created or retry was created; absent where none waits.",
-    together: Together::Oldest,
+    merge: Merge::Min,
 };
 
 static OLDEST_READY_JOB: Family = Family {
@@ -125,7 +125,7 @@ static OLDEST_READY_JOB: Family = Family {
     labels: &[QUEUE],
     help: "Unix time since which the longest-ready job could have been started: the latest of its creation, its \
            start_after and its last parent's completion; absent where none is ready.",
-    together: Together::Oldest,
+    merge: Merge::Min,
 };
 
 static OLDEST_ACTIVE_JOB: Family = Family {
@@ -134,5 +134,5 @@ static OLDEST_ACTIVE_JOB: Family = Family {
     labels: &[QUEUE],
     help: "Unix time at which the longest-running active job was started, by its latest attempt; absent where none \
            is active.",
-    together: Together::Oldest,
+    merge: Merge::Min,
 };

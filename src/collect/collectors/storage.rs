@@ -7,7 +7,7 @@ use sqlx::postgres::PgArguments;
 use super::{UNFINISHED, no_arguments};
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Pace, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
@@ -42,7 +42,7 @@ static TABLE_SIZE: Family = Family {
     kind: Kind::Gauge,
     labels: &["table", "part"],
     help: "Size on disk of the scheduler's tables, all partitions together, by part: heap, indexes, toast.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static TABLE_ROWS: Family = Family {
@@ -50,7 +50,7 @@ static TABLE_ROWS: Family = Family {
     kind: Kind::Gauge,
     labels: &["table", "kind"],
     help: "The database's own estimate of live and dead rows, all partitions together.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static LAST_VACUUM: Family = Family {
@@ -59,7 +59,7 @@ static LAST_VACUUM: Family = Family {
     labels: &["table"],
     help: "Unix time of the last vacuum, manual or automatic; of several partitions the one longest ago. Partitions \
            that were never vacuumed are passed over; absent where none was.",
-    together: Together::Oldest,
+    merge: Merge::Min,
 };
 
 static LAST_ANALYZE: Family = Family {
@@ -68,7 +68,7 @@ static LAST_ANALYZE: Family = Family {
     labels: &["table"],
     help: "Unix time of the last analyze, manual or automatic; of several partitions the one longest ago. Partitions \
            that were never analyzed are passed over; absent where none was.",
-    together: Together::Oldest,
+    merge: Merge::Min,
 };
 
 static CLEANUP_DUE: Family = Family {
@@ -77,5 +77,5 @@ static CLEANUP_DUE: Family = Family {
     labels: &["rule"],
     help: "Jobs that the maintenance page's clean-up rules would remove now: completed_7d (completed more than 7 days \
            ago), failed_30d (failed more than 30 days ago). Jobs without completed_on are never due.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };

@@ -5,7 +5,7 @@ use sqlx::Arguments;
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
@@ -57,7 +57,7 @@ static JOBS_STUCK: Family = Family {
     labels: &[QUEUE],
     help: "Active jobs whose latest attempt was started longer ago than the queue's threshold \
            (marie_stuck_threshold_seconds). Cannot see whether a worker still works on them.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static STUCK_THRESHOLD: Family = Family {
@@ -65,7 +65,7 @@ static STUCK_THRESHOLD: Family = Family {
     kind: Kind::Gauge,
     labels: &[QUEUE],
     help: "After how many seconds in state active a job of this queue counts as stuck.",
-    together: Together::Never,
+    merge: Merge::Drop,
 };
 
 static JOBS_PAST_EXPIRY: Family = Family {
@@ -74,7 +74,7 @@ static JOBS_PAST_EXPIRY: Family = Family {
     labels: &[QUEUE],
     help: "Active jobs whose expire_in has passed since their latest start. Jobs with expire_in 0, as the gateway \
            submits them, never expire and are not counted.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static JOBS_LEASE_EXPIRED: Family = Family {
@@ -83,5 +83,5 @@ static JOBS_LEASE_EXPIRED: Family = Family {
     labels: &[QUEUE],
     help: "Active jobs whose run lease ran out more than a minute ago: neither renewed nor reaped. Only where the \
            scheduler renews leases (the table job_attempt exists).",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };

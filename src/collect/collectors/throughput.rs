@@ -3,7 +3,7 @@
 use super::{QUEUE, UNFINISHED};
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Pace, Query};
-use crate::metrics::{Family, Kind, Together};
+use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
 pub static COLLECTOR: Collector = Collector {
@@ -41,7 +41,7 @@ static COMPLETED_LAST_HOUR: Family = Family {
     labels: &[QUEUE],
     help: "Jobs in state completed whose completed_on is within the last hour, control-flow jobs included. Falls \
            when jobs are purged or reset.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static COMPLETED_LAST_DAY: Family = Family {
@@ -50,7 +50,7 @@ static COMPLETED_LAST_DAY: Family = Family {
     labels: &[QUEUE],
     help: "Jobs in state completed whose completed_on is within the last 24 hours, control-flow jobs included. \
            Falls when jobs are purged or reset.",
-    together: Together::Sum,
+    merge: Merge::Sum,
 };
 
 static LAST_COMPLETED: Family = Family {
@@ -59,7 +59,7 @@ static LAST_COMPLETED: Family = Family {
     labels: &[QUEUE],
     help: "Unix time of the newest completed_on among jobs in state completed; absent where there is none. Goes \
            back when that job is purged or reset.",
-    together: Together::Newest,
+    merge: Merge::Max,
 };
 
 static LAST_FAILED: Family = Family {
@@ -68,5 +68,5 @@ static LAST_FAILED: Family = Family {
     labels: &[QUEUE],
     help: "Unix time of the newest completed_on among jobs in state failed; absent where there is none. Goes back \
            when that job is purged or reset.",
-    together: Together::Newest,
+    merge: Merge::Max,
 };

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::presence::Presence;
-use crate::collect::queue_labels::{LABEL as QUEUE, OTHER, Queues, can_be_a_label};
+use crate::collect::queue_labels::{LABEL as QUEUE, OTHER, QueueLabels, can_be_a_label};
 
 /// Planners with series of their own. Which of them are busy is not known beforehand, and a series once counted
 /// can go nowhere, so they are the first.
@@ -16,7 +16,7 @@ const STATES: usize = 50;
 pub(super) const PLANNER: &str = "planner";
 
 pub(super) struct Labels {
-    queues: Queues,
+    queues: QueueLabels,
     limit: usize,
     own_queues: BTreeSet<String>,
     /// Those of them that are not in the database.
@@ -37,7 +37,7 @@ impl Labels {
     pub(super) fn new(
         values_of: &dyn Fn(&str) -> BTreeSet<String>,
         presence: &mut Presence,
-        queues: &Queues,
+        queues: &QueueLabels,
         limit: usize,
         now: f64,
     ) -> Self {
@@ -87,7 +87,7 @@ impl Labels {
         if self.own_queues.contains(name) {
             return Some(name.to_owned());
         }
-        self.queues.admit(name);
+        self.queues.assign(name);
         if self.queues.label(name)? != name {
             return Some(OTHER.to_owned());
         }

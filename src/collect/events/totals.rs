@@ -15,7 +15,7 @@ use super::families::{
 use super::labels::Labels;
 use super::rows::{Event, Values};
 use super::tally::{Counts, Tally};
-use crate::collect::queue_labels::Queues;
+use crate::collect::queue_labels::QueueLabels;
 use crate::metrics::{DuplicateSample, Family, Samples};
 
 #[derive(Debug, Clone, Default)]
@@ -91,7 +91,12 @@ impl Totals {
     }
 
     /// Makes the counters' series of all known queues, so that they are there before what they count.
-    pub(super) fn introduce(&mut self, queues: &Queues, finished_states: &[String], labels: &mut Labels) {
+    pub(super) fn introduce(
+        &mut self,
+        queues: &QueueLabels,
+        finished_states: &[String],
+        labels: &mut Labels,
+    ) {
         self.tally(&CLAMPED, vec![]);
         for queue in queues.known() {
             let Some(queue) = labels.queue(queue) else { continue };

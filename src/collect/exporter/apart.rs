@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Exporter;
-use crate::collect::collector::{Answer, Collector, Context, Lane};
+use crate::collect::collector::{Collector, Context, Lane, QuerySamples};
 use crate::collect::division;
-use crate::collect::queue_labels::Queues;
+use crate::collect::queue_labels::QueueLabels;
 use crate::postgres::{Failure, Session};
 use crate::schema::Schema;
 
@@ -21,7 +21,7 @@ impl Exporter {
         lane: Lane,
         schema: &Schema,
         session: &mut Session,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<QuerySamples>,
     ) -> Result<(Result<(), Failure>, Duration), Failure> {
         let (queues, mut busy) = self.queues_apart(schema, session).await?;
         let mut queues = match queues {
@@ -34,9 +34,9 @@ impl Exporter {
             let fetched = division::fetch(session, query, &context).await?;
             busy += fetched.busy;
             let answer = fetched.parts.and_then(|parts| {
-                let parts: Result<Vec<Answer>, Failure> =
+                let parts: Result<Vec<QuerySamples>, Failure> =
                     parts.iter().map(|rows| collector.answer(query, rows, &mut queues)).collect();
-                Ok(Answer { query: query.sql.name, samples: Answer::merged(&parts?) })
+                Ok(QuerySamples { query: query.sql.name, samples: QuerySamples::merged(&parts?) })
             });
             match answer {
                 Ok(answer) => answers.push(answer),
@@ -51,11 +51,11 @@ impl Exporter {
         &self,
         schema: &Schema,
         session: &mut Session,
-    ) -> Result<(Result<Queues, Failure>, Duration), Failure> {
+    ) -> Result<(Result<QueueLabels, Failure>, Duration), Failure> {
         let mut run = session.begin().await?;
-        let census = self.catalog.census();
+        let inventory = self.schema_cache.inventory();
         let queues = match schema.permit_policies(&mut run).await {
-            Ok(()) => Queues::read(&mut run, schema, &census, &self.config.queues).await,
+            Ok(()) => QueueLabels::read(&mut run, schema, &inventory, &self.config.queues).await,
             Err(failure) => Err(failure),
         };
         let busy = run.busy();

@@ -12,9 +12,9 @@ use crate::postgres::{Failure, Reason, Run};
 use crate::schema::Schema;
 
 impl LaneTask {
-    /// One transaction, and one before it where the census is due.
+    /// One transaction, and one before it where the inventory is due.
     pub(super) async fn attempt(&mut self, collector: &'static Collector) -> Outcome {
-        let (census, mut run) = match self.begin_after_census().await {
+        let (inventory, mut run) = match self.begin_after_inventory().await {
             Ok(begun) => begun,
             Err(failure) => return Outcome::NotReached(failure),
         };
@@ -29,12 +29,12 @@ impl LaneTask {
             }
             Ok(schema) if !collector.fits_one_transaction(self.lane, config, &schema) => {
                 self.finish(run, None).await;
-                return self.attempt_apart(collector, &schema, census + looked).await;
+                return self.attempt_apart(collector, &schema, inventory + looked).await;
             }
             Ok(schema) => self.exporter.collect(collector, self.lane, &schema, &mut run, &mut answers).await,
             Err(failure) => Err(failure),
         };
-        let cost = Cost { busy: census + run.busy(), own: run.busy().saturating_sub(looked) };
+        let cost = Cost { busy: inventory + run.busy(), own: run.busy().saturating_sub(looked) };
         self.finish(run, outcome.as_ref().err()).await;
         match outcome {
             Ok(()) => Outcome::Collected(answers, cost),
@@ -56,13 +56,13 @@ impl LaneTask {
         let (outcome, own) = match collected {
             Ok(collected) => collected,
             Err(failure) => {
-                self.exporter.telemetry.reached(false);
+                self.exporter.self_metrics.set_up(false);
                 return Outcome::NotReached(failure);
             }
         };
         let cost = Cost { busy: before + own, own };
         if outcome.as_ref().is_err_and(|failure| failure.reason == Reason::Unavailable) {
-            self.exporter.telemetry.reached(false);
+            self.exporter.self_metrics.set_up(false);
         }
         match outcome {
             Ok(()) => Outcome::Collected(answers, cost),
@@ -70,10 +70,10 @@ impl LaneTask {
         }
     }
 
-    /// Opens a turn's transaction; where the census is due it is taken before, in a short one of its own. Says
+    /// Opens a turn's transaction; where the inventory is due it is taken before, in a short one of its own. Says
     /// how long that kept the database busy.
-    async fn begin_after_census(&mut self) -> Result<(Duration, Run), Failure> {
-        if !self.takes_census || !self.exporter.catalog.is_census_due() {
+    async fn begin_after_inventory(&mut self) -> Result<(Duration, Run), Failure> {
+        if !self.takes_inventory || !self.exporter.schema_cache.is_inventory_due() {
             return Ok((Duration::ZERO, self.begin().await?));
         }
         let mut run = self.begin().await?;
@@ -83,8 +83,9 @@ impl LaneTask {
         let taken = match schema {
             Ok(schema) => {
                 let exporter = Arc::clone(&self.exporter);
-                let census = exporter.catalog.take_census(&mut self.session, &exporter.config, &schema).await;
-                let (outcome, more) = census.inspect_err(|_| exporter.telemetry.reached(false))?;
+                let inventory =
+                    exporter.schema_cache.take_inventory(&mut self.session, &exporter.config, &schema).await;
+                let (outcome, more) = inventory.inspect_err(|_| exporter.self_metrics.set_up(false))?;
                 busy += more;
                 outcome
             }
@@ -99,7 +100,7 @@ impl LaneTask {
 
     async fn begin(&mut self) -> Result<Run, Failure> {
         let begun = self.session.begin().await;
-        self.exporter.telemetry.reached(begun.is_ok());
+        self.exporter.self_metrics.set_up(begun.is_ok());
         if begun.is_ok() {
             self.misses = 0;
             if let Some(outage) = self.outage.take() {
@@ -112,7 +113,7 @@ impl LaneTask {
 
     async fn finish(&mut self, run: Run, failure: Option<&Failure>) {
         if failure.is_some_and(|failure| failure.reason == Reason::Unavailable) {
-            self.exporter.telemetry.reached(false);
+            self.exporter.self_metrics.set_up(false);
         }
         self.session.finish(run, failure).await;
     }

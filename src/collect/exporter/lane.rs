@@ -29,8 +29,8 @@ pub(super) struct LaneTask {
     pub(super) exporter: Arc<Exporter>,
     pub(super) lane: Lane,
     pub(super) session: Session,
-    /// Whether the census of queues is this lane's.
-    pub(super) takes_census: bool,
+    /// Whether the inventory of queues is this lane's.
+    pub(super) takes_inventory: bool,
     pub(super) turns: Vec<Turn>,
     /// Attempts to reach the database that failed in a row.
     pub(super) misses: u32,
@@ -56,20 +56,20 @@ impl LaneTask {
                 config.collectors.is_enabled(collector.name) && collector.may_run_in(Lane::Slow)
             })
         };
-        let takes_census = lane == Lane::Slow || is_alone();
-        LaneTask { lane, session, takes_census, turns, misses: 0, outage: None, started, exporter }
+        let takes_inventory = lane == Lane::Slow || is_alone();
+        LaneTask { lane, session, takes_inventory, turns, misses: 0, outage: None, started, exporter }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
         let mut first_round = self.turns.len();
         loop {
             let Some(next) = (0..self.turns.len()).min_by_key(|&index| self.turns[index].due) else {
-                self.exporter.status.been_round(self.lane);
+                self.exporter.run_status.mark_ready(self.lane);
                 return;
             };
             let due =
                 self.exporter.rests_until().map_or(self.turns[next].due, |end| end.max(self.turns[next].due));
-            self.exporter.status.promise(self.lane, due);
+            self.exporter.run_status.set_heartbeat_deadline(self.lane, due);
             tokio::select! {
                 () = sleep_until(due) => {}
                 () = shutdown.cancelled() => break,
@@ -77,7 +77,9 @@ impl LaneTask {
             if self.exporter.rests_until().is_some() {
                 continue;
             }
-            self.exporter.status.promise(self.lane, Instant::now() + self.longest_turn(next));
+            self.exporter
+                .run_status
+                .set_heartbeat_deadline(self.lane, Instant::now() + self.longest_turn(next));
             tokio::select! {
                 () = self.turn(next) => {}
                 // The server notices that the connection is gone, and its own time-out bounds what still runs.
@@ -85,7 +87,7 @@ impl LaneTask {
             }
             first_round = first_round.saturating_sub(1);
             if first_round == 0 || self.misses > 0 {
-                self.exporter.status.been_round(self.lane);
+                self.exporter.run_status.mark_ready(self.lane);
             }
         }
         self.session.close().await;
@@ -116,8 +118,8 @@ impl LaneTask {
         match outcome {
             Outcome::NotHere => {
                 self.exporter.snapshot.forget(collector, self.lane);
-                self.exporter.telemetry.forget(collector, self.lane);
-                self.exporter.status.forget(collector.name, self.lane);
+                self.exporter.self_metrics.forget(collector, self.lane);
+                self.exporter.run_status.forget(collector.name, self.lane);
                 self.reschedule(index, Some(Duration::ZERO));
             }
             Outcome::Collected(answers, cost) => {
@@ -129,7 +131,7 @@ impl LaneTask {
             }
             Outcome::Failed(answers, failure, cost) => {
                 if matches!(failure.reason, Reason::SchemaChanged | Reason::Unavailable) {
-                    self.exporter.catalog.doubt_schema();
+                    self.exporter.schema_cache.invalidate();
                 }
                 let is_first = self.turns[index].last_failure != Some(failure.reason);
                 let own = match failure.reason {
@@ -152,7 +154,7 @@ impl LaneTask {
             }
             Outcome::NotReached(failure) => {
                 // What comes back can be another database: restored, migrated, promoted.
-                self.exporter.catalog.doubt_schema();
+                self.exporter.schema_cache.invalidate();
                 self.back_off(&failure, took);
             }
         }
@@ -211,9 +213,15 @@ impl LaneTask {
         let lane = self.lane;
         let Turn { collector, interval, .. } = &self.turns[index];
         let exporter = &self.exporter;
-        exporter.telemetry.ran(collector, lane, took, busy, failure.map(|failure| failure.reason));
-        exporter.telemetry.interval(collector, lane, *interval);
-        exporter.status.ran(collector.name, lane, took, *interval, failure.map(ToString::to_string));
+        exporter.self_metrics.record_run(collector, lane, took, busy, failure.map(|failure| failure.reason));
+        exporter.self_metrics.set_interval(collector, lane, *interval);
+        exporter.run_status.record_run(
+            collector.name,
+            lane,
+            took,
+            *interval,
+            failure.map(ToString::to_string),
+        );
     }
 }
 

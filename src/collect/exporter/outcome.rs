@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::collect::collector::Answer;
+use crate::collect::collector::QuerySamples;
 use crate::postgres::Failure;
 
 /// What came of a turn.
 pub(super) enum Outcome {
-    Collected(Vec<Answer>, Cost),
+    Collected(Vec<QuerySamples>, Cost),
     /// It has no query in this lane here.
     NotHere,
     /// The answers are of the queries before the one that failed.
-    Failed(Vec<Answer>, Failure, Cost),
+    Failed(Vec<QuerySamples>, Failure, Cost),
     /// The database was not even reached.
     NotReached(Failure),
 }
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
 pub(super) struct Cost {
     /// In all.
     pub(super) busy: Duration,
-    /// With the collector's own queries. Schema and census are for all of them, and no reason to run the one
+    /// With the collector's own queries. Schema and inventory are for all of them, and no reason to run the one
     /// less often whose turn it was when they were due.
     pub(super) own: Duration,
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use marie_exporter::cli::{self, Command};
 use marie_exporter::collect::collector::Context;
-use marie_exporter::collect::events::Feed;
-use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
+use marie_exporter::collect::events::EventCounter;
+use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::metrics::Value;
 use marie_exporter::postgres::{Failure, Session};
@@ -20,7 +20,7 @@ pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), Value>;
 
 pub(crate) struct Counting {
     pub(crate) config: Config,
-    pub(crate) feed: Feed,
+    pub(crate) feed: EventCounter,
     /// Whether the next poll is told that the last one was scraped.
     pub(crate) is_scraped: bool,
     /// The process's clock.
@@ -59,7 +59,7 @@ impl Counting {
 
     /// As a process that has just been started; it has not polled yet.
     pub(crate) fn new(config: Config) -> Self {
-        let feed = Feed::new(&config).unwrap();
+        let feed = EventCounter::new(&config).unwrap();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
         Counting { feed, session, config, is_scraped: true, now: tokio::time::Instant::now() }
     }
@@ -73,11 +73,11 @@ impl Counting {
         let name = self.config.database.schema.clone();
         let schema = Schema::read(&mut run, &name).await?;
         let selection = self.config.queues.clone();
-        let census = QueueCensus::default();
-        let queues = Queues::read(&mut run, &schema, &census, &selection).await?;
+        let census = QueueInventory::default();
+        let queues = QueueLabels::read(&mut run, &schema, &census, &selection).await?;
         let context = Context { config: &self.config, schema: &schema, queues: &queues };
         let first_scrape = self.is_scraped.then_some(self.now);
-        let answer = self.feed.poll(&mut run, &context, first_scrape, self.now).await;
+        let answer = self.feed.collect(&mut run, &context, first_scrape, self.now).await;
         self.session.finish(run, answer.as_ref().err()).await;
         let samples = answer?.samples;
         let series = samples.iter().flat_map(|samples| {

@@ -1,6 +1,6 @@
 //! State files as they are found after a fault, after an upgrade, beside another database.
 
-use marie_exporter::collect::events::Feed;
+use marie_exporter::collect::events::EventCounter;
 use marie_exporter::demo::shape::Shape;
 
 use crate::events::counting::{self, Counting, FINISH, Folder, sum};
@@ -77,7 +77,7 @@ async fn histograms_begin_anew_with_other_bounds_and_counters_go_on() {
 #[tokio::test]
 async fn unwritable_state_file_fails_and_publishes_nothing() {
     let config = |flag: &str| counting::config("postgres://nobody@127.0.0.1:1/none", &[flag]);
-    let error = Feed::new(&config("--state-file=/nowhere/at/all")).err().unwrap().to_string();
+    let error = EventCounter::new(&config("--state-file=/nowhere/at/all")).err().unwrap().to_string();
     assert!(error.contains("\"/nowhere/at/all\" cannot be written: No such file"), "{error}");
 
     let mut database = new_database(Shape::New).await;
@@ -138,6 +138,6 @@ async fn state_file_follows_no_link_and_is_private() {
 
     std::fs::remove_file(folder.file()).unwrap();
     symlink(&victim, folder.file()).unwrap();
-    let error = Feed::new(&counting.config).err().unwrap().to_string();
+    let error = EventCounter::new(&counting.config).err().unwrap().to_string();
     assert!(error.contains("it is a symbolic link"), "{error}");
 }

@@ -7,8 +7,8 @@ use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collect::collector::{Answer, Collector, Context, Lane};
-use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
+use marie_exporter::collect::collector::{Collector, Context, Lane, QuerySamples};
+use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::metrics::Samples;
@@ -36,7 +36,7 @@ pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), f64>;
 /// What the exporter knows before it asks.
 pub(crate) struct Seen {
     pub(crate) schema: Schema,
-    pub(crate) queues: Queues,
+    pub(crate) queues: QueueLabels,
 }
 
 /// As the exporter sets it for a run; making a shape has changed it.
@@ -123,15 +123,15 @@ impl Scheduler {
         schema
     }
 
-    pub(crate) async fn queues(&mut self, schema: &Schema) -> Queues {
+    pub(crate) async fn queues(&mut self, schema: &Schema) -> QueueLabels {
         let selection = self.config.queues.clone();
-        let census = QueueCensus::read(&mut self.run, schema, &selection).await.unwrap();
-        Queues::read(&mut self.run, schema, &census, &selection).await.unwrap()
+        let census = QueueInventory::read(&mut self.run, schema, &selection).await.unwrap();
+        QueueLabels::read(&mut self.run, schema, &census, &selection).await.unwrap()
     }
 
     /// As before the first census, where there is no table of queues.
-    pub(crate) fn no_queues(&self) -> Queues {
-        Queues::new(BTreeSet::new(), &[], &self.config.queues)
+    pub(crate) fn no_queues(&self) -> QueueLabels {
+        QueueLabels::new(BTreeSet::new(), &[], &self.config.queues)
     }
 
     pub(crate) async fn look(&mut self) -> Seen {
@@ -146,7 +146,7 @@ impl Scheduler {
         lane: Lane,
         collector: &Collector,
         seen: &Seen,
-    ) -> Result<Vec<Answer>, String> {
+    ) -> Result<Vec<QuerySamples>, String> {
         let context = Context { config: &self.config, schema: &seen.schema, queues: &seen.queues };
         let mut answers = Vec::new();
         collector
@@ -171,7 +171,7 @@ impl Scheduler {
             let family = samples.family.name;
             samples.iter().map(|(labels, value)| ((family, labels.to_vec()), value.number())).collect()
         };
-        Answer::merged(&answers).iter().flat_map(series).collect()
+        QuerySamples::merged(&answers).iter().flat_map(series).collect()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use marie_exporter::collect::collector::{Answer, Collector, Context, Division, Query};
+use marie_exporter::collect::collector::{Collector, Context, Division, Query, QuerySamples};
 use marie_exporter::collect::collectors::{COLLECTORS, statistics};
 use marie_exporter::collect::division;
-use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
+use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::postgres::{Reason, Session};
@@ -21,12 +21,12 @@ fn series(
     collector: &'static Collector,
     query: &Query,
     parts: &[Vec<sqlx::postgres::PgRow>],
-    queues: &Queues,
+    queues: &QueueLabels,
 ) -> Series {
-    let answers: Vec<Answer> =
+    let answers: Vec<QuerySamples> =
         parts.iter().map(|rows| collector.answer(query, rows, &mut queues.clone()).unwrap()).collect();
     let mut series = Series::new();
-    for samples in Answer::merged(&answers) {
+    for samples in QuerySamples::merged(&answers) {
         for (labels, value) in samples.iter() {
             series.insert((samples.family.name, labels.to_vec()), value.number());
         }
@@ -50,12 +50,12 @@ async fn filled_with_more_queues(shape: Shape, seed: f64) -> Database {
     database
 }
 
-async fn look(session: &mut Session, config: &Config) -> (Schema, Queues) {
+async fn look(session: &mut Session, config: &Config) -> (Schema, QueueLabels) {
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
     let schema = Schema::read(&mut run, name).await.unwrap();
-    let census = QueueCensus::read(&mut run, &schema, &config.queues).await.unwrap();
-    let queues = Queues::read(&mut run, &schema, &census, &config.queues).await.unwrap();
+    let census = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
+    let queues = QueueLabels::read(&mut run, &schema, &census, &config.queues).await.unwrap();
     session.finish(run, None).await;
     (schema, queues)
 }

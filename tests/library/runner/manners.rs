@@ -41,7 +41,7 @@ async fn every_statement_only_reads_and_transactions_end() {
         let admin = furnished(&url, shape).await;
         let mut lanes = Lanes::start(&url, &["--dags.progress-limit=5"]);
         let exporter = std::sync::Arc::clone(&lanes.exporter);
-        lanes.until("both lanes have been round", |_| exporter.status.is_ready()).await;
+        lanes.until("both lanes have been round", |_| exporter.run_status.is_ready()).await;
         lanes.until_fresh(&["statistics", "stuck"]).await;
         lanes.stop().await;
         admin.close().await.unwrap();

@@ -38,7 +38,7 @@ async fn a_database_that_is_not_there_at_start_is_waited_for() {
     let url = SERVER.url("late");
     let mut lanes = Lanes::start(&url, &[]);
     let exporter = std::sync::Arc::clone(&lanes.exporter);
-    lanes.until("both lanes have tried", |_| exporter.status.is_ready()).await;
+    lanes.until("both lanes have tried", |_| exporter.run_status.is_ready()).await;
     let metrics = lanes.until_fails("stuck", "unavailable").await;
     assert!(!is_up(&metrics) && !metrics.has("marie_jobs"));
 

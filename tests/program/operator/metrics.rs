@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collect::collector::{Answer, Collector, Context, Lane};
+use marie_exporter::collect::collector::{Collector, Context, Lane, QuerySamples};
 use marie_exporter::collect::collectors::{sla, statistics, stuck};
-use marie_exporter::collect::queue_labels::{QueueCensus, Queues};
+use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect::QUERIES;
@@ -37,12 +37,12 @@ async fn metric(
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
     let schema = Schema::read(&mut run, name).await.unwrap();
-    let census = QueueCensus::read(&mut run, &schema, &config.queues).await.unwrap();
-    let queues = Queues::read(&mut run, &schema, &census, &config.queues).await.unwrap();
+    let census = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
+    let queues = QueueLabels::read(&mut run, &schema, &census, &config.queues).await.unwrap();
     let context = Context { config, schema: &schema, queues: &queues };
     let mut answers = Vec::new();
     collector.collect(Lane::Fast, &mut run, &context, &mut answers).await.unwrap();
-    let merged = Answer::merged(&answers);
+    let merged = QuerySamples::merged(&answers);
     let samples = merged.iter().find(|samples| samples.family.name == family).unwrap();
     let wanted = samples.iter().filter(|(labels, _)| last.is_none_or(|last| labels[1] == last));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of jobs")]

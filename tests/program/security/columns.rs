@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use marie_exporter::cli::{self, Command};
 use marie_exporter::collect::collector::{Context, Query};
 use marie_exporter::collect::collectors::COLLECTORS;
-use marie_exporter::collect::queue_labels::{self, QueueCensus, Queues};
+use marie_exporter::collect::queue_labels::{self, QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
@@ -25,7 +25,7 @@ struct Reader {
     config: Config,
     session: Session,
     schema: Schema,
-    queues: Queues,
+    queues: QueueLabels,
 }
 
 fn config(url: &str) -> Config {
@@ -51,7 +51,7 @@ impl Reader {
         let schema = Schema::read(&mut admin, &name).await.unwrap();
         let config = config(&database.url.replace("postgres@", &format!("{role}@")));
         let session = Session::new(config.database.clone(), config.collectors.timeout);
-        let queues = Queues::new(["extract".to_owned()].into(), &[], &config.queues);
+        let queues = QueueLabels::new(["extract".to_owned()].into(), &[], &config.queues);
         Reader { database, role, config, session, schema, queues }
     }
 
@@ -153,14 +153,15 @@ async fn the_queues_are_read_by_the_columns_that_are_said() {
     for shape in Shape::ALL {
         let mut reader = Reader::new(shape).await;
         let here = |need: &&Need| !reader.schema.is_missing(need);
-        let columns = columns([&queue_labels::KNOWN, &queue_labels::CENSUS].into_iter().filter(here));
+        let columns =
+            columns([&queue_labels::NAMES_IN_QUEUE, &queue_labels::NAMES_IN_JOB].into_iter().filter(here));
         for &column in &columns {
             reader.change("grant", column).await;
         }
         let mut run = reader.session.begin().await.unwrap();
         let (schema, selection) = (&reader.schema, &reader.config.queues);
-        let census = QueueCensus::read(&mut run, schema, selection).await.unwrap();
-        let read = Queues::read(&mut run, schema, &census, selection).await.unwrap();
+        let census = QueueInventory::read(&mut run, schema, selection).await.unwrap();
+        let read = QueueLabels::read(&mut run, schema, &census, selection).await.unwrap();
         let known = if shape == Shape::Page { 0 } else { 2 };
         assert_eq!(read.known().len(), known, "{}", shape.name());
     }
@@ -176,7 +177,9 @@ async fn grants_are_the_columns_of_all_queries() {
         let mut read: Vec<_> =
             runs_here.flat_map(|query| columns(query.needs_here(&reader.schema))).collect();
         let here = |need: &&Need| !reader.schema.is_missing(need);
-        read.extend(columns([&queue_labels::KNOWN, &queue_labels::CENSUS].into_iter().filter(here)));
+        read.extend(columns(
+            [&queue_labels::NAMES_IN_QUEUE, &queue_labels::NAMES_IN_JOB].into_iter().filter(here),
+        ));
         read.sort_unstable();
         read.dedup();
         granted.sort_unstable();

@@ -1,17 +1,17 @@
-//! Takes the census of queues, in one transaction or, where that would take too many locks, in several.
+//! Takes the inventory of queues, in one transaction or, where that would take too many locks, in several.
 
 use std::time::Duration;
 
 use crate::collect::collector::{Context, Division, Pace, Query, SqlFile};
 use crate::collect::division;
-use crate::collect::queue_labels::{self, QueueCensus, Queues};
+use crate::collect::queue_labels::{self, QueueInventory, QueueLabels};
 use crate::config::Config;
 use crate::postgres::{Failure, Session};
 use crate::schema::Schema;
 
-/// A census, and how long the database worked for it.
-pub(super) struct Census {
-    pub(super) outcome: Result<QueueCensus, Failure>,
+/// A inventory, and how long the database worked for it.
+pub(super) struct Inventory {
+    pub(super) outcome: Result<QueueInventory, Failure>,
     pub(super) busy: Duration,
 }
 
@@ -21,11 +21,11 @@ const OF_JOBS: Query = Query {
     wanted: |_| true,
     by_queue: &[],
     optional: &[],
-    needs: &[queue_labels::CENSUS],
+    needs: &[queue_labels::NAMES_IN_JOB],
     fallbacks: &[],
     index: None,
     division: Division::ByQueue,
-    arguments: |context| queue_labels::census_arguments(context.schema, &context.config.queues),
+    arguments: |context| queue_labels::name_arguments(context.schema, &context.config.queues),
 };
 
 static NAMES: Query = Query {
@@ -38,32 +38,36 @@ static BUSIEST: Query = Query {
     ..OF_JOBS
 };
 
-/// Takes the census.
+/// Takes the inventory.
 ///
 /// # Errors
 /// Where the database cannot be reached.
-pub(super) async fn take(session: &mut Session, config: &Config, schema: &Schema) -> Result<Census, Failure> {
+pub(super) async fn take(
+    session: &mut Session,
+    config: &Config,
+    schema: &Schema,
+) -> Result<Inventory, Failure> {
     if NAMES.is_divided(schema) {
         return divided(session, config, schema).await;
     }
     let mut run = session.begin().await?;
     let outcome = match schema.permit_policies(&mut run).await {
-        Ok(()) => QueueCensus::read(&mut run, schema, &config.queues).await,
+        Ok(()) => QueueInventory::read(&mut run, schema, &config.queues).await,
         Err(failure) => Err(failure),
     };
     let busy = run.busy();
     session.finish(run, outcome.as_ref().err()).await;
-    Ok(Census { outcome, busy })
+    Ok(Inventory { outcome, busy })
 }
 
-async fn divided(session: &mut Session, config: &Config, schema: &Schema) -> Result<Census, Failure> {
-    let context = Context { config, schema, queues: &Queues::default() };
+async fn divided(session: &mut Session, config: &Config, schema: &Schema) -> Result<Inventory, Failure> {
+    let context = Context { config, schema, queues: &QueueLabels::default() };
     let names = division::fetch(session, &NAMES, &context).await?;
     let busiest = division::fetch(session, &BUSIEST, &context).await?;
     let busy = names.busy + busiest.busy;
     let outcome = names.parts.and_then(|names| {
         let busiest = busiest.parts?;
-        QueueCensus::of(names.iter().flatten(), busiest.iter().flatten(), &config.queues)
+        QueueInventory::of(names.iter().flatten(), busiest.iter().flatten(), &config.queues)
     });
-    Ok(Census { outcome, busy })
+    Ok(Inventory { outcome, busy })
 }
