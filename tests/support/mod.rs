@@ -4,6 +4,7 @@ pub(crate) mod check_metrics;
 pub(crate) mod databases;
 pub(crate) mod fake_server;
 pub(crate) mod lanes;
+pub(crate) mod long_tests;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod process;

@@ -10,7 +10,7 @@ use marie_exporter::collect::events::EventCounter;
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::metrics::Value;
-use marie_exporter::postgres::{Failure, Session};
+use marie_exporter::postgres::{Connection, Failure, Session};
 use marie_exporter::schema::Schema;
 
 use crate::support::databases::Database;
@@ -26,6 +26,9 @@ pub(crate) struct Counting {
     /// The process's clock.
     pub(crate) now: tokio::time::Instant,
     session: Session,
+    /// Reads schema and queues in the first poll only, as an exporter does within a minute.
+    keeps_schema: bool,
+    schema: Option<(Schema, QueueLabels)>,
 }
 
 /// Bounds that the tests' durations hit exactly.
@@ -61,24 +64,31 @@ impl Counting {
     pub(crate) fn new(config: Config) -> Self {
         let feed = EventCounter::new(&config).unwrap();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
-        Counting { feed, session, config, is_scraped: true, now: tokio::time::Instant::now() }
+        let now = tokio::time::Instant::now();
+        Counting { feed, session, config, is_scraped: true, now, keeps_schema: false, schema: None }
     }
 
+    /// Reads schema and queues once, for tests that change neither tables nor queues.
+    pub(crate) fn keeping_schema(self) -> Self {
+        Counting { keeps_schema: true, ..self }
+    }
+
+    /// Goes on as a new process would.
     pub(crate) fn restart(&mut self) {
-        *self = Self::new(self.config.clone());
+        *self = Counting { keeps_schema: self.keeps_schema, ..Self::new(self.config.clone()) };
     }
 
     pub(crate) async fn poll(&mut self) -> Result<Series, Failure> {
         let mut run = self.session.begin().await?;
-        let name = self.config.database.schema.clone();
-        let schema = Schema::read(&mut run, &name).await?;
-        let selection = self.config.queues.clone();
-        let census = QueueInventory::default();
-        let queues = QueueLabels::read(&mut run, &schema, &census, &selection).await?;
+        let (schema, queues) = match self.schema.take() {
+            Some(cached) => cached,
+            None => read_schema(&mut run, &self.config).await?,
+        };
         let context = Context { config: &self.config, schema: &schema, queues: &queues };
         let first_scrape = self.is_scraped.then_some(self.now);
         let answer = self.feed.collect(&mut run, &context, first_scrape, self.now).await;
         self.session.finish(run, answer.as_ref().err()).await;
+        self.schema = self.keeps_schema.then_some((schema, queues));
         let samples = answer?.samples;
         let series = samples.iter().flat_map(|samples| {
             let family = samples.family.name;
@@ -113,6 +123,13 @@ impl Counting {
         }
         self.poll().await.unwrap()
     }
+}
+
+async fn read_schema(run: &mut Connection, config: &Config) -> Result<(Schema, QueueLabels), Failure> {
+    let schema = Schema::read(run, &config.database.schema).await?;
+    let inventory = QueueInventory::default();
+    let queues = QueueLabels::read(run, &schema, &inventory, &config.queues).await?;
+    Ok((schema, queues))
 }
 
 /// Finishes the job of the queue extract, which has been active again before.

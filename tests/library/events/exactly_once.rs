@@ -11,15 +11,25 @@ use crate::events::counting::{Counting, Folder, falls};
 use crate::events::new_busy_database;
 use crate::events::truth::{differences, ends, truth};
 use crate::events::writers::Writers;
+use crate::support::long_tests::is_long_run;
 
+/// How many seeds a shape has. `make test` takes the first third of them.
 const SCHEDULES: u64 = 120;
+/// How many seeds the test has in which the process dies.
+const DYING_SCHEDULES: u64 = 60;
 const STEPS: usize = 80;
 
+fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
+    first..first + if is_long_run() { count } else { count / 3 }
+}
+
 /// How often a step is followed by a poll, and how many rows that reads at once.
+#[expect(clippy::cast_precision_loss, reason = "a small number")]
 async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
     let mut database = new_busy_database(shape).await;
     let mut writers = Writers::new(&mut database).await;
     let (mut events, mut late) = (0.0, 0);
+    let count = seeds.end - seeds.start;
     for seed in seeds {
         eprintln!("{} seed {seed}", shape.name());
         writers.seed(seed);
@@ -27,7 +37,7 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         // A job that its transaction wrote twice is told apart within a slice only.
         writers.writes_twice = slice > 5;
         let after = ends(&mut database.admin).await;
-        let mut counting = Counting::start(&database).await;
+        let mut counting = Counting::start(&database).await.keeping_schema();
         counting.feed.slice = SliceSize::at_most(slice);
         let mut before = counting.poll().await.unwrap();
         for _ in 0..STEPS {
@@ -36,7 +46,7 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
                 let now = counting.poll().await.unwrap();
                 assert_eq!(falls(&before, &now), None, "seed {seed}");
                 let seen = truth(&mut database.admin, after).await;
-                late += usize::from(!differences(&now, &seen).is_empty());
+                late += u64::from(!differences(&now, &seen).is_empty());
                 before = now;
             }
         }
@@ -48,18 +58,19 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         events += crate::events::counting::sum(&counted, "marie_jobs_finished_total");
     }
     // Schedules without events, or in which nothing had ever to be waited for, would show nothing.
-    assert!(events > 500.0, "{events} finishes");
-    assert!(late > 50, "only {late} polls saw rows that had to wait");
+    eprintln!("{events} finishes, {late} polls saw rows that had to wait");
+    assert!(events > 4.0 * count as f64, "{events} finishes in {count} schedules");
+    assert!(late > count / 2, "only {late} polls saw rows that had to wait in {count} schedules");
 }
 
 #[tokio::test]
 async fn on_the_mid_shape_every_event_is_counted_once() {
-    schedules(Shape::Mid, 0..SCHEDULES).await;
+    schedules(Shape::Mid, seeds(0, SCHEDULES)).await;
 }
 
 #[tokio::test]
 async fn on_the_new_shape_every_event_is_counted_once() {
-    schedules(Shape::New, SCHEDULES..2 * SCHEDULES).await;
+    schedules(Shape::New, seeds(SCHEDULES, SCHEDULES)).await;
 }
 
 /// The process dies at random points, in the middle of polls too, and its successor goes on from the file.
@@ -68,13 +79,14 @@ async fn a_process_that_dies_at_any_point_loses_and_doubles_nothing() {
     let mut database = new_busy_database(Shape::New).await;
     let mut writers = Writers::new(&mut database).await;
     let folder = Folder::new();
-    let mut deaths = 0;
-    for seed in 1000..1060 {
+    let seeds = seeds(1000, DYING_SCHEDULES);
+    let (mut deaths, count) = (0, seeds.end - seeds.start);
+    for seed in seeds {
         eprintln!("seed {seed}");
         writers.seed(seed);
         let _ = std::fs::remove_file(folder.file());
         let after = ends(&mut database.admin).await;
-        let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
+        let mut counting = Counting::start_with(&database, &[&folder.flag()]).await.keeping_schema();
         let mut before = counting.poll().await.unwrap();
         for _ in 0..STEPS {
             writers.step().await;
@@ -95,5 +107,5 @@ async fn a_process_that_dies_at_any_point_loses_and_doubles_nothing() {
         let differences = differences(&counted, &truth(&mut database.admin, after).await);
         assert!(differences.is_empty(), "seed {seed}:\n{}", differences.join("\n"));
     }
-    assert!(deaths > 50, "only {deaths} deaths");
+    assert!(deaths > count, "only {deaths} deaths in {count} schedules");
 }

@@ -10,6 +10,7 @@ use marie_exporter::inspect;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::queries::scheduler::Scheduler;
+use crate::support::long_tests::is_long_run;
 
 const TABLES: [&str; 9] = [
     "job",
@@ -27,8 +28,11 @@ fn queries() -> impl Iterator<Item = &'static Query> {
     COLLECTORS.iter().flat_map(|collector| collector.queries).chain(inspect::QUERIES.iter().copied())
 }
 
-/// The queries that are left out, and those that the server rejects.
-async fn left_out_and_rejected(scheduler: &mut Scheduler) -> (BTreeSet<&'static str>, Vec<String>) {
+/// The queries that are left out, and of those that name this table the ones that the server rejects.
+async fn left_out_and_rejected(
+    scheduler: &mut Scheduler,
+    table: &str,
+) -> (BTreeSet<&'static str>, Vec<String>) {
     let schema = scheduler.schema().await;
     let (mut left_out, mut rejected) = (BTreeSet::new(), Vec::new());
     for query in queries() {
@@ -36,8 +40,12 @@ async fn left_out_and_rejected(scheduler: &mut Scheduler) -> (BTreeSet<&'static 
             left_out.insert(query.sql.name);
             continue;
         }
+        let text = query.text(&schema);
+        if !text.contains(table) {
+            continue;
+        }
         scheduler.execute("savepoint prepared").await;
-        let statement = AssertSqlSafe(query.text(&schema)).into_sql_str();
+        let statement = AssertSqlSafe(text).into_sql_str();
         if let Err(failure) = scheduler.try_prepare(statement).await {
             scheduler.execute("rollback to savepoint prepared").await;
             rejected.push(format!("{}: {failure}", query.sql.name));
@@ -50,20 +58,25 @@ async fn left_out_and_rejected(scheduler: &mut Scheduler) -> (BTreeSet<&'static 
 async fn a_missing_column_is_never_an_error_of_the_server() {
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
-        let (always, _) = left_out_and_rejected(&mut scheduler).await;
+        let (always, _) = left_out_and_rejected(&mut scheduler, "job").await;
         let mut failed = Vec::new();
         let mut dropped = 0;
         for table in TABLES {
-            for column in scheduler.columns(table).await {
+            for (place, column) in scheduler.columns(table).await.into_iter().enumerate() {
+                // The short run takes every third column of the older shapes, and whatever is optional.
+                let is_optional = OPTIONAL.contains(&(table, column.as_str()));
+                if !is_long_run() && shape != Shape::New && !is_optional && place % 3 != 0 {
+                    continue;
+                }
                 if shape != Shape::New && (table, column.as_str()) == ("job", "name") {
                     // The table is partitioned by it.
                     continue;
                 }
                 scheduler.savepoint().await;
                 scheduler.execute(&format!("alter table {table} drop column \"{column}\" cascade")).await;
-                let (left_out, rejected) = left_out_and_rejected(&mut scheduler).await;
+                let (left_out, rejected) = left_out_and_rejected(&mut scheduler, table).await;
                 failed.extend(rejected.into_iter().map(|query| format!("{table}.{column}: {query}")));
-                if OPTIONAL.contains(&(table, column.as_str())) {
+                if is_optional {
                     // A section of `jobs show` that only some databases have.
                     let more: Vec<_> =
                         left_out.difference(&always).filter(|name| **name != "show/leases.sql").collect();
@@ -73,7 +86,8 @@ async fn a_missing_column_is_never_an_error_of_the_server() {
                 scheduler.roll_back().await;
             }
         }
-        assert!(dropped > 80, "{dropped} columns on {}", shape.name());
+        let least = if is_long_run() || shape == Shape::New { 80 } else { 25 };
+        assert!(dropped > least, "{dropped} columns on {}", shape.name());
         assert!(failed.is_empty(), "{}: {}", shape.name(), failed.join("\n"));
     }
 }

@@ -13,6 +13,7 @@ use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::support::databases::{furnished, run};
+use crate::support::long_tests::is_long_run;
 use crate::support::metrics::Metrics;
 use crate::support::process::{self, Process};
 use crate::support::scrape;
@@ -46,7 +47,7 @@ struct Setup {
 }
 
 fn setup() -> Setup {
-    if std::env::var_os("MARIE_EXPORTER_LONG_TESTS").is_some() {
+    if is_long_run() {
         Setup { starts: 10, queues: 200, max_connections: "100", allowed: 600 }
     } else {
         eprintln!("40 of 200 queues; MARIE_EXPORTER_LONG_TESTS=1 has all of them");

@@ -73,7 +73,7 @@ async fn commands_read_the_queues_that_they_need() {
     assert!(shown.to_string().contains(&waiting), "{shown}");
 }
 
-/// Sixteen jobs in each of 64 queues, with random values. No age lies near a limit that a list knows.
+/// 32 jobs in each of 32 queues, with random values. No age lies near a limit that a list knows.
 const RANDOM_JOBS: &str = "
     with drawn as (
         select
@@ -81,13 +81,13 @@ const RANDOM_JOBS: &str = "
             (array['created', 'created', 'retry', 'active', 'completed', 'completed', 'failed', 'expired', 'cancelled'])
                 [1 + floor(random() * 9)]::job_state as state,
             now() - (7 * n + 2 + q * 0.0001) * interval '1 minute' as created_on
-        from generate_series(1, 64) as q, generate_series(1, 16) as n
+        from generate_series(1, 32) as q, generate_series(1, 32) as n
     )
     insert into job (id, name, state, dag_id, priority, retry_count, retry_limit, created_on, started_on, completed_on,
         start_after, soft_sla, hard_sla, data, dependencies)
     select
         md5('q' || q || ' ' || n)::uuid, pg_temp.queue_name(q), state,
-        md5('dag ' || 1 + floor(random() * 40))::uuid, floor(random() * 3), floor(random() * 4), 3, created_on,
+        md5('dag ' || 1 + floor(random() * 34))::uuid, floor(random() * 3), floor(random() * 4), 3, created_on,
         case when random() < 0.9 then now() - (array[5, 30, 45, 90, 300, 3000])[1 + floor(random() * 6)] * interval '1 minute' end,
         case when random() < 0.9 then now() - (floor(random() * 40) * 45 + 10) * interval '1 minute' end,
         now() + (array[-3, -1, 2])[1 + floor(random() * 3)] * interval '1 hour',
@@ -95,7 +95,7 @@ const RANDOM_JOBS: &str = "
         created_on + (array[-1, 60, 6000])[1 + floor(random() * 3)] * interval '1 minute',
         jsonb_build_object('metadata', jsonb_build_object('doc_id', n % 3)),
         case when n > 1 and random() < 0.4
-            then jsonb_build_array(md5('q' || (q + floor(random() * 3)::int) % 64 + 1 || ' ' || n - 1)) else '[]' end
+            then jsonb_build_array(md5('q' || (q + floor(random() * 3)::int) % 32 + 1 || ' ' || n - 1)) else '[]' end
     from drawn
     order by n, q";
 
@@ -164,13 +164,13 @@ async fn count_locks(url: String, ends: Arc<AtomicBool>, most: Arc<AtomicU64>) {
     }
 }
 
-/// A database with 64 queues that hold jobs and two that do not.
+/// A database with 32 queues that hold jobs and two that do not.
 async fn filled_with_many_queues(url: &str) -> PgConnection {
     let mut admin = PgConnection::connect(url).await.unwrap();
     Shape::Mid.install(&mut admin, "marie_scheduler").await.unwrap();
     run(&mut admin, QUEUE_NAME).await;
     run(&mut admin, "select setseed(0.5)").await;
-    for queue in 1..=66 {
+    for queue in 1..=34 {
         run(
             &mut admin,
             &format!(

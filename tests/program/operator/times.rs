@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::operator::asking;
 use crate::operator::printed::{commands, id, json, printed};
 use crate::support::databases::Database;
+use crate::support::long_tests::is_long_run;
 use crate::support::process::{output, text};
 
 #[tokio::test]
@@ -17,7 +18,7 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
         "0044-03-15 12:00:00+00 BC",
         "1969-07-20 20:17:40+00",
     ];
-    for shape in Shape::ALL {
+    for (place, shape) in Shape::ALL.into_iter().enumerate() {
         let mut database = Database::new(shape).await;
         let is_page = shape == Shape::Page;
         if !is_page {
@@ -43,14 +44,21 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
         }
         let dag =
             json(&database.url, &["jobs", "list", "--limit=1"])[0]["dag_id"].as_str().unwrap().to_owned();
-        for words in commands(shape, &id(3), &dag) {
-            for format in ["--format=table", "--format=json"] {
+        for (words, number) in commands(shape, &id(3), &dag).into_iter().zip(place..) {
+            let formats = ["--format=table", "--format=json"];
+            // In the short run one of the two, and the other one on the next shape.
+            let formats = if is_long_run() { &formats[..] } else { &formats[number % 2..][..1] };
+            for format in formats {
                 printed(&database.url, &[&words[..], &[format]].concat());
             }
         }
         for job in 1..=number {
+            let (date, state) = ((job - 1) / states.len(), (job - 1) % states.len());
+            if !is_long_run() && state != (date + place) % states.len() {
+                continue;
+            }
             let shown = asking::json(&database.url, &["jobs", "show", &id(job)]).await;
-            let date = dates.get((job - 1) / states.len());
+            let date = dates.get(date);
             let expected = date.map(|date| match date.split_once(' ') {
                 Some(("0044-03-15", _)) => "0044-03-15T12:00:00+00:00 BC".to_owned(),
                 Some(_) => date.replace(' ', "T") + ":00",

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::security::tls::Authority;
 use crate::support::databases::run;
+use crate::support::long_tests::is_long_run;
 use crate::support::process::{command, text};
 
 /// A server that listens on IPv4 and IPv6 with TLS on, and the folder with its authority.
@@ -105,8 +106,7 @@ async fn every_form_of_a_host_connects_where_psql_does() {
         ["localhost", "127.0.0.1", "::1", "::1%1", &socket, "[::1]", "localhost.invalid", "127.0.0.9"];
     let modes = ["disable", "require", "verify-full", "prefer", "verify-ca"];
     // The first of each are enough for every day.
-    let is_long = std::env::var_os("MARIE_EXPORTER_LONG_TESTS").is_some();
-    let (forms, modes) = if is_long { (&forms[..], &modes[..]) } else { (&forms[..5], &modes[..3]) };
+    let (forms, modes) = if is_long_run() { (&forms[..], &modes[..]) } else { (&forms[..5], &modes[..3]) };
     for &form in forms {
         let authority_form = match form {
             "::1" => "[::1]".to_owned(),

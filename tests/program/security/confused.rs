@@ -8,6 +8,7 @@ use marie_exporter::demo::shape::Shape;
 
 use crate::support::databases::{Database, SERVER};
 use crate::support::fake_server::{FakeServer, Harm, garbling_proxy};
+use crate::support::long_tests::is_long_run;
 use crate::support::process::{Process, command, output, text};
 use crate::support::scrape::{get, metrics, until_ready};
 
@@ -95,7 +96,7 @@ fn flood_of_notices_costs_neither_memory_nor_log() {
 
 #[test]
 fn memory_of_the_drivers_limits_is_measured() {
-    if std::env::var_os("MARIE_EXPORTER_LONG_TESTS").is_none() {
+    if !is_long_run() {
         eprintln!("skipped: MARIE_EXPORTER_LONG_TESTS is not set");
         return;
     }

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::check_metrics::promtool;
 use crate::support::databases::{Database, SERVER, furnished};
+use crate::support::long_tests::is_long_run;
 use crate::support::metrics::Metrics;
 use crate::support::process::{Process, output, text};
 use crate::support::scrape::{get, until, until_ready};
@@ -134,7 +135,6 @@ async fn latin1_names_are_right_and_snowman_finds_nothing() {
 
 #[tokio::test]
 async fn bytes_without_a_character_hide_no_other_number() {
-    let is_long_run = std::env::var("MARIE_EXPORTER_LONG_TESTS").is_ok_and(|value| value == "1");
     let encodings: &[(&str, u8)] = &[
         ("WIN1252", 0x81),
         ("WIN1251", 0x98),
@@ -150,7 +150,7 @@ async fn bytes_without_a_character_hide_no_other_number() {
         ("ISO_8859_7", 0xff),
         ("ISO_8859_8", 0xbf),
     ];
-    for (encoding, byte) in &encodings[..if is_long_run { encodings.len() } else { 1 }] {
+    for (encoding, byte) in &encodings[..if is_long_run() { encodings.len() } else { 1 }] {
         let mut database = database(encoding, Shape::New).await;
         add_texts(&mut database, &format!("'bad' || chr({byte})")).await;
         let page = page(&database, "marie_jobs_stuck{queue=\"other\"} 1");

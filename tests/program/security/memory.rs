@@ -6,6 +6,7 @@ use std::fs;
 use marie_exporter::demo::shape::Shape;
 
 use crate::support::databases::Database;
+use crate::support::long_tests::is_long_run;
 use crate::support::metrics::Metrics;
 use crate::support::process::Process;
 use crate::support::scrape::{get, until};
@@ -77,10 +78,6 @@ async fn many_queue_names_stay_within_the_memory_limit() {
         queues_stay_within_limit("repeat('q', 9990) || n", 20_000, 0.0).await;
         queues_stay_within_limit("left(repeat(chr(128578), 94) || n, 100)", 20_000, 200.0).await;
     }
-}
-
-fn is_long_run() -> bool {
-    std::env::var("MARIE_EXPORTER_LONG_TESTS").is_ok_and(|value| value == "1")
 }
 
 #[tokio::test]

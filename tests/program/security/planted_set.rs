@@ -21,6 +21,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::security::planted::captures;
 use crate::support::databases::{Database, SERVER};
+use crate::support::long_tests::is_long_run;
 use crate::support::process::{Process, command, text};
 use crate::support::scrape::{metrics, until};
 
@@ -228,7 +229,7 @@ async fn nothing_planted_in_the_schema_is_called() {
 
 #[tokio::test]
 async fn nothing_planted_anywhere_is_called() {
-    if std::env::var_os("MARIE_EXPORTER_LONG_TESTS").is_none() {
+    if !is_long_run() {
         return;
     }
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
