@@ -6,6 +6,7 @@
 
 mod by_queue;
 pub(crate) mod declare;
+pub mod definition;
 mod locks;
 mod optional;
 mod samples;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 use sqlx::postgres::{PgArguments, PgRow};
 
+use self::definition::Definition;
 use self::samples::{publishable, samples};
 use crate::collect::queue_labels::{self, QueueLabels};
 use crate::config::Config;
@@ -49,6 +51,8 @@ pub struct Query {
     pub needs: &'static [Need],
     /// Tables that are read where they exist, and what is read instead where not.
     pub fallbacks: &'static [Fallback],
+    /// Common table expressions that it shares with other queries.
+    pub definitions: &'static [Definition],
     /// The index that keeps it cheap.
     pub index: Option<Index>,
     pub division: Division,
@@ -153,7 +157,8 @@ impl Query {
             .iter()
             .flat_map(|fallback| if fallback.is_used(schema) { fallback.needs } else { fallback.instead_of });
         let optional = self.optional.iter().filter(|column| !schema.is_missing(&column.need));
-        self.needs.iter().chain(or_instead).chain(optional.map(|column| &column.need))
+        let defined = self.definitions.iter().flat_map(|definition| definition.needs);
+        self.needs.iter().chain(defined).chain(or_instead).chain(optional.map(|column| &column.need))
     }
 
     /// What this query lacks here, if anything; what is not there before what may not be read.

@@ -45,6 +45,7 @@ const UNFINISHED: Query = Query {
     optional: &[],
     needs: &[],
     fallbacks: &[],
+    definitions: &[],
     index: Some(BY_STATE),
     division: Division::ByQueue,
     arguments: by_queue,

@@ -8,6 +8,7 @@ use super::listing::Listing;
 use super::reader::{Merge, Reader};
 use super::{QUERY_BY_QUEUE, fallbacks};
 use crate::collect::collector::declare::{optional, sql};
+use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Division, Optional, Query, SqlFile};
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::inspect::args::{JobsFailed, JobsList, JobsNext, JobsOverdue, OfQueue, Output};
@@ -153,6 +154,7 @@ pub(super) static NEXT: Listing = Listing {
         needs: &[Need::Columns("job", &["id", "name", "state", "priority", "created_on"])],
         optional: &[DAG_ID, START_AFTER],
         fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
+        definitions: &[WAITING_JOB],
         division: Division::ByQueueWithParents,
         ..QUERY_BY_QUEUE
     },

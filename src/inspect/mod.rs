@@ -72,6 +72,7 @@ const QUERY: Query = Query {
     optional: &[],
     needs: &[],
     fallbacks: &[],
+    definitions: &[],
     index: None,
     division: Division::Whole,
     arguments: |_| Ok(PgArguments::default()),

@@ -7,7 +7,7 @@ use crate::schema::{Need, Schema};
 
 /// Returns the tables that lack optional columns here, each with a common table expression that has NULL for them.
 pub(super) fn without_missing(
-    needs: &'static [Need],
+    needs: &(impl Iterator<Item = &'static Need> + Clone),
     optional: &'static [Optional],
     schema: &Schema,
 ) -> Vec<(&'static str, String)> {
@@ -18,7 +18,7 @@ pub(super) fn without_missing(
         let of_table = || optional.iter().filter(move |column| column.table == table);
         let there = of_table().filter(|column| !is_missing(column)).map(|column| &column.need);
         let columns: BTreeSet<&str> =
-            needs.iter().chain(there).flat_map(|need| columns(need, table)).copied().collect();
+            needs.clone().chain(there).flat_map(|need| columns(need, table)).copied().collect();
         let mut selected: Vec<String> = columns.into_iter().map(str::to_owned).collect();
         for column in of_table().filter(is_missing) {
             let names = columns_of(column);

@@ -11,7 +11,7 @@ use crate::schema::{Need, Schema};
 
 impl Query {
     /// Returns the statement for this database: the file's text with its tables qualified, behind the fallbacks that it
-    /// needs here, and summed up by published queues.
+    /// needs here and its definitions, and summed up by published queues.
     pub fn text(&self, schema: &Schema) -> String {
         self.text_over(schema, None)
     }
@@ -51,11 +51,15 @@ impl Query {
         let mut expressions: Vec<String> = jobs.into_iter().collect();
         let mut replaced = Vec::new();
         let fallbacks = self.fallbacks_here(schema).map(|fallback| (fallback.table, fallback.sql.to_owned()));
-        for (table, sql) in fallbacks.chain(optional::without_missing(self.needs, self.optional, schema)) {
+        let needs = self.needs.iter().chain(self.definitions.iter().flat_map(|definition| definition.needs));
+        for (table, sql) in fallbacks.chain(optional::without_missing(&needs, self.optional, schema)) {
             expressions.push(schema.name.qualify_except(&sql, of_queues));
             replaced.push((table, table));
         }
         replaced.extend(of_queues);
+        for definition in self.definitions {
+            expressions.push(schema.name.qualify_except(definition.sql, &replaced));
+        }
         let text = schema.name.qualify_except(self.sql.text, &replaced);
         if expressions.is_empty() {
             return text;

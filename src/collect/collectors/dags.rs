@@ -6,6 +6,7 @@ use sqlx::Arguments;
 use super::statistics::DEPENDENCIES_FROM_JSON;
 use super::{UNFINISHED, no_arguments, sendable_text};
 use crate::collect::collector::declare::{optional, sql};
+use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Collector, Division, Optional, Pace, Query};
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
@@ -27,7 +28,9 @@ pub static COLLECTOR: Collector = Collector {
                 Need::Columns("dag", &["id", "state"]),
                 Need::Columns("job", &["id", "name", "dag_id", "state"]),
             ],
+            optional: &[optional!("job"."start_after": "timestamptz")],
             fallbacks: &[DEPENDENCIES_FROM_JSON],
+            definitions: &[WAITING_JOB],
             division: Division::StalledDags,
             arguments: no_arguments,
             ..OVER_DAGS

@@ -1,48 +1,33 @@
--- Unfinished DAGs that nothing will move, by the first reason that holds.
--- Index: one of job that leads with state for the unfinished jobs, the partial ones of dag over unfinished
--- DAGs, the primary keys of job_dependencies and job for the parents of waiting jobs, and those only where no
--- job of the DAG is active. Only DAGs that nothing moves are looked at one by one, by job (dag_id). Scalar
--- subqueries are answered row by row: no estimate can turn them into a pass over the history. Materialized, or
--- the parents would be looked up before the DAGs are sorted out.
-with unfinished as materialized (
-    select j.dag_id, j.name, j.id, j.state = 'active' as active
-    from marie_scheduler.job as j
-    where j.state in ('created', 'retry', 'active')
-),
-quiet as materialized (
+-- Unfinished DAGs that nothing will move, by the first reason that holds. A deferred job will move its DAG.
+-- Index: one of job that leads with state for the active and the waiting jobs, the partial ones of dag over unfinished
+-- DAGs, and those of waiting_job.sql for waiting jobs of DAGs without an active job. Only DAGs that nothing moves are
+-- read one by one, by job (dag_id). EXCEPT hashes or sorts; an anti join of two expressions, whose sizes the planner does
+-- not know, can become a loop over all pairs. The ids as an array, so that parents are read last.
+with quiet as materialized (
     select d.id
     from marie_scheduler.dag as d
-    where d.state not in ('completed', 'failed', 'cancelled')
-        and d.state <> 'expired'
-        and not exists (select from unfinished as u where u.active and u.dag_id = d.id)
+    where d.state not in ('completed', 'failed', 'cancelled') and d.state <> 'expired'
+    except
+    select j.dag_id
+    from marie_scheduler.job as j
+    where j.state = 'active'
 ),
-waiting as materialized (
-    select q.id as dag_id, w.name, w.id
-    from quiet as q
-    join unfinished as w on w.dag_id = q.id
-),
-runnable as materialized (
-    select distinct w.dag_id
-    from waiting as w
-    where (
-        select true
-        from marie_scheduler.job_dependencies as e
-        join marie_scheduler.job as p on p.name = e.depends_on_name and p.id = e.depends_on_id
-        where e.job_name = w.name
-            and e.job_id = w.id
-            and p.state in ('created', 'retry', 'active', 'expired', 'cancelled', 'failed')
-        limit 1
-    ) is null
+stalled as materialized (
+    select id
+    from quiet
+    except
+    select w.dag_id
+    from waiting_job as w
+    where w.dag_id = any (array(select id from quiet)) and w.reason is null
 ),
 verdict as (
     select
-        case (select bool_or(j.state = 'failed') from marie_scheduler.job as j where j.dag_id = q.id)
+        case (select bool_or(j.state = 'failed') from marie_scheduler.job as j where j.dag_id = s.id)
             when true then 'failed_job'
             when false then 'no_runnable_job'
             else 'no_jobs'
         end as reason
-    from quiet as q
-    where not exists (select from runnable as r where r.dag_id = q.id)
+    from stalled as s
 )
 select
     reason,

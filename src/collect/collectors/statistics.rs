@@ -7,6 +7,7 @@ use sqlx::Arguments;
 
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::{optional, sql};
+use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Collector, Division, Fallback, Pace, Query};
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
@@ -33,9 +34,9 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("waiting.sql"),
             by_queue: &[&JOBS_READY, &JOBS_DEFERRED, &JOBS_BLOCKED, &OLDEST_READY_JOB],
-            needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "completed_on"])],
             optional: &[optional!("job"."start_after": "timestamptz"), optional!("job"."dag_id": "uuid")],
             fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
+            definitions: &[WAITING_JOB],
             division: Division::ByQueueWithParents,
             ..UNFINISHED
         },

@@ -10,6 +10,8 @@ use sqlx::types::Uuid;
 use sqlx::{Arguments, Row};
 
 use super::{Parents, Stop, Transactions, slices};
+use crate::collect::collector::declare::optional;
+use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Context, Division, Pace, Query, SqlFile};
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
@@ -25,6 +27,7 @@ const OF_JOBS: Query = Query {
     needs: &[],
     optional: &[],
     fallbacks: &[],
+    definitions: &[],
     index: None,
     division: Division::StalledDags,
     arguments: |_| Ok(PgArguments::default()),
@@ -33,9 +36,12 @@ const OF_JOBS: Query = Query {
 static WITH_WORK: Query = Query {
     sql: SqlFile { name: "dags_with_work.sql", text: include_str!("dags_with_work.sql") },
     needs: &[
-        Need::Columns("job", &["id", "name", "dag_id", "state"]),
+        Need::Columns("dag", &["id", "state"]),
+        Need::Columns("job", &["name", "dag_id", "state"]),
         Need::Columns("job_dependencies", &["job_name", "job_id", "depends_on_name", "depends_on_id"]),
     ],
+    optional: &[optional!("job"."start_after": "timestamptz")],
+    definitions: &[WAITING_JOB],
     ..OF_JOBS
 };
 

@@ -23,6 +23,7 @@ const OF_JOBS: Query = Query {
     optional: &[],
     needs: &[queue_labels::NAMES_IN_JOB],
     fallbacks: &[],
+    definitions: &[],
     index: None,
     division: Division::ByQueue,
     arguments: |context| queue_labels::name_arguments(context.schema, &context.config.queues),

@@ -1,39 +1,26 @@
--- Jobs that a worker could take now, those that marie_jobs_ready counts: created or retry, start_after passed, the DAG
--- unfinished, every parent completed or skipped. In the order of the maintenance page: priority, then age.
+-- Jobs that a worker could take now, those that marie_jobs_ready counts, by the rule of waiting_job.sql. In the order of
+-- the maintenance page: priority, then age.
 -- $1 how many; $2 from which on; $3 queues, $4 DAG, NULL for all; $5 whether only the first of each DAG.
--- Index: one that leads with state for the waiting jobs, then, for each of them, the primary keys of dag,
--- job_dependencies and job, as in the collector's waiting.sql.
+-- Index: one that leads with state for the waiting jobs, then those of waiting_job.sql for each of them.
 with ready as (
     select
         w.id,
         w.name as queue,
         w.state,
         w.dag_id,
-        w.priority,
+        j.priority,
         w.created_on,
         w.start_after,
         row_number() over (
             -- A job without a DAG is alone.
-            partition by coalesce(w.dag_id, w.id) order by w.priority desc, w.created_on, w.id
+            partition by coalesce(w.dag_id, w.id) order by j.priority desc, w.created_on, w.id
         ) as place
-    from marie_scheduler.job as w
-    where w.state in ('created', 'retry')
-        and (w.start_after > now()) is not true
+    from waiting_job as w
+    join marie_scheduler.job as j on j.name = w.name and j.id = w.id
+    where w.reason is null
+        and not w.is_deferred
         and ($3::text[] is null or w.name = any ($3))
         and ($4::uuid is null or w.dag_id = $4)
-        and (
-            select d.state in ('completed', 'failed', 'cancelled', 'expired')
-            from marie_scheduler.dag as d
-            where d.id = w.dag_id
-        ) is not true
-        and not exists (
-            select
-            from marie_scheduler.job_dependencies as d
-            join marie_scheduler.job as p on p.name = d.depends_on_name and p.id = d.depends_on_id
-            where d.job_name = w.name
-                and d.job_id = w.id
-                and p.state in ('created', 'retry', 'active', 'expired', 'cancelled', 'failed')
-        )
 )
 select
     id,

@@ -1,6 +1,7 @@
 //! What `top` asks the database, each part with what its cost follows.
 
 use crate::collect::collector::declare::{optional, sql};
+use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Division, Pace, Query};
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collect::collectors::throughput::BY_COMPLETED_ON;
@@ -77,9 +78,9 @@ pub(in crate::inspect) static READY: Listing = Listing {
     columns: &[text("queue"), number("ready")],
     query: Query {
         sql: sql!("ready.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state"])],
         optional: &[optional!("job"."dag_id": "uuid"), optional!("job"."start_after": "timestamptz")],
         fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
+        definitions: &[WAITING_JOB],
         division: Division::ByQueueWithParents,
         ..QUERY_BY_QUEUE
     },

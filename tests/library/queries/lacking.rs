@@ -173,6 +173,7 @@ const fn needing(needs: &'static [Need]) -> Query {
         optional: &[],
         needs,
         fallbacks: &[],
+        definitions: &[],
         index: None,
         division: Division::Whole,
         arguments: |_| Ok(PgArguments::default()),
