@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use sqlx::postgres::{PgArguments, PgRow};
 
 use self::definition::Definition;
+pub use self::optional::Optional;
 use self::samples::{publishable, samples};
 use crate::collect::queue_labels::{self, QueueLabels};
 use crate::config::Config;
@@ -121,16 +122,6 @@ pub struct Fallback {
     /// `table (columns) as (select …)`.
     pub sql: &'static str,
     pub needs: &'static [Need],
-}
-
-/// A column that some generations of the schema lack.
-#[derive(Debug)]
-pub struct Optional {
-    pub table: &'static str,
-    /// The column alone.
-    pub need: Need,
-    /// The type of the NULL that stands for it.
-    pub data_type: &'static str,
 }
 
 /// What one query gave.

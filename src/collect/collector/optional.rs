@@ -2,8 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::Optional;
 use crate::schema::{Need, Schema};
+
+/// A column that some generations of the schema lack.
+#[derive(Debug)]
+pub struct Optional {
+    pub table: &'static str,
+    /// The column alone.
+    pub need: Need,
+    /// The type of the NULL that stands for it.
+    pub data_type: &'static str,
+}
 
 /// Returns the tables that lack optional columns here, each with a common table expression that has NULL for them.
 pub(super) fn without_missing(
