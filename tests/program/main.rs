@@ -12,6 +12,7 @@ mod alerting;
 mod binary;
 mod contrib;
 mod faults;
+mod golden;
 mod http;
 mod maintain;
 mod operator;
