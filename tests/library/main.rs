@@ -1,5 +1,5 @@
-//! The crate inside the test process, on a real PostgreSQL: queries, events, lanes, demo; and what needs no database:
-//! alerts, dashboards, documents. What the built program does is in `tests/program`.
+//! Tests that call the crate: on a real PostgreSQL queries, events, lanes and the demo; without a database alerts,
+//! dashboards, documents and the sources themselves. `tests/program` tests the built program.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::float_cmp, reason = "counts are whole numbers")]

@@ -1,9 +1,9 @@
-//! What `promtool check metrics` says of an exposition.
+//! Runs `promtool check metrics` on an exposition.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Nothing, where it finds nothing to improve.
+/// Returns what promtool reports; an empty text if it finds nothing to improve.
 pub(crate) fn promtool(text: &str) -> String {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -14,6 +14,6 @@ pub(crate) fn promtool(text: &str) -> String {
         .expect("this test needs promtool, which `make test` installs");
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    String::from_utf8(said).unwrap() + if output.status.success() { "" } else { "(it failed)" }
+    let report = [output.stdout, output.stderr].concat();
+    String::from_utf8(report).unwrap() + if output.status.success() { "" } else { "(it failed)" }
 }

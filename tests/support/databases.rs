@@ -1,4 +1,4 @@
-//! One PostgreSQL server for all tests of a binary, and a database of its own for each test.
+//! One PostgreSQL server for all tests of a binary, and a separate database for each test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,22 +9,23 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 pub(crate) static SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
 
-/// A database with the scheduler's tables, and a session in which a test does to it what it likes.
+/// Database with the scheduler's tables, and a session of its owner.
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) admin: PgConnection,
 }
 
 impl Database {
-    /// A new database on the server that most tests of the binary share.
+    /// Creates a database on the server that most tests of the binary share.
     pub(crate) async fn new(shape: Shape) -> Self {
-        Self::on(&SERVER, shape).await
+        Self::on_server(&SERVER, shape).await
     }
 
-    pub(crate) async fn on(server: &Server, shape: Shape) -> Self {
+    /// Creates a database on this server.
+    pub(crate) async fn on_server(server: &Server, shape: Shape) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("marie_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let url = server.create_database(&name).await.expect("a database can be made");
+        let url = server.create_database(&name).await.expect("a database can be created");
         Database { admin: furnished(&url, shape).await, url }
     }
 
@@ -33,7 +34,7 @@ impl Database {
         run(&mut self.admin, sql).await;
     }
 
-    /// Makes a role that may read all of the scheduler's tables and do no more; returns its URL.
+    /// Creates a role that may only read the scheduler's tables; returns its URL.
     pub(crate) async fn reader(&mut self, role: &str) -> String {
         self.run(&format!(
             "create role {role} login;
@@ -44,7 +45,7 @@ impl Database {
         self.url.replace("postgres@", &format!("{role}@"))
     }
 
-    /// A second session like the first.
+    /// Opens another session like `admin`.
     pub(crate) async fn session(&self) -> PgConnection {
         let mut session = PgConnection::connect(&self.url).await.expect("the database takes connections");
         run(&mut session, "set search_path = marie_scheduler, pg_catalog").await;
@@ -52,11 +53,12 @@ impl Database {
     }
 }
 
+/// Runs statements in this session; panics with the statements if one fails.
 pub(crate) async fn run(session: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(session).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Installs the shape with one DAG, the queue `extract` with one job, and the queue `idle` with none.
+/// Installs the shape with one DAG, the queue `extract` with one job, and the empty queue `idle`.
 pub(crate) async fn furnished(url: &str, shape: Shape) -> PgConnection {
     let mut admin = PgConnection::connect(url).await.expect("the database takes connections");
     shape.install(&mut admin, "marie_scheduler").await.expect("the shape can be installed");

@@ -1,5 +1,5 @@
-//! A server that speaks PostgreSQL's protocol and means harm, or is confused: it lets everybody in and then sends what
-//! no PostgreSQL sends.
+//! Fake PostgreSQL server that accepts every login and then sends messages that no PostgreSQL sends, and a proxy that
+//! changes some bytes of a real server.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,36 +7,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What it sends, and when.
+/// Which message the server sends, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Harm {
-    /// A message of this length, by its header, where the login ends.
+    /// At the end of the login, the header of a message of this length.
     LengthAtLogin(u32),
-    /// A message of this length, by its header, in the place of an answer.
+    /// Instead of an answer, the header of a message of this length.
     LengthInAnswer(u32),
-    /// The same, followed by so many bytes.
+    /// Instead of an answer, a message of this length.
     Stream(u32),
-    /// Settings without end, each of another name, at the login.
+    /// At the login, endless settings with different names.
     ParameterFlood,
-    /// Notices without end at the login.
+    /// At the login, endless notices.
     NoticeFlood,
-    /// Notices without end in the place of an answer.
+    /// Instead of an answer, endless notices.
     NoticeFloodInAnswer,
-    /// A message of a type that there is not.
+    /// A message of an undefined type.
     UnknownType,
-    /// Bytes without meaning, at once.
+    /// Meaningless bytes before the login.
     Garbage,
-    /// An error with a text of a megabyte that is not UTF-8.
+    /// An error whose text has a megabyte and is not UTF-8.
     LongError,
     /// A row before its description.
     RowAtOnce,
-    /// A description with more columns than its message holds.
+    /// A row description that declares more columns than it contains.
     TooManyColumns,
     /// The end of the connection in the middle of a message.
     HalfMessage,
-    /// A method of login that the driver does not know.
+    /// An authentication method that the driver does not know.
     UnknownLogin,
-    /// A challenge for the password that is no challenge.
+    /// A malformed password challenge.
     BrokenChallenge,
 }
 
@@ -51,18 +51,18 @@ impl FakeServer {
         let port = listener.local_addr().unwrap().port();
         let harmed = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&harmed);
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let count = Arc::clone(&count);
-                // The client may go away at any time.
+                // The client may disconnect at any time.
                 thread::spawn(move || drop(serve(client, harm, &count)));
             }
         });
         FakeServer { port, harmed }
     }
 
-    /// How many connections have got what it sends.
+    /// Returns how many connections have received the harmful message.
     pub(crate) fn harmed(&self) -> usize {
         self.harmed.load(Ordering::Relaxed)
     }
@@ -77,14 +77,14 @@ fn notice(text: &str) -> Vec<u8> {
     message(b'N', format!("SWARNING\0VWARNING\0C01000\0M{text}\0\0").as_bytes())
 }
 
-/// Reads the client's first message, refusing TLS.
+/// Reads the client's first message and refuses TLS.
 fn read_startup(client: &mut TcpStream) -> io::Result<()> {
     loop {
         let mut length = [0; 4];
         client.read_exact(&mut length)?;
         let mut rest = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4)];
         client.read_exact(&mut rest)?;
-        // The request for TLS has a version that is none.
+        // A request for TLS has this special version.
         if rest.starts_with(&80_877_103_u32.to_be_bytes()) {
             client.write_all(b"N")?;
         } else {
@@ -132,13 +132,13 @@ fn serve(mut client: TcpStream, harm: Harm, harmed: &AtomicUsize) -> io::Result<
         }
         _ => {
             client.write_all(&[welcome, ready].concat())?;
-            // The first statement.
+            // Wait for the first statement.
             client.read_exact(&mut [0; 5])?;
             begin(harmed);
             answer(&mut client, harm)?;
         }
     }
-    // Until the client has had enough.
+    // Keep the connection open until the client closes it.
     io::copy(&mut client, &mut io::sink())?;
     Ok(())
 }
@@ -179,7 +179,7 @@ fn flood(client: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// A connection to a real server through which some of the server's bytes arrive changed; about one in `rarity`.
+/// Starts a proxy to a real server that changes about one in `rarity` bytes from the server; returns its port.
 pub(crate) fn garbling_proxy(server: u16, rarity: u32) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

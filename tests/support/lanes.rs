@@ -1,4 +1,4 @@
-//! The exporter's two lanes inside the test's own process, on short intervals.
+//! Runs the exporter's two lanes inside the test process, with short intervals.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
 
-/// Short, and a budget that stretches nothing; flags given later replace them.
+/// Default flags: short intervals, and a load budget that never delays a run. A test's flags replace them.
 const FLAGS: [&str; 5] = [
     "--collector.interval=100ms",
     "--collector.slow-interval=300ms",
@@ -23,7 +23,7 @@ const FLAGS: [&str; 5] = [
     "--events.new-series-hold=0s",
 ];
 
-/// Longer than anything here takes, even on a loaded machine.
+/// Longest wait for a condition, on a loaded machine too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Lanes {
@@ -32,6 +32,7 @@ pub(crate) struct Lanes {
     tasks: JoinSet<()>,
 }
 
+/// Parses the flags as `serve` does.
 pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
     let names: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
     let given = |flag: &&str| flag.split_once('=').map_or(*flag, |(name, _)| name).to_owned();
@@ -56,7 +57,7 @@ impl Lanes {
         Lanes { exporter, shutdown, tasks }
     }
 
-    /// Does what a scrape does, and returns what it received.
+    /// Scrapes in process and returns the samples.
     pub(crate) fn metrics(&self) -> Metrics {
         let page = self.exporter.snapshot.page();
         let mut text = self.exporter.own_text().expect("it encodes");
@@ -65,7 +66,7 @@ impl Lanes {
         Metrics::parse(&String::from_utf8(text).expect("an exposition is UTF-8"))
     }
 
-    /// Waits until what is published fulfils the condition.
+    /// Waits until the published metrics fulfil the condition.
     pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -73,27 +74,26 @@ impl Lanes {
             if holds(&metrics) {
                 return metrics;
             }
-            // A lane without a collector ends at once.
+            // A lane without collectors ends immediately.
             if let Some(ended) = self.tasks.try_join_next() {
                 ended.expect("a lane does not panic");
             }
-            assert!(Instant::now() < deadline, "waited in vain: {what}: {}", self.failures());
+            assert!(Instant::now() < deadline, "timed out: {what}: {}", self.failures());
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 
-    /// Waits until each of these collectors of the fast lane has begun and ended a run from now on, and that
-    /// with success.
+    /// Waits until each of these collectors of the fast lane has succeeded in a run that began after this call.
     pub(crate) async fn until_fresh(&mut self, collectors: &[&str]) -> Metrics {
         let before = self.metrics();
         self.until(&format!("fresh numbers of {collectors:?}"), |now| {
-            // Of two more successes the second was begun after the call.
+            // After two more successes, at least the second run began after the call.
             collectors.iter().all(|name| successes(now, name) >= successes(&before, name) + 2.0)
         })
         .await
     }
 
-    /// Waits until the collector fails in the fast lane for this reason.
+    /// Waits until the collector fails in the fast lane with this reason.
     pub(crate) async fn until_fails(&mut self, collector: &str, reason: &str) -> Metrics {
         let labels = [("collector", collector), ("lane", "fast"), ("reason", reason)];
         let before = self.metrics().count("marie_collector_failures_total", &labels);
@@ -104,7 +104,7 @@ impl Lanes {
         .await
     }
 
-    /// Which collectors failed in their last run, and why, for a person who looks at a failed test.
+    /// Describes each collector's last run, for the message of a failed test.
     fn failures(&self) -> String {
         let latest = COLLECTORS.iter().flat_map(|collector| {
             self.exporter.run_status.latest(collector.name).into_iter().map(|latest| (collector.name, latest))
@@ -120,7 +120,7 @@ impl Lanes {
     }
 }
 
-/// Successful runs in the fast lane.
+/// Returns the number of successful runs in the fast lane.
 pub(crate) fn successes(metrics: &Metrics, collector: &str) -> f64 {
     let labels = [("collector", collector), ("lane", "fast")];
     metrics.count("marie_collector_runs_total", &labels)

@@ -1,9 +1,9 @@
-//! The memory of a process.
+//! Memory use of a process.
 
-/// What the exporter may need under any of the attacks, in MiB.
+/// Most memory that the exporter may use under any attack, in MiB.
 pub(crate) const LIMIT: u64 = 64;
 
-/// The most memory that the process has had, in MiB, where the system tells.
+/// Returns the peak resident memory of the process in MiB; `None` if the system does not report it.
 pub(crate) fn peak_mib(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

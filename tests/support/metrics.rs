@@ -1,4 +1,4 @@
-//! What an exposition says, as an independent parser reads it.
+//! Samples of an exposition, read by an independent parser.
 
 use prometheus_parse::{Sample, Scrape, Value};
 
@@ -12,7 +12,7 @@ impl Metrics {
         Metrics { samples: Scrape::parse(lines).expect("the exposition can be parsed").samples }
     }
 
-    /// The values of all samples of that name that have these labels, among others.
+    /// Returns the values of all samples with that name and at least these labels.
     pub(crate) fn values(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
         let fits = |sample: &&Sample| {
             sample.metric == name
@@ -25,14 +25,14 @@ impl Metrics {
         self.samples.iter().filter(fits).map(value).collect()
     }
 
-    /// The value of the one sample that has these labels; none where it is absent.
+    /// Returns the value of the only sample with these labels; `None` if it is absent.
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let values = self.values(name, labels);
         assert!(values.len() < 2, "{name}{labels:?} is {} samples", values.len());
         values.first().copied()
     }
 
-    /// A counter of the collector's runs: those that have not happened are none.
+    /// Returns the sum of the values of all samples with these labels; 0 if there are none.
     pub(crate) fn count(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.values(name, labels).iter().sum()
     }

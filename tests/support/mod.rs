@@ -1,4 +1,4 @@
-//! What tests and benches share: servers and databases, the program as a process, scrapes, proxies.
+//! Shared by tests and benches: servers and databases, the program as a process, scrapes, proxies.
 
 pub(crate) mod check_metrics;
 pub(crate) mod databases;

@@ -1,4 +1,4 @@
-//! The binary as a user starts it: its output, its signals, its end.
+//! Starts the built binary, reads its log, sends it signals and waits for its end.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes, even on a loaded machine.
+/// Longest wait for a line or the end, on a loaded machine too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The binary with these arguments, and with nothing in its environment that could configure it.
+/// Returns the command with these arguments and an empty environment.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marie-exporter"));
     command.args(arguments).env_clear();
@@ -25,35 +25,35 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// `marie-exporter serve`, ended with the test whatever comes of it.
+/// Running `marie-exporter serve`; dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
-    /// What it has logged, as far as read.
+    /// The log lines read so far.
     pub(crate) log: String,
-    /// Where it serves, as `http://127.0.0.1:PORT` or `https://`.
+    /// The addresses it serves, such as `http://127.0.0.1:PORT`.
     pub(crate) addresses: Vec<String>,
 }
 
 impl Process {
-    /// On a free port, with short intervals, for this database.
+    /// Serves this database on a free port, with short intervals.
     pub(crate) fn serve(url: &str, flags: &[&str]) -> Self {
-        // In the environment, where flags replace them.
+        // Defaults are set in the environment, so that flags replace them.
         let mut command = command(&["serve", "--database-url", url, "--web.listen-address=127.0.0.1:0"]);
         command.args(flags);
         command.env("MARIE_EXPORTER_COLLECTOR_INTERVAL", "200ms");
         command.env("MARIE_EXPORTER_COLLECTOR_SLOW_INTERVAL", "500ms");
-        // Tests of other things need not wait for new series.
+        // Without the hold, tests need not wait for new series.
         command.env("MARIE_EXPORTER_EVENTS_NEW_SERIES_HOLD", "0s");
         Self::start(command, 1)
     }
 
-    /// Waits until it serves on that many addresses.
+    /// Starts the command and waits until it serves on that many addresses.
     pub(crate) fn start(command: Command, listeners: usize) -> Self {
         Self::start_with_input(command, listeners, Stdio::null())
     }
 
-    /// The same, with this as its standard input.
+    /// Does the same as [`Process::start`], with this standard input.
     pub(crate) fn start_with_input(mut command: Command, listeners: usize, input: Stdio) -> Self {
         let mut child = command
             .stdin(input)
@@ -91,7 +91,7 @@ impl Process {
         self.child.id()
     }
 
-    /// The next line of its log.
+    /// Waits for the next log line and returns it.
     pub(crate) fn line(&mut self) -> String {
         let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no more log: {}", self.log));
         self.log.push_str(&line);
@@ -99,7 +99,7 @@ impl Process {
         line
     }
 
-    /// Reads its log until this is in it.
+    /// Reads the log until a line contains this text; returns the line.
     pub(crate) fn until_logged(&mut self, what: &str) -> String {
         loop {
             let line = self.line();
@@ -109,18 +109,18 @@ impl Process {
         }
     }
 
-    /// Closes our end of its log, as a pager or a log shipper does that goes away.
+    /// Closes our end of its log, as a pager or log shipper does when it exits.
     pub(crate) fn stop_reading(&mut self) {
         self.lines = channel().1;
     }
 
-    /// Ends it by a signal (`TERM`, `INT`) and says how it ended, how long that took, and all it logged.
+    /// Sends a signal (`TERM`, `INT`) and waits; returns the exit status, how long the end took, and the whole log.
     pub(crate) fn end(self, signal: &str) -> (ExitStatus, Duration, String) {
         send(signal, self.id());
         self.wait()
     }
 
-    /// Waits until it ends, and returns the same.
+    /// Waits until the process ends; returns the same as [`Process::end`].
     pub(crate) fn wait(mut self) -> (ExitStatus, Duration, String) {
         let began = Instant::now();
         let status = loop {
@@ -141,7 +141,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

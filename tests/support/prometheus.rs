@@ -1,4 +1,4 @@
-//! A real Prometheus, and what else a test starts and ends with itself.
+//! Starts a real Prometheus, and other programs that end with the test.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -8,41 +8,41 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-/// Ended with the test, whatever comes of it.
-pub(crate) struct Ended(Child);
+/// Child process that is killed when this is dropped.
+pub(crate) struct KilledOnDrop(Child);
 
-impl Drop for Ended {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 /// Starts a program that `make test` installs.
-pub(crate) fn start(program: &str, arguments: &[&str], folder: &Path) -> Ended {
+pub(crate) fn start(program: &str, arguments: &[&str], folder: &Path) -> KilledOnDrop {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    Ended(child.unwrap_or_else(|error| panic!("{program}: {error}; `make test` installs it")))
+    KilledOnDrop(child.unwrap_or_else(|error| panic!("{program}: {error}; `make test` installs it")))
 }
 
-/// A port that nobody listens on.
+/// Returns a port on which no process listens.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) struct Prometheus {
     port: u16,
-    _process: Ended,
+    _process: KilledOnDrop,
 }
 
-/// A series of an answer.
+/// One series of an answer.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Series {
     #[serde(rename = "metric")]
     pub(crate) labels: BTreeMap<String, String>,
-    /// Of a query over a range: times and values.
+    /// Times and values, if the query was over a range.
     #[serde(default)]
     pub(crate) values: Vec<(f64, String)>,
 }
@@ -59,7 +59,7 @@ struct Data {
 }
 
 impl Prometheus {
-    /// With the `prometheus.yml` of this folder; waits until it answers.
+    /// Starts Prometheus with the `prometheus.yml` of this folder and waits until it answers.
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
         let port = free_port();
         let listen = format!("--web.listen-address=127.0.0.1:{port}");
@@ -73,12 +73,12 @@ impl Prometheus {
         prometheus
     }
 
-    /// The series that a query gives now.
+    /// Returns the series that a query yields now.
     pub(crate) fn query(&self, query: &str) -> Vec<Series> {
         self.ask("query", &[("query", query)]).unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
-    /// The series that a query gives over the time since then.
+    /// Returns the series that a query yields over the time since then.
     pub(crate) fn query_since(&self, query: &str, since: Instant, step: Duration) -> Vec<Series> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let start = now.saturating_sub(since.elapsed());

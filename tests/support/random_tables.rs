@@ -1,5 +1,6 @@
-//! Random tables that are the same for one seed. No age lies near a threshold that a list or a metric knows, so that it
-//! does not matter which of two questions is asked first.
+//! Random tables that are the same for the same seed.
+//!
+//! No age is near a threshold of a list or metric, so that two queries at slightly different times agree.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -7,6 +8,7 @@ use super::databases::Database;
 
 pub(crate) const QUEUES: [&str; 4] = ["extract", "classify", "we\"ird\\que, 🦀", "$classify_dlq"];
 
+/// Creates a database with random DAGs and jobs.
 pub(crate) async fn filled(shape: Shape, seed: f64) -> Database {
     let mut database = Database::new(shape).await;
     let is_page = shape == Shape::Page;

@@ -1,4 +1,4 @@
-//! Requests as Prometheus, a browser and a person with curl send them.
+//! HTTP requests to the exporter, as Prometheus, browsers and curl send them.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Answer {
 }
 
 fn answer(response: Result<Response<ureq::Body>, ureq::Error>) -> Answer {
-    let (parts, mut body) = response.expect("it answers").into_parts();
+    let (parts, mut body) = response.expect("the exporter answers").into_parts();
     let body = body.read_to_vec().expect("the answer can be read");
     Answer { status: parts.status.as_u16(), body, response: Response::from_parts(parts, ()) }
 }
@@ -55,17 +55,17 @@ pub(crate) fn post(url: &str) -> Answer {
     answer(AGENT.post(url).send("queue=extract"))
 }
 
-/// What the exporter at this address publishes now.
+/// Scrapes the exporter at this address.
 pub(crate) fn metrics(address: &str) -> Metrics {
     Metrics::parse(&get(&format!("{address}/metrics")).text())
 }
 
-/// Waits until the exporter at this address has been round once.
+/// Waits until each collector of the exporter at this address has run once.
 pub(crate) fn until_ready(address: &str) {
     until(&format!("{address}/-/ready"), "it is ready", |answer| answer.status == 200);
 }
 
-/// Asks again and again until the answer fulfils the condition.
+/// Requests the URL repeatedly until the answer fulfils the condition.
 pub(crate) fn until(url: &str, what: &str, holds: impl Fn(&Answer) -> bool) -> Answer {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -73,7 +73,7 @@ pub(crate) fn until(url: &str, what: &str, holds: impl Fn(&Answer) -> bool) -> A
         if holds(&answer) {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}: {}", answer.text());
+        assert!(Instant::now() < deadline, "timed out: {what}: {}", answer.text());
         std::thread::sleep(Duration::from_millis(25));
     }
 }

@@ -1,5 +1,6 @@
-//! The binary under watch: from its first fresh numbers to its end somebody scrapes it every 20 ms and takes the
-//! time.
+//! Runs the binary and scrapes it every 20 ms from its first run to its end.
+//!
+//! Each scrape is timed; [`Watch::end`] fails if the exporter answered late.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,21 +16,24 @@ use super::metrics::Metrics;
 use super::process::Process;
 use super::scrape;
 
-/// Longer than anything here takes, even on a loaded machine.
+/// Longest wait for a condition, on a loaded machine too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Of both lanes, unless a test's flags say otherwise.
+/// Interval of both lanes, unless a test's flags replace it.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What each answer may take, not counting the time in which the exporter or whoever asks is ready to run and has no
-/// core: two cores are shared with other tests, and the exporter can do nothing about that.
+/// Longest time of an answer, unless the next one is faster.
+///
+/// Does not include the time in which the exporter or the prober is ready to run without a free core: other tests share
+/// the cores, and the exporter cannot change that.
 const PROMISE: Duration = Duration::from_millis(100);
 
-/// What a single one may take on a machine that is busier than it can say. Whatever waits for the database takes
-/// longer: this is the shortest time-out that a query has in these tests.
+/// Longest time of a single answer, on a machine that is busier than it reports.
+///
+/// An answer that waits for the database takes longer, because this is the shortest query time-out of these tests.
 const EXCUSABLE: Duration = Duration::from_millis(250);
 
-/// Fewer answers would say nothing, however soon the fault is over.
+/// Fewest answers that are judged, even if the fault ends sooner.
 const ENOUGH: usize = 40;
 
 pub(crate) struct Watch {
@@ -40,30 +44,30 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Serves this database and waits for its first numbers; flags given replace those of [`Watch::flags`].
+    /// Serves this database and waits for its first numbers; flags replace those of [`Watch::flags`].
     pub(crate) fn serve(url: &str, flags: &[&str]) -> Self {
-        let watch = Self::of(Process::serve(url, &Self::flags(flags)), INTERVAL);
+        let watch = Self::attach(Process::serve(url, &Self::flags(flags)), INTERVAL);
         watch.recovers();
         watch
     }
 
-    /// Short intervals, and a budget that stretches nothing; flags given replace them.
+    /// Returns these flags and defaults: short intervals, and a load budget that never delays a run.
     pub(crate) fn flags<'a>(flags: &[&'a str]) -> Vec<&'a str> {
         let given = |flag: &str| flag.split_once('=').map_or(flag, |(name, _)| name).to_owned();
         let replaced: Vec<String> = flags.iter().map(|flag| given(flag)).collect();
-        let mut all = vec![
+        let mut result = vec![
             "--collector.interval=2s",
             "--collector.slow-interval=2s",
             "--collector.timeout=2s",
             "--collector.load-budget=100%",
         ];
-        all.retain(|flag| !replaced.contains(&given(flag)));
-        all.extend(flags);
-        all
+        result.retain(|flag| !replaced.contains(&given(flag)));
+        result.extend(flags);
+        result
     }
 
-    /// Watches a process that runs its collectors at this interval, from the end of its first round on.
-    pub(crate) fn of(process: Process, interval: Duration) -> Self {
+    /// Watches a process with this collector interval after each of its collectors has run once.
+    pub(crate) fn attach(process: Process, interval: Duration) -> Self {
         scrape::until_ready(process.address());
         let url = format!("{}/metrics", process.address());
         let id = process.id();
@@ -88,7 +92,7 @@ impl Watch {
         scrape::metrics(self.process.address())
     }
 
-    /// What the landing page says, without its markup.
+    /// Returns the text of the status page, without its markup.
     pub(crate) fn page(&self) -> String {
         let html = scrape::get(self.process.address()).text();
         let body = html.split_once("<body>").map_or(html.as_str(), |(_, body)| body);
@@ -96,13 +100,12 @@ impl Watch {
         texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Waits until what is published fulfils the condition.
+    /// Waits until the published metrics fulfil the condition.
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         self.within(PATIENCE, what, holds)
     }
 
-    /// Waits until the database counts as not reached, each collector that runs has failed for that, and the page
-    /// says why.
+    /// Waits until `marie_up` is 0, each collector has failed as `unavailable`, and the status page contains the reason.
     pub(crate) fn until_unavailable(&self, why: &str) -> Metrics {
         let before = self.metrics();
         let metrics = self.until("the database is unavailable", |now| {
@@ -117,7 +120,7 @@ impl Watch {
         metrics
     }
 
-    /// Waits until the collector fails in the fast lane for this reason, the database being reached.
+    /// Waits until the collector fails in the fast lane with this reason while `marie_up` is 1.
     pub(crate) fn until_fails(&self, collector: &str, reason: &str) -> Metrics {
         let labels = [("collector", collector), ("lane", "fast"), ("reason", reason)];
         let before = self.metrics().count(FAILURES, &labels);
@@ -126,19 +129,21 @@ impl Watch {
         })
     }
 
-    /// The fault is over: all collectors that run have succeeded again within two intervals.
+    /// Waits at most two intervals until all collectors that run have succeeded again.
     pub(crate) fn recovers(&self) -> Metrics {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
         self.within(self.interval * 2, "fresh numbers after two intervals", |now| is_fresh(now, since))
     }
 
-    /// The numbers of runs that all began after this call: a first success from now on can be of a run that was under
-    /// way.
+    /// Returns numbers of runs that all began after this call.
+    ///
+    /// Waits twice, because the first success can be of a run that began earlier.
     pub(crate) fn fresh(&self) -> Metrics {
         self.recovers();
         self.recovers()
     }
 
+    /// Waits at most this long until the published metrics fulfil the condition.
     pub(crate) fn within(&self, patience: Duration, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         let began = Instant::now();
         loop {
@@ -147,12 +152,12 @@ impl Watch {
             if holds(&metrics) {
                 return metrics;
             }
-            assert!(in_time, "waited {patience:?} in vain: {what}: {}", self.page());
+            assert!(in_time, "timed out after {patience:?}: {what}: {}", self.page());
             thread::sleep(Duration::from_millis(25));
         }
     }
 
-    /// Ends the process and judges its answers; returns what it has logged.
+    /// Ends the process, fails if answers were late, and returns the log.
     pub(crate) fn end(self) -> String {
         self.over.store(true, Ordering::Relaxed);
         let took = self.prober.join().expect("every scrape is answered");
@@ -162,7 +167,10 @@ impl Watch {
         let (slowest, _) = took.iter().max().unwrap();
         let own: Vec<Duration> = took.iter().map(|(took, queued)| took.saturating_sub(*queued)).collect();
         let latest = own.iter().max().unwrap();
-        eprintln!("{} answers, the slowest after {slowest:?}, of which {latest:?} its own", took.len());
+        eprintln!(
+            "{} answers, slowest: {slowest:?}, {latest:?} of them without waiting for a core",
+            took.len()
+        );
         let in_a_row = own.windows(2).find(|pair| pair.iter().all(|own| *own >= PROMISE));
         assert!(in_a_row.is_none() && *latest < EXCUSABLE, "late: {latest:?}, {in_a_row:?}");
         log
@@ -171,15 +179,15 @@ impl Watch {
 
 const FAILURES: &str = "marie_collector_failures_total";
 
-/// The collectors and lanes that have runs.
+/// Returns the labels of the collectors and lanes that have runs.
 fn running(metrics: &Metrics) -> impl Iterator<Item = [(&'static str, &'static str); 2]> {
-    let all = COLLECTORS
+    let labels = COLLECTORS
         .iter()
         .flat_map(|collector| Lane::ALL.map(|lane| [("collector", collector.name), ("lane", lane.label())]));
-    all.filter(|labels| metrics.value("marie_collector_interval_seconds", labels).is_some())
+    labels.filter(|labels| metrics.value("marie_collector_interval_seconds", labels).is_some())
 }
 
-/// Whether the database is reached and every collector that runs has succeeded since then.
+/// Returns whether `marie_up` is 1 and every collector that runs has succeeded since then.
 fn is_fresh(metrics: &Metrics, since: f64) -> bool {
     let succeeded = |labels: [(&str, &str); 2]| {
         metrics.value("marie_collector_success", &labels) == Some(1.0)
@@ -190,14 +198,15 @@ fn is_fresh(metrics: &Metrics, since: f64) -> bool {
         && running(metrics).all(succeeded)
 }
 
-/// How long the threads of a process, and the one that asks, have been ready to run without a core to run on. Zero
-/// where the kernel does not say.
+/// Returns how long the threads of a process and the current thread have been ready to run without a free core.
+///
+/// Zero if the kernel does not report it.
 fn time_in_queue(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let of_process = tasks.map(|task| task.path());
-    let all = of_process.chain([PathBuf::from("/proc/thread-self")]).filter_map(|task| {
+    let waits = of_process.chain([PathBuf::from("/proc/thread-self")]).filter_map(|task| {
         let text = fs::read_to_string(task.join("schedstat")).ok()?;
         text.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
-    Duration::from_nanos(all.sum())
+    Duration::from_nanos(waits.sum())
 }

@@ -1,4 +1,4 @@
-//! A feed that has fallen behind.
+//! A feed with a backlog: it reads in slices, whose size adapts to time-outs.
 
 use marie_exporter::collect::events::SliceSize;
 use marie_exporter::demo::shape::Shape;
@@ -8,7 +8,7 @@ use crate::events::counting::{Counting, config, counted_until, sum};
 use crate::events::new_database;
 use crate::support::databases::Database;
 
-/// Writes that many finishes straight into the history, in one transaction, each of a job of its own.
+/// Writes finishes of different jobs directly into the history, in one transaction.
 async fn finishes(database: &mut Database, count: usize) {
     database
         .run(&format!(
@@ -42,16 +42,16 @@ async fn backlog_is_read_in_slices_with_its_lag_published() {
         }
         assert!(seen.len() < 20, "{seen:?}");
     }
-    // At first another test's transaction may hold it up.
+    // At first another test's transaction may delay counting.
     seen.retain(|finished| *finished > 0.0);
     assert_eq!(seen, [500.0, 1000.0, 1500.0, 2000.0]);
 }
 
 #[tokio::test]
-async fn slices_that_take_too_long_become_smaller_until_they_do_not() {
+async fn slices_shrink_after_timeouts_and_grow_again() {
     let mut database = new_database(Shape::New).await;
     let reader = database.reader("slow_reader").await;
-    // A row costs three milliseconds: four hundred take too long, one hundred do not.
+    // A row takes three milliseconds: 400 rows time out, 100 rows do not.
     database
         .run(
             "create type slow_count as enum ('0');
@@ -87,10 +87,10 @@ async fn slices_that_take_too_long_become_smaller_until_they_do_not() {
         })
         .await;
     assert_eq!(counting.feed.slice.rows(), 100);
-    assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a poll is over after a second");
+    assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a poll ends after a second");
     assert_eq!(sum(&counting.settle(&mut database).await, "marie_jobs_finished_total"), 500.0);
 
-    // Each of the next slices is read in time, and after eight of them twice as many rows are read.
+    // The next slices do not time out, so the size doubles after every eight slices.
     database.run("alter table job_history alter retry_count type int using 0").await;
     let _ = counting.poll().await;
     let mut sizes = vec![counting.feed.slice.rows()];

@@ -1,4 +1,4 @@
-//! One exporter's feed, polled whenever a test says so.
+//! One exporter's event feed, polled by the test.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,15 +15,15 @@ use marie_exporter::schema::Schema;
 
 use crate::support::databases::Database;
 
-/// What is published, by family and label values.
+/// Published values by family and label values.
 pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), Value>;
 
 pub(crate) struct Counting {
     pub(crate) config: Config,
     pub(crate) feed: EventCounter,
-    /// Whether the next poll is told that the last one was scraped.
+    /// Whether the results of the last poll count as scraped.
     pub(crate) is_scraped: bool,
-    /// The process's clock.
+    /// The monotonic time of the process.
     pub(crate) now: tokio::time::Instant,
     session: Session,
     /// Reads schema and queues in the first poll only, as an exporter does within a minute.
@@ -31,25 +31,25 @@ pub(crate) struct Counting {
     schema: Option<(Schema, QueueLabels)>,
 }
 
-/// Bounds that the tests' durations hit exactly.
+/// Bounds that some durations in the tests equal exactly.
 pub(crate) const BUCKETS: &str = "100ms,1s,1m";
 
 pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
-    let bounds = ["wait", "run", "dag"].map(|of| format!("--events.buckets.{of}={BUCKETS}"));
+    let bounds = ["wait", "run", "dag"].map(|kind| format!("--events.buckets.{kind}={BUCKETS}"));
     let fixed = ["marie-exporter", "serve", "--database-url", url];
-    // Tests of other things need not wait for new series.
+    // Without the hold, tests need not wait for new series.
     let is_held = flags.iter().any(|flag| flag.starts_with("--events.new-series-hold"));
     let hold = (!is_held).then_some("--events.new-series-hold=0s");
     let arguments =
         fixed.into_iter().chain(bounds.iter().map(String::as_str)).chain(hold).chain(flags.iter().copied());
     match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
-        other => panic!("serve was asked for: {other:?}"),
+        other => panic!("not serve: {other:?}"),
     }
 }
 
 impl Counting {
-    /// Without a file; what is committed by now is not counted.
+    /// Starts without a state file; events that are already committed are not counted.
     pub(crate) async fn start(database: &Database) -> Self {
         Self::start_with(database, &[]).await
     }
@@ -60,7 +60,7 @@ impl Counting {
         counting
     }
 
-    /// As a process that has just been started; it has not polled yet.
+    /// Creates a feed as a new process does, before its first poll.
     pub(crate) fn new(config: Config) -> Self {
         let feed = EventCounter::new(&config).unwrap();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
@@ -112,14 +112,15 @@ impl Counting {
         }
     }
 
-    /// What is published when everything that is committed by now is counted and was scraped. Transactions that
-    /// write in other databases of the server hold counting up as well.
+    /// Polls until all committed events are counted and scraped; returns the published series.
+    ///
+    /// Writing transactions in other databases of the server delay counting as well.
     pub(crate) async fn settle(&mut self, database: &mut Database) -> Series {
         let now = database.clock().await;
         let deadline = Instant::now() + PATIENCE;
         self.is_scraped = true;
         while counted_until(&self.poll().await.unwrap()) <= now {
-            assert!(Instant::now() < deadline, "it is never counted");
+            assert!(Instant::now() < deadline, "the events are not counted within {PATIENCE:?}");
         }
         self.poll().await.unwrap()
     }
@@ -132,7 +133,7 @@ async fn read_schema(run: &mut Connection, config: &Config) -> Result<(Schema, Q
     Ok((schema, queues))
 }
 
-/// Finishes the job of the queue extract, which has been active again before.
+/// Makes the job of the queue `extract` active and then completes it.
 pub(crate) const FINISH: &str = "update job set state = 'active', completed_on = null where name = 'extract';
      update job set state = 'completed', completed_on = now() where name = 'extract'";
 
@@ -142,18 +143,18 @@ pub(crate) fn counted_until(series: &Series) -> f64 {
     series[&(UNTIL, Vec::new())].number()
 }
 
-/// The value of one series; none where it is absent.
+/// Returns the value of one series; `None` if it is absent.
 pub(crate) fn value(series: &Series, family: &'static str, labels: &[&str]) -> Option<f64> {
     let labels = labels.iter().map(ToString::to_string).collect();
     series.get(&(family, labels)).map(Value::number)
 }
 
-/// The sum over a family's series.
+/// Returns the sum over a family's series.
 pub(crate) fn sum(series: &Series, family: &str) -> f64 {
     series.iter().filter(|((name, _), _)| *name == family).map(|(_, value)| value.number()).sum()
 }
 
-/// No series fell or vanished; a failure names it.
+/// Describes a series that fell or disappeared; `None` if there is none.
 pub(crate) fn falls(before: &Series, now: &Series) -> Option<String> {
     let falls = |(key, old): (&(&'static str, Vec<String>), &Value)| {
         let new = now.get(key).map_or(-1.0, Value::number);
@@ -162,7 +163,7 @@ pub(crate) fn falls(before: &Series, now: &Series) -> Option<String> {
     before.iter().find_map(falls)
 }
 
-/// A folder for state files, removed with the test.
+/// Folder for state files, removed when dropped.
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -178,7 +179,7 @@ impl Folder {
         format!("--state-file={}", self.file().display())
     }
 
-    /// Changes what the file says.
+    /// Changes the contents of the state file.
     pub(crate) fn change(&self, change: impl FnOnce(&mut serde_json::Value)) {
         let mut saved: serde_json::Value =
             serde_json::from_slice(&std::fs::read(self.file()).unwrap()).unwrap();
@@ -195,11 +196,11 @@ impl Folder {
     }
 }
 
-/// Longer than anything here takes.
+/// Longest wait for a condition, on a loaded machine too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Database {
-    /// Unix time on the database's clock.
+    /// Returns the Unix time of the database's clock.
     pub(crate) async fn clock(&mut self) -> f64 {
         let clock = sqlx::query_scalar("select extract(epoch from clock_timestamp())::float8");
         clock.fetch_one(&mut self.admin).await.unwrap()

@@ -1,5 +1,6 @@
-//! Random schedules: whatever the order of statements, commits, roll-backs and polls, when the last transaction has
-//! ended every total is what the histories say, and none has fallen on the way.
+//! Random orders of statements, commits, rollbacks and polls.
+//!
+//! After the last transaction every total equals the oracle, and no total has fallen in between.
 
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use crate::events::truth::{differences, ends, truth};
 use crate::events::writers::Writers;
 use crate::support::long_tests::is_long_run;
 
-/// How many seeds a shape has. `make test` takes the first third of them.
+/// Number of seeds of each shape. `make test` uses the first third of them.
 const SCHEDULES: u64 = 120;
-/// How many seeds the test has in which the process dies.
+/// Number of seeds of the test in which the feed dies.
 const DYING_SCHEDULES: u64 = 60;
 const STEPS: usize = 80;
 
@@ -23,7 +24,7 @@ fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
     first..first + if is_long_run() { count } else { count / 3 }
 }
 
-/// How often a step is followed by a poll, and how many rows that reads at once.
+/// Runs one random order for each seed and compares the totals with the oracle.
 #[expect(clippy::cast_precision_loss, reason = "a small number")]
 async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
     let mut database = new_busy_database(shape).await;
@@ -34,7 +35,7 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         eprintln!("{} seed {seed}", shape.name());
         writers.seed(seed);
         let slice = if seed % 2 == 0 { 50_000 } else { 5 };
-        // A job that its transaction wrote twice is told apart within a slice only.
+        // Two writes of a job in one transaction count once only within one slice.
         writers.writes_twice = slice > 5;
         let after = ends(&mut database.admin).await;
         let mut counting = Counting::start(&database).await.keeping_schema();
@@ -57,25 +58,25 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         assert!(differences.is_empty(), "seed {seed}:\n{}", differences.join("\n"));
         events += crate::events::counting::sum(&counted, "marie_jobs_finished_total");
     }
-    // Schedules without events, or in which nothing had ever to be waited for, would show nothing.
+    // Without events, or without events that had to wait, the test would prove nothing.
     eprintln!("{events} finishes, {late} polls saw rows that had to wait");
     assert!(events > 4.0 * count as f64, "{events} finishes in {count} schedules");
     assert!(late > count / 2, "only {late} polls saw rows that had to wait in {count} schedules");
 }
 
 #[tokio::test]
-async fn on_the_mid_shape_every_event_is_counted_once() {
+async fn mid_shape_counts_each_event_once() {
     schedules(Shape::Mid, seeds(0, SCHEDULES)).await;
 }
 
 #[tokio::test]
-async fn on_the_new_shape_every_event_is_counted_once() {
+async fn new_shape_counts_each_event_once() {
     schedules(Shape::New, seeds(SCHEDULES, SCHEDULES)).await;
 }
 
-/// The process dies at random points, in the middle of polls too, and its successor goes on from the file.
+/// The feed dies at random points, during polls too, and its successor continues from the state file.
 #[tokio::test]
-async fn a_process_that_dies_at_any_point_loses_and_doubles_nothing() {
+async fn feed_that_dies_at_any_point_counts_each_event_once() {
     let mut database = new_busy_database(Shape::New).await;
     let mut writers = Writers::new(&mut database).await;
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! Histories that do not simply grow: truncated, purged, rewritten, switched off, absent, of another server.
+//! Histories that do more than grow: truncated, purged, rewritten, disabled, missing, from another server.
 
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::postgres::Reason;
@@ -17,7 +17,7 @@ fn finished(series: &Series) -> f64 {
     sum(series, "marie_jobs_finished_total")
 }
 
-/// The next poll fails for want of history, and only the next; none of the totals falls.
+/// Asserts that only the next poll fails with [`Reason::HistoryLost`] and that no total falls.
 async fn fails_once(counting: &mut Counting, database: &mut Database, before: &Series, why: &str) -> Series {
     let failure = counting.poll().await.unwrap_err();
     assert_eq!(failure.reason, Reason::HistoryLost, "{failure}");
@@ -36,11 +36,11 @@ async fn truncated_history_with_restarted_ids_fails_once() {
     database.run("truncate job_history restart identity").await;
     finish(&mut database, 2).await;
     let now = fails_once(&mut counting, &mut database, &before, "truncated or purged").await;
-    assert_eq!(finished(&now), 7.0, "ids that come again are new rows");
+    assert_eq!(finished(&now), 7.0, "rows with repeated ids are new");
 }
 
 #[tokio::test]
-async fn restarted_ids_that_pass_the_old_ones_are_all_counted() {
+async fn restarted_ids_beyond_the_old_ids_are_all_counted() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 2).await;
@@ -53,7 +53,7 @@ async fn restarted_ids_that_pass_the_old_ones_are_all_counted() {
 }
 
 #[tokio::test]
-async fn a_purge_of_old_rows_costs_nothing() {
+async fn purge_of_old_rows_fails_no_poll() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 3).await;
@@ -67,7 +67,7 @@ async fn a_purge_of_old_rows_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_purge_of_all_rows_is_told_once_and_counted_on() {
+async fn purge_of_all_rows_fails_once_and_counting_continues() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 3).await;
@@ -80,7 +80,7 @@ async fn a_purge_of_all_rows_is_told_once_and_counted_on() {
 }
 
 #[tokio::test]
-async fn a_rewritten_table_is_counted_on_and_nothing_twice() {
+async fn vacuum_full_counts_no_event_twice() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 3).await;
@@ -91,7 +91,7 @@ async fn a_rewritten_table_is_counted_on_and_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_disabled_history_is_a_failure_until_it_is_enabled() {
+async fn disabled_history_fails_until_enabled() {
     for shape in [Shape::Mid, Shape::New] {
         let mut database = new_database(shape).await;
         let mut counting = Counting::start(&database).await;
@@ -111,7 +111,7 @@ async fn a_disabled_history_is_a_failure_until_it_is_enabled() {
 }
 
 #[tokio::test]
-async fn dropped_trigger_fails_but_one_never_there_does_not() {
+async fn dropped_trigger_fails_but_trigger_never_seen_does_not() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
@@ -125,7 +125,7 @@ async fn dropped_trigger_fails_but_one_never_there_does_not() {
 }
 
 #[tokio::test]
-async fn jobs_are_counted_where_dags_have_no_history() {
+async fn jobs_are_counted_without_dag_history() {
     let mut database = new_database(Shape::New).await;
     database.run("drop table dag_history cascade; drop trigger record_dag on dag").await;
     let mut counting = Counting::start(&database).await;
@@ -133,8 +133,8 @@ async fn jobs_are_counted_where_dags_have_no_history() {
     assert_eq!(finished(&counting.settle(&mut database).await), 2.0);
 }
 
-/// What a promotion or a restore leaves behind is told from the state file's point of view: the server is the same,
-/// and its timeline or its transaction ids are not those of the file.
+/// Simulates a promotion or a restore in the state file: the server stays, and the file gets another timeline or later
+/// transaction ids.
 #[tokio::test]
 async fn promoted_or_restored_server_fails_once_then_counts() {
     for (place, why) in [("timeline", "restored or promoted"), ("ceiling", "transaction ids went back")] {
@@ -152,20 +152,20 @@ async fn promoted_or_restored_server_fails_once_then_counts() {
             }
         });
         if place == "ceiling" {
-            // The restored server knows nothing of what was written since.
+            // A restored server lacks the rows that were written since.
             database.run("delete from job_history").await;
         }
         counting.restart();
         finish(&mut database, 1).await;
         let now = fails_once(&mut counting, &mut database, &before, why).await;
-        assert_eq!(finished(&now), 2.0, "what happened meanwhile cannot be told");
+        assert_eq!(finished(&now), 2.0, "events before the poll are unknown");
         finish(&mut database, 1).await;
         assert_eq!(finished(&counting.settle(&mut database).await), 3.0);
     }
 }
 
 #[tokio::test]
-async fn history_that_cannot_be_read_for_a_while_is_not_counted_again() {
+async fn history_without_right_for_a_while_is_not_counted_twice() {
     let mut database = new_database(Shape::New).await;
     let reader = database.reader("forgetful_reader").await;
     let mut counting = Counting::new(crate::events::counting::config(&reader, &[]));

@@ -1,4 +1,4 @@
-//! The first value of a new series is published until every scraper has seen it, by time.
+//! The first value of a new series is published until the hold has passed, so that every scraper sees it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn new_failures(series: &Series) -> [Option<f64>; 2] {
     [FINISHED, RUN].map(|family| value(series, family, &["new", "failed"]))
 }
 
-/// Polls for so long, every 15 s of the process's clock, with a scrape after each poll or none.
+/// Polls every 15 s of the process's clock, with or without a scrape after each poll.
 async fn pass(counting: &mut Counting, seconds: u64, is_scraped: bool) -> Vec<Series> {
     let mut published = Vec::new();
     for _ in 0..seconds / 15 {
@@ -32,7 +32,7 @@ async fn pass(counting: &mut Counting, seconds: u64, is_scraped: bool) -> Vec<Se
     published
 }
 
-/// Polls until the new queue's failure is counted inside.
+/// Polls until the new queue's failure is counted, though not yet published.
 async fn until_introduced(counting: &mut Counting, database: &mut Database) {
     counting.is_scraped = false;
     let now = database.clock().await;
@@ -48,10 +48,10 @@ async fn two_scrapers_see_first_failure_of_new_queue() {
     database.run(NEW_FAILURE).await;
     until_introduced(&mut counting, &mut database).await;
     for series in pass(&mut counting, 300, false).await {
-        assert_eq!(new_failures(&series), [Some(0.0); 2], "nobody has scraped it");
+        assert_eq!(new_failures(&series), [Some(0.0); 2], "the series has not been scraped");
     }
     let published = pass(&mut counting, 180, true).await;
-    // Two servers that scrape each half minute, 15 s apart.
+    // Two servers scrape each half minute, 15 s apart.
     for phase in 0..2 {
         let seen: Vec<_> = published.iter().skip(phase).step_by(2).map(new_failures).collect();
         assert!(seen[..3].iter().all(|seen| *seen == [Some(0.0); 2]), "phase {phase}: {seen:?}");
@@ -60,7 +60,7 @@ async fn two_scrapers_see_first_failure_of_new_queue() {
 }
 
 #[tokio::test]
-async fn restored_series_is_as_saved_until_all_have_scraped_it() {
+async fn restored_series_keeps_saved_value_during_the_hold() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     let mut counting = Counting::start_with(&database, &[HOLD, &folder.flag()]).await;
@@ -68,34 +68,34 @@ async fn restored_series_is_as_saved_until_all_have_scraped_it() {
     counting.settle(&mut database).await;
     let published = pass(&mut counting, 150, true).await;
     assert_eq!(sum(published.last().unwrap(), FINISHED), 1.0);
-    // It finishes again while the process is down, and the process dies again while the value is held.
+    // The job finishes again while the process is down, and the process dies again during the hold.
     database.run(FINISH).await;
     for _ in 0..2 {
         counting.restart();
         until_introduced(&mut counting, &mut database).await;
         for series in pass(&mut counting, 105, true).await {
-            assert_eq!(sum(&series, FINISHED), 1.0, "the value that was published before");
+            assert_eq!(sum(&series, FINISHED), 1.0, "the saved value is published");
         }
     }
     assert_eq!(sum(pass(&mut counting, 60, true).await.last().unwrap(), FINISHED), 2.0);
 }
 
-/// The first slice brings a new series, the second fails: nothing was published, whatever was scraped.
+/// The first slice contains a new series and the second fails, so the poll publishes nothing.
 #[tokio::test]
 async fn series_counted_in_failed_poll_begins_with_zero() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     counting.poll().await.unwrap();
     database.run(NEW_FAILURE).await;
-    // The history of DAGs is read last, and cannot be read.
+    // The history of DAGs is read last and fails.
     database
         .run("insert into dag (id, name, state, completed_on) values (gen_random_uuid(), 'late', 'completed', now());
               alter table dag_history alter created_on type text")
         .await;
-    // While a session elsewhere holds up counting, polls succeed before the failing one.
+    // Polls succeed while a session elsewhere delays counting, until one fails.
     let mut published = Vec::new();
     let failure = counting
-        .poll_until("it fails", |polled| match polled {
+        .poll_until("a poll fails", |polled| match polled {
             Ok(series) => {
                 published.push(series);
                 None

@@ -1,4 +1,4 @@
-//! The binary itself, killed again and again while jobs finish.
+//! The binary is killed repeatedly while jobs finish.
 
 use std::time::Duration;
 
@@ -62,12 +62,12 @@ async fn kill_at_any_moment_counts_each_event_once() {
             }
             assert!(
                 std::time::Instant::now() < deadline,
-                "{} finishes counted, {finished} true",
+                "{} finishes counted, {finished} expected",
                 metrics.count("marie_jobs_finished_total", &[])
             );
         }
     });
-    // A count too many would be there by now as well: it had all to read.
+    // Everything has been read, so events counted twice would show.
     let metrics = tokio::task::block_in_place(|| scrape::metrics(last.address()));
     assert_eq!(metrics.count("marie_jobs_finished_total", &[]), finished);
 }

@@ -1,5 +1,5 @@
-//! The event feed against a real PostgreSQL: transactions that overlap, commit late and roll back, a process that
-//! is killed, histories that are truncated, purged, restored. Every total has to be what the history says.
+//! The event feed on a real PostgreSQL: transactions that overlap, commit late and roll back, a process that is killed,
+//! histories that are truncated, purged and restored. Every total must equal the oracle in `truth`.
 
 mod backlog;
 mod counting;
@@ -21,16 +21,16 @@ use once_cell::sync::Lazy;
 
 use crate::support::databases::Database;
 
-/// The tests whose transactions stay open. One that is open in any database delays the counting of events in all.
+/// Server of the tests with open transactions, which delay the counting of events in all of its databases.
 static BUSY_SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
 
-/// The other tests of events.
+/// Server of the other tests of events.
 static QUIET_SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
 
 async fn new_database(shape: Shape) -> Database {
-    Database::on(&QUIET_SERVER, shape).await
+    Database::on_server(&QUIET_SERVER, shape).await
 }
 
 async fn new_busy_database(shape: Shape) -> Database {
-    Database::on(&BUSY_SERVER, shape).await
+    Database::on_server(&BUSY_SERVER, shape).await
 }

@@ -1,4 +1,4 @@
-//! Transactions that stay open while others come and go.
+//! Transactions that stay open while others begin and end.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -13,7 +13,7 @@ async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;
     let opened = database.clock().await;
-    // Later ones commit at once, with higher history_ids; they wait with it, or it could be lost.
+    // Later transactions commit first with higher history_ids. They must wait, or the long one would be lost.
     for number in 0..3 {
         database
             .run(&format!(
@@ -23,7 +23,7 @@ async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
             .await;
         let counted = counting.poll().await.unwrap();
         assert_eq!(sum(&counted, "marie_jobs_finished_total"), 0.0);
-        assert!(counted_until(&counted) <= opened, "it claims more than it counted");
+        assert!(counted_until(&counted) <= opened, "the timestamp covers uncounted events");
     }
     run(&mut long, "commit").await;
     let counted = counting.settle(&mut database).await;
@@ -31,7 +31,7 @@ async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
 }
 
 #[tokio::test]
-async fn what_a_long_transaction_takes_back_is_never_counted() {
+async fn rolled_back_transaction_is_never_counted() {
     let mut database = new_busy_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let mut long = database.session().await;
@@ -43,7 +43,7 @@ async fn what_a_long_transaction_takes_back_is_never_counted() {
 }
 
 #[tokio::test]
-async fn transaction_open_at_start_is_not_counted_but_later_ones() {
+async fn transaction_open_at_start_is_not_counted() {
     let mut database = new_busy_database(Shape::New).await;
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;
@@ -55,9 +55,9 @@ async fn transaction_open_at_start_is_not_counted_but_later_ones() {
     assert_eq!(sum(&counted, "marie_jobs_created_total"), 1.0);
 }
 
-/// `pg_dump` and the like hold nothing up.
+/// `pg_dump` opens such transactions.
 #[tokio::test]
-async fn a_transaction_that_only_reads_holds_nothing_up() {
+async fn reading_transaction_does_not_delay_counting() {
     let mut database = new_busy_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let mut reader = database.session().await;

@@ -1,4 +1,4 @@
-//! The simulated scheduler, which completes control-flow nodes again and again as the real one does.
+//! Repeated completions of control-flow nodes by the simulated scheduler, which imitates the real one.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::events::truth::{ends, truth};
 
 const FINISHED: &str = "marie_jobs_finished_total";
 
-/// As if each row with a new `completed_on` were a finish.
+/// Counts each row with a new `completed_on`, repeated completions included.
 const FINISH_ROWS: &str = "select count(*) from marie_scheduler.job_history
     where history_id > $1 and state not in ('created', 'retry', 'active') and completed_on = history_created_on";
 
@@ -43,6 +43,6 @@ async fn repeated_completions_of_simulator_are_not_counted() {
     eprintln!("{rows} rows of finishes, {entered} entries, {counted} counted");
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let surplus = rows as f64 / entered;
-    assert!(surplus > 1.02, "the simulator repeats too little to show anything: {surplus}");
+    assert!(surplus > 1.02, "the simulator repeats too few completions: {surplus}");
     assert!((entered..=entered * 1.001).contains(&counted), "{counted} counted, {entered} entered");
 }

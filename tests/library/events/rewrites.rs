@@ -1,5 +1,6 @@
-//! Histories whose rows are written again: by a rewrite of the table, a reload, a restore, a copy. None of these rows is
-//! a new event, and what happens afterwards is counted.
+//! Histories whose rows are written again by a rewrite of the table, a reload, a restore or a copy.
+//!
+//! None of these rows is a new event. Events afterwards are counted.
 
 mod beside_open_transactions;
 
@@ -9,7 +10,7 @@ use crate::events::counting::{Counting, FINISH, Folder, Series, falls, sum};
 use crate::events::new_database;
 use crate::support::databases::Database;
 
-/// Events that are five to one days old, in both histories, and one of now.
+/// Inserts events that are five to one days old into both histories.
 async fn old_events(database: &mut Database) {
     database
         .run(
@@ -27,7 +28,7 @@ async fn old_events(database: &mut Database) {
         .await;
 }
 
-/// One finish of a job and one of a DAG, as their triggers record them.
+/// Finishes one job and one DAG; triggers record both.
 async fn finish(database: &mut Database) {
     database.run(FINISH).await;
     database
@@ -42,7 +43,7 @@ fn counts(series: &Series) -> (f64, f64) {
     (sum(series, "marie_jobs_finished_total"), sum(series, "marie_dag_run_seconds"))
 }
 
-/// Everything is counted; a poll may fail once to say that events may be lost.
+/// Polls until everything is counted; the first poll may fail with `HistoryLost`.
 async fn settle(counting: &mut Counting, database: &mut Database) -> Series {
     if let Err(failure) = counting.poll().await {
         assert_eq!(failure.reason, marie_exporter::postgres::Reason::HistoryLost, "{failure}");
@@ -50,7 +51,7 @@ async fn settle(counting: &mut Counting, database: &mut Database) -> Series {
     counting.settle(database).await
 }
 
-/// Statements that write the rows of `TABLE` again.
+/// Names and statements of ways to write the rows of `TABLE` again.
 const REWRITES: &[(&str, &str)] = &[
     ("volatile default", "alter table TABLE add column more uuid not null default gen_random_uuid()"),
     ("other type", "alter table TABLE alter column priority type bigint"),
@@ -117,7 +118,7 @@ async fn columns(database: &mut Database, table: &str) -> String {
     columns.bind(format!("marie_scheduler.{table}")).fetch_one(&mut database.admin).await.unwrap()
 }
 
-/// Runs the statements one by one, as VACUUM wants it; others would be one transaction.
+/// Runs the statements one by one, because VACUUM cannot run in a transaction with others.
 async fn rewrite(database: &mut Database, table: &str, statements: &str) {
     let columns = columns(database, table).await;
     for statement in statements.split(';') {
@@ -125,7 +126,7 @@ async fn rewrite(database: &mut Database, table: &str, statements: &str) {
     }
 }
 
-/// A feed that runs all the time, and one with a state file that is down during each rewrite.
+/// A feed that runs all the time, and a feed with a state file that is restarted after each rewrite.
 struct Feeds {
     running: Counting,
     restarted: Counting,
@@ -140,6 +141,7 @@ impl Feeds {
         Feeds { running, restarted, before: [Series::new(), Series::new()], expected: 0.0 }
     }
 
+    /// Asserts that both feeds count the expected events and that no total falls.
     async fn count(&mut self, database: &mut Database, what: &str) {
         for (feed, before) in [&mut self.running, &mut self.restarted].into_iter().zip(&mut self.before) {
             let now = settle(feed, database).await;
@@ -169,11 +171,11 @@ async fn rewritten_history_is_not_counted_again() {
             feeds.restarted.restart();
             feeds.count(&mut database, &format!("{what} of {table}")).await;
         }
-        feeds.finish_and_count(&mut database, &format!("what follows {what}")).await;
+        feeds.finish_and_count(&mut database, &format!("the finish after {what}")).await;
     }
 }
 
-/// As `pg_dump --inserts` has it, and with a poll after TRUNCATE and amid the reload.
+/// Reloads as `pg_dump --inserts` does, with polls after TRUNCATE and during the reload.
 #[tokio::test]
 async fn history_reloaded_row_by_row_is_not_counted_again() {
     let mut database = new_database(Shape::New).await;
@@ -200,11 +202,11 @@ async fn history_reloaded_row_by_row_is_not_counted_again() {
             }
         }
         database.run("drop table kept").await;
-        feeds.finish_and_count(&mut database, "what follows").await;
+        feeds.finish_and_count(&mut database, "the finish afterwards").await;
     }
 }
 
-/// The exporter was started beside an empty database, into which an old one is restored.
+/// The exporter starts with an empty database, into which an old one is restored.
 #[tokio::test]
 async fn history_restored_into_empty_table_is_not_counted() {
     let mut database = new_database(Shape::New).await;
@@ -213,5 +215,5 @@ async fn history_restored_into_empty_table_is_not_counted() {
     let mut feeds = Feeds::start(&mut database, &folder).await;
     old_events(&mut database).await;
     feeds.count(&mut database, "the restore").await;
-    feeds.finish_and_count(&mut database, "what follows").await;
+    feeds.finish_and_count(&mut database, "the finish afterwards").await;
 }

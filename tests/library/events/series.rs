@@ -1,4 +1,5 @@
-//! Which series there are: a first event is seen as an increase, labels are bounded, settings are held to.
+//! Which series are published: first events appear as an increase, the number of labels is bounded, and queue settings
+//! apply.
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -10,7 +11,7 @@ use crate::support::databases::Database;
 const FINISHED: &str = "marie_jobs_finished_total";
 const RUN: &str = "marie_job_run_seconds";
 
-/// A job of this queue that fails at once.
+/// Returns the statement that inserts a failed job of this queue.
 fn failed_job(queue: &str, number: usize) -> String {
     format!(
         "insert into job (id, name, dag_id, state, started_on, completed_on)
@@ -25,13 +26,13 @@ async fn known_queues_begin_with_0_and_new_series_until_scraped() {
     let idle = counting.poll().await.unwrap();
     assert_eq!(value(&idle, FINISHED, &["idle", "failed"]), Some(0.0));
     assert_eq!(value(&idle, "marie_job_sla_missed_total", &["idle", "hard"]), Some(0.0));
-    assert_eq!(value(&idle, RUN, &["idle", "failed"]), None, "histograms are too many for that");
+    assert_eq!(value(&idle, RUN, &["idle", "failed"]), None, "histograms do not begin with 0");
 
     database.run("select create_queue('new', '{}')").await;
     database.run(&failed_job("new", 0)).await;
     counting.is_scraped = false;
     let seen = |series: &Series| [FINISHED, RUN].map(|family| value(series, family, &["new", "failed"]));
-    // A transaction elsewhere may hold it back.
+    // A transaction in another database may delay the event.
     counting.poll_until("the failure is published", |polled| seen(&polled.unwrap())[1]).await;
     for _ in 0..3 {
         assert_eq!(seen(&counting.poll().await.unwrap()), [Some(0.0); 2]);
@@ -50,7 +51,7 @@ async fn queues_beyond_limit_are_other_and_counted_ones_stay() {
     let counted = counting.settle(&mut database).await;
     assert_eq!(value(&counted, FINISHED, &["busy", "failed"]), Some(2.0));
     assert_eq!(value(&counted, FINISHED, &["other", "failed"]), Some(1.0));
-    // A queue that sorts before it, and so would be published, does not take its place.
+    // A new queue that sorts before it does not replace it.
     database.run("select create_queue('a new one', '{}')").await;
     database.run(&(failed_job("a new one", 4) + &failed_job("busy", 5))).await;
     let counted = counting.settle(&mut database).await;
@@ -59,7 +60,7 @@ async fn queues_beyond_limit_are_other_and_counted_ones_stay() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_left_out_is_not_counted() {
+async fn excluded_queue_is_not_counted() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start_with(&database, &["--queues.exclude=idle"]).await;
     database.run(&(failed_job("idle", 1) + &failed_job("extract", 2))).await;
@@ -68,7 +69,7 @@ async fn a_queue_that_is_left_out_is_not_counted() {
 }
 
 #[tokio::test]
-async fn fifty_planners_have_series_of_their_own() {
+async fn planners_beyond_fifty_are_merged_into_other() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     let finish = |from: usize, to: usize, each: usize| {
@@ -80,12 +81,12 @@ async fn fifty_planners_have_series_of_their_own() {
     };
     database.run(&(finish(1, 10, 1) + ";" + &finish(11, 60, 3))).await;
     let counted = counting.settle(&mut database).await;
-    let of = |planner| value(&counted, "marie_dag_run_seconds", &[planner, "completed"]);
-    assert_eq!((of("planner 11"), of("planner 1"), of("other")), (Some(3.0), None, Some(10.0)));
+    let runs = |planner| value(&counted, "marie_dag_run_seconds", &[planner, "completed"]);
+    assert_eq!((runs("planner 11"), runs("planner 1"), runs("other")), (Some(3.0), None, Some(10.0)));
 }
 
 #[tokio::test]
-async fn a_date_beyond_all_sense_stops_nothing() {
+async fn invalid_dates_do_not_stop_counting() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     for (number, date) in ["infinity", "-infinity", "294276-01-01", "4713-01-01 BC"].into_iter().enumerate() {
@@ -103,7 +104,7 @@ async fn a_date_beyond_all_sense_stops_nothing() {
 }
 
 #[tokio::test]
-async fn sla_within_a_minute_of_creation_is_no_promise() {
+async fn sla_within_a_minute_of_creation_is_ignored() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     for (number, seconds) in [-1, 0, 2, 60, 61].into_iter().enumerate() {
@@ -129,13 +130,13 @@ async fn sla_within_a_minute_of_creation_is_no_promise() {
 async fn evicted_queue_that_comes_back_keeps_its_counts() {
     // Transactions of other tests on a shared server would spread the events over two polls.
     let server = Server::start().unwrap();
-    let mut database = Database::on(&server, Shape::New).await;
+    let mut database = Database::on_server(&server, Shape::New).await;
     database.run("delete from queue where name = 'idle'; select create_queue('first', '{}')").await;
     let mut counting = Counting::start_with(&database, &["--queues.limit=2"]).await;
     database.run(&failed_job("extract", 1)).await;
     database.run(&failed_job("first", 2)).await;
     assert_eq!(sum(&counting.settle(&mut database).await, FINISHED), 2.0);
-    // Both are gone. One new queue takes the room of the first, which has events in the same poll.
+    // Both queues are deleted. A new queue replaces `extract`, which has events in the same poll.
     database
         .run(
             "set session_replication_role = replica; delete from job; delete from queue;
@@ -151,7 +152,7 @@ async fn evicted_queue_that_comes_back_keeps_its_counts() {
 }
 
 #[tokio::test]
-async fn series_of_deleted_queue_go_after_an_hour() {
+async fn series_of_deleted_queue_expire_after_an_hour() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     database.run("select create_queue('short-lived', '{}')").await;
@@ -186,7 +187,7 @@ async fn series_of_deleted_queue_go_after_an_hour() {
         let now = counting.poll().await.unwrap();
         assert_eq!((has(&now, "short-lived"), has(&now, "old planner")), (queue, planner), "{hours} h");
         assert!(has(&now, "extract"));
-        // Each step says how long ago in all.
+        // Each step counts its hours from the same time.
         folder.change(|saved| {
             for times in ["gone", "planners"] {
                 for since in saved["presence"][times].as_object_mut().unwrap().values_mut() {
@@ -197,7 +198,7 @@ async fn series_of_deleted_queue_go_after_an_hour() {
     }
 }
 
-/// As the scheduler does with control-flow nodes of DAGs with branches.
+/// The scheduler completes control-flow nodes of DAGs with branches repeatedly.
 #[tokio::test]
 async fn job_completed_again_is_counted_once_until_it_is_reset() {
     let mut database = new_database(Shape::Mid).await;

@@ -1,4 +1,4 @@
-//! State files as they are found after a fault, after an upgrade, beside another database.
+//! State files after a fault, after an upgrade, and of another database.
 
 use marie_exporter::collect::events::EventCounter;
 use marie_exporter::demo::shape::Shape;
@@ -12,7 +12,7 @@ async fn counted(counting: &mut Counting, database: &mut Database) -> f64 {
 }
 
 #[tokio::test]
-async fn a_restart_counts_what_happened_meanwhile() {
+async fn events_during_a_restart_are_counted() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
@@ -21,7 +21,7 @@ async fn a_restart_counts_what_happened_meanwhile() {
     database.run(FINISH).await;
     counting.restart();
     let first = counting.poll().await.unwrap();
-    assert!(sum(&first, "marie_jobs_finished_total") >= 1.0, "what was published before is there at once");
+    assert!(sum(&first, "marie_jobs_finished_total") >= 1.0, "the first poll publishes the saved total");
     assert_eq!(counted(&mut counting, &mut database).await, 2.0);
     assert_eq!(folder.names(), ["events.json"]);
 }
@@ -30,7 +30,7 @@ async fn a_restart_counts_what_happened_meanwhile() {
 async fn damaged_or_newer_state_file_is_kept_and_counting_restarts() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
-    for contents in ["", "{\"format\": 1, \"tot", "{\"format\": 3, \"whatever\": 3}", "\u{0}\u{0}\u{0}"] {
+    for contents in ["", "{\"format\": 1, \"tot", "{\"format\": 3, \"other\": 3}", "\u{0}\u{0}\u{0}"] {
         std::fs::write(folder.file(), contents).unwrap();
         let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
         database.run(FINISH).await;
@@ -43,7 +43,7 @@ async fn damaged_or_newer_state_file_is_kept_and_counting_restarts() {
 }
 
 #[tokio::test]
-async fn the_file_of_another_database_or_schema_is_kept_aside() {
+async fn state_file_of_another_database_is_set_aside() {
     let mut mine = new_database(Shape::New).await;
     let mut other = new_database(Shape::New).await;
     let folder = Folder::new();
@@ -53,12 +53,12 @@ async fn the_file_of_another_database_or_schema_is_kept_aside() {
 
     let mut counting = Counting::start_with(&mine, &[&folder.flag()]).await;
     mine.run(FINISH).await;
-    assert_eq!(counted(&mut counting, &mut mine).await, 1.0, "the other's are not mine");
+    assert_eq!(counted(&mut counting, &mut mine).await, 1.0, "events of the other database are not counted");
     assert_eq!(folder.names().len(), 2, "{:?}", folder.names());
 }
 
 #[tokio::test]
-async fn histograms_begin_anew_with_other_bounds_and_counters_go_on() {
+async fn changed_bounds_reset_only_their_histogram() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     let finish =
@@ -76,14 +76,14 @@ async fn histograms_begin_anew_with_other_bounds_and_counters_go_on() {
 
 #[tokio::test]
 async fn unwritable_state_file_fails_and_publishes_nothing() {
-    let config = |flag: &str| counting::config("postgres://nobody@127.0.0.1:1/none", &[flag]);
+    let config = |flag: &str| counting::config("postgres://reader@127.0.0.1:1/none", &[flag]);
     let error = EventCounter::new(&config("--state-file=/nowhere/at/all")).err().unwrap().to_string();
     assert!(error.contains("\"/nowhere/at/all\" cannot be written: No such file"), "{error}");
 
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
-    // Root may write to any folder, so the way to the temporary file is blocked instead.
+    // Root may write to any folder, so a folder takes the place of the temporary file.
     let blocked = folder.file().with_file_name(format!("events.json.new-{}", std::process::id()));
     std::fs::create_dir(&blocked).unwrap();
     database.run(FINISH).await;
@@ -93,7 +93,7 @@ async fn unwritable_state_file_fails_and_publishes_nothing() {
     assert_eq!(counted(&mut counting, &mut database).await, 1.0);
 }
 
-/// As a release wrote it whose format was 1.
+/// Earlier releases wrote format 1.
 #[tokio::test]
 async fn state_file_of_format_1_is_read() {
     let mut database = new_database(Shape::New).await;
@@ -117,7 +117,7 @@ async fn state_file_of_format_1_is_read() {
     counting.restart();
     assert_eq!(sum(&counting.poll().await.unwrap(), "marie_jobs_finished_total"), 1.0);
     assert_eq!(counted(&mut counting, &mut database).await, 2.0);
-    assert_eq!(folder.names(), ["events.json"], "none is set aside");
+    assert_eq!(folder.names(), ["events.json"], "no file is set aside");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the histories say, computed once more from their plain rows by the contract's words.
+//! Independent oracle: the event series computed from the plain rows of the histories, by the metric contract.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::events::counting::Series;
 
-/// As in `counting::BUCKETS`, in microseconds.
+/// The bounds of `counting::BUCKETS` in microseconds.
 const BOUNDS: [i64; 3] = [100_000, 1_000_000, 60_000_000];
 const RETRIES: [i64; 6] = [0, 1, 2, 3, 5, 8];
 
@@ -18,7 +18,7 @@ struct Truth {
     observations: BTreeMap<(&'static str, Vec<String>), Vec<i64>>,
 }
 
-/// How far both histories reach.
+/// Returns the last `history_id` of both histories.
 pub(crate) async fn ends(session: &mut PgConnection) -> [i64; 2] {
     let row = sqlx::query(
         "select coalesce((select max(history_id) from job_history), 0) as jobs,
@@ -28,7 +28,7 @@ pub(crate) async fn ends(session: &mut PgConnection) -> [i64; 2] {
     [row.get("jobs"), row.get("dags")]
 }
 
-/// The series of all events after these `history_id`s.
+/// Returns the series of all events after these `history_id`s.
 pub(crate) async fn truth(session: &mut PgConnection, after: [i64; 2]) -> Series {
     let mut truth = Truth::default();
     truth.jobs(session, after[0]).await;
@@ -74,7 +74,7 @@ impl Truth {
         for (id, (history_id, queue, state, retries, times)) in in_order {
             let before = last.insert(id, history_id);
             let is_between = |row: &i64| before.is_some_and(|before| before < *row) && *row < history_id;
-            // Finished again without having been unfinished: no entry into a finished state.
+            // Finished again without being unfinished in between, which is not an event.
             if before.is_some() && !unfinished.get(&id).is_some_and(|rows| rows.iter().any(is_between)) {
                 continue;
             }
@@ -143,7 +143,7 @@ fn owned(labels: &[&str]) -> Vec<String> {
     labels.iter().map(ToString::to_string).collect()
 }
 
-/// What differs between what was counted and the truth; series that are 0 need not be there.
+/// Describes the differences between the counted series and the oracle; series with 0 may be absent.
 pub(crate) fn differences(counted: &Series, truth: &Series) -> Vec<String> {
     let until = "marie_events_counted_until_timestamp_seconds";
     let mut keys: Vec<_> = counted.keys().chain(truth.keys()).filter(|key| key.0 != until).collect();
@@ -153,8 +153,8 @@ pub(crate) fn differences(counted: &Series, truth: &Series) -> Vec<String> {
         (Some(one), Some(other)) => one != other,
         (one, other) => one.or(other).is_some_and(|value| value.number() != 0.0),
     };
-    let told = |key: &(&'static str, Vec<String>)| {
-        format!("{key:?}: counted {:?}, true {:?}", counted.get(key), truth.get(key))
+    let describe = |key: &(&'static str, Vec<String>)| {
+        format!("{key:?}: counted {:?}, expected {:?}", counted.get(key), truth.get(key))
     };
-    keys.iter().filter(differs).map(|key| told(key)).collect()
+    keys.iter().filter(differs).map(|key| describe(key)).collect()
 }

@@ -1,5 +1,6 @@
-//! Sessions of schedulers, workers and cron that write at the same time, one random statement of one random
-//! session after the other: so every order of statements and commits can come up, and comes up again with the seed.
+//! Concurrent sessions of schedulers, workers and cron, simulated as random statements of random sessions.
+//!
+//! Every order of statements and commits is possible. The same seed repeats the same order.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +11,11 @@ use sqlx::PgConnection;
 
 use crate::support::databases::{Database, run};
 
-/// Each has jobs and a DAG of its own, so that none waits for another's lock.
+/// Each session has its own jobs and DAG, so that no session waits for another's lock.
 const SESSIONS: usize = 4;
 const JOBS: usize = 3;
 
-/// Microseconds: on the bounds of `counting::BUCKETS`, beside them, and negative.
+/// Microseconds: at the bounds of `counting::BUCKETS`, next to them, and negative.
 const DURATIONS: [i64; 9] =
     [0, 99_999, 100_000, 100_001, 1_000_000, 1_000_001, 60_000_000, 3_600_000_000, -5_000_000];
 
@@ -30,12 +31,12 @@ struct Session {
     connection: PgConnection,
     is_open: bool,
     savepoints: usize,
-    /// What this transaction has written, where it may write nothing twice.
+    /// Rows that this transaction has written; `None` if it may write rows twice.
     written: Option<BTreeSet<String>>,
 }
 
 impl Writers {
-    /// Sessions, queues and DAGs; whatever else there is, is left alone.
+    /// Creates sessions, queues and DAGs; other rows stay unchanged.
     pub(crate) async fn new(database: &mut Database) -> Self {
         let mut sessions = Vec::new();
         for number in 0..SESSIONS {
@@ -52,12 +53,12 @@ impl Writers {
         Writers { random: StdRng::seed_from_u64(0), sessions, writes_twice: true }
     }
 
-    /// Begins the schedule of this seed.
+    /// Restarts the random sequence with this seed.
     pub(crate) fn seed(&mut self, seed: u64) {
         self.random = StdRng::seed_from_u64(seed);
     }
 
-    /// One statement of one session.
+    /// Runs one statement of one session.
     pub(crate) async fn step(&mut self) {
         let writes_twice = self.writes_twice;
         let session = self.random.random_range(0..SESSIONS);
@@ -69,7 +70,7 @@ impl Writers {
         run(&mut session.connection, &sql).await;
     }
 
-    /// Ends all open transactions, some by rolling back.
+    /// Commits or rolls back all open transactions.
     pub(crate) async fn end(&mut self) {
         for session in &mut self.sessions {
             if session.is_open {
@@ -96,7 +97,7 @@ impl Session {
                 self.is_open = false;
                 "rollback".to_owned()
             }
-            // A job written twice under two transaction ids may be seen in two polls.
+            // A job that a transaction writes under two transaction ids may appear in two polls.
             3 if self.is_open && self.written.is_some() => {
                 self.savepoints += 1;
                 format!("savepoint s{}", self.savepoints)
@@ -109,7 +110,8 @@ impl Session {
                 }
                 sql
             }
-            // pg_cron's: it rewrites what is not completed. Others would wait for a transaction that holds all.
+            // pg_cron rewrites all unfinished jobs. Inside a transaction only the session's own jobs are
+            // written, because the locks would block the other sessions.
             5 if self.written.is_none() || !self.is_open => format!(
                 "update job set priority = priority + 1 where id in
                   (select id from job where state <> 'completed' and ({} or name = 'queue {}') for update skip locked)",
@@ -120,14 +122,14 @@ impl Session {
             7..10 => self.insert(random),
             10..12 => self.update(random, "state = 'active', started_on = now(), retry_count = retry_count + 1"),
             12 => self.update(random, "state = 'retry', completed_on = null, start_after = now()"),
-            // A reset: a creation where it restamps created_on.
+            // A reset counts as a creation if it sets created_on again.
             13 => self.update(random, "state = 'created', completed_on = null, started_on = null, created_on = now()"),
             14 => self.update(random, "state = 'created', completed_on = null"),
             _ => self.finish(random),
         }
     }
 
-    /// One of the session's jobs; of none where the transaction has written it and may not again.
+    /// Returns the id of one of the session's jobs; null if the transaction may not write it again.
     fn job(&mut self, random: &mut StdRng) -> String {
         let job = format!("job {} {}", self.number, random.random_range(0..JOBS));
         self.unwritten(&job)

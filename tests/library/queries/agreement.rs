@@ -1,5 +1,4 @@
-//! On random tables every number agrees with an independent oracle: the contract computed in Rust, and the
-//! maintenance page's own SQL.
+//! On random tables every number equals the metric contract computed in Rust (`contract`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::queries::scheduler::{Scheduler, Seen, Series};
 
 const SCENES: u64 = 30;
 
-/// A scheduler whose classify queue has a threshold of its own, and which publishes DAGs' progress.
+/// Creates the queues; `classify` has its own stuck threshold, and the progress of DAGs is published.
 async fn scheduler(shape: Shape) -> Scheduler {
     let mut scheduler = Scheduler::new(shape).await;
     scheduler.config.stuck_after_by_queue.insert("classify".to_owned(), Duration::from_mins(20));
@@ -59,8 +58,8 @@ fn sum(series: &Series, family: &str, queue: &str) -> f64 {
     of_queue.map(|(_, value)| value).sum()
 }
 
-/// Ready, deferred and blocked jobs are together the waiting ones.
-fn waiting_jobs_are_in_one_class_each(series: &Series, world: &World) {
+/// Asserts that the ready, deferred and blocked jobs add up to the waiting jobs.
+fn assert_classes_add_up(series: &Series, world: &World) {
     for queue in world.queues() {
         let jobs = |state: &str| series[&("marie_jobs", vec![queue.to_owned(), state.to_owned()])];
         let classes = ["marie_jobs_ready", "marie_jobs_deferred", "marie_jobs_blocked"];
@@ -69,15 +68,15 @@ fn waiting_jobs_are_in_one_class_each(series: &Series, world: &World) {
     }
 }
 
-/// On one shape: thirty scenes, each undone before the next.
-async fn agrees(shape: Shape) {
+/// Compares the numbers of random tables on one shape; rolls each filling back before the next.
+async fn assert_agreement(shape: Shape) {
     let mut scheduler = scheduler(shape).await;
     let mut seen: BTreeMap<(&'static str, String), f64> = BTreeMap::new();
     for seed in 0..SCENES {
         scheduler.savepoint().await;
         let world = random::fill(&mut scheduler, seed).await;
         let looked = scheduler.look().await;
-        let mut all = Series::new();
+        let mut series = Series::new();
         for (collector, expected) in [
             (&collectors::statistics::COLLECTOR, world.statistics()),
             (&collectors::stuck::COLLECTOR, world.stuck()),
@@ -88,15 +87,15 @@ async fn agrees(shape: Shape) {
             (&collectors::storage::COLLECTOR, world.cleanup_due()),
             (&collectors::scheduler::COLLECTOR, world.activity()),
         ] {
-            all.extend(compare(&mut scheduler, &looked, collector, expected, seed).await);
+            series.extend(compare(&mut scheduler, &looked, collector, expected, seed).await);
         }
-        waiting_jobs_are_in_one_class_each(&all, &world);
-        for ((family, labels), value) in all {
+        assert_classes_add_up(&series, &world);
+        for ((family, labels), value) in series {
             *seen.entry((family, labels.last().cloned().unwrap_or_default())).or_default() += value;
         }
         scheduler.roll_back().await;
     }
-    // A scene in which nothing is blocked for a reason would say nothing about that reason.
+    // The comparison proves nothing about a reason that does not occur.
     for reason in ["dependency", "parent_failed"] {
         assert!(seen[&("marie_jobs_blocked", reason.to_owned())] > 20.0, "{seen:?}");
     }
@@ -109,21 +108,21 @@ async fn agrees(shape: Shape) {
 }
 
 #[tokio::test]
-async fn on_the_old_shape_every_number_is_what_the_contract_says() {
-    agrees(Shape::Old).await;
+async fn old_shape_numbers_equal_the_contract() {
+    assert_agreement(Shape::Old).await;
 }
 
 #[tokio::test]
-async fn on_the_mid_shape_every_number_is_what_the_contract_says() {
-    agrees(Shape::Mid).await;
+async fn mid_shape_numbers_equal_the_contract() {
+    assert_agreement(Shape::Mid).await;
 }
 
 #[tokio::test]
-async fn on_the_new_shape_every_number_is_what_the_contract_says() {
-    agrees(Shape::New).await;
+async fn new_shape_numbers_equal_the_contract() {
+    assert_agreement(Shape::New).await;
 }
 
 #[tokio::test]
-async fn on_the_pages_shape_every_number_is_what_the_contract_says() {
-    agrees(Shape::Page).await;
+async fn page_shape_numbers_equal_the_contract() {
+    assert_agreement(Shape::Page).await;
 }

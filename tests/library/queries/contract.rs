@@ -1,5 +1,6 @@
-//! The metric contract computed once more, naively, in Rust over plain rows, from the contract's words alone:
-//! the oracle for what the maintenance page has no query for.
+//! Independent oracle: the metric contract computed in Rust over plain rows, without the queries.
+//!
+//! Covers the numbers for which the maintenance page has no query.
 
 mod dags;
 mod limits;
@@ -14,7 +15,7 @@ use sqlx::types::Uuid;
 use crate::queries::rows::{Dag, Job};
 use crate::queries::scheduler::Series;
 
-/// Everything that the numbers follow from.
+/// All rows and settings from which the numbers are computed.
 pub(crate) struct World {
     pub(crate) shape: Shape,
     pub(crate) now: i64,
@@ -37,7 +38,7 @@ impl World {
         states
     }
 
-    /// Queues of the table and of the jobs, without the twins that no job is in.
+    /// Returns the queues of the table and of the jobs, without empty twins.
     pub(crate) fn queues(&self) -> BTreeSet<&str> {
         let of_jobs: BTreeSet<&str> = self.jobs.iter().map(|job| job.queue.as_str()).collect();
         let is_twin = |name: &str| name.starts_with('$') && name.ends_with("_dlq");
@@ -70,7 +71,7 @@ impl World {
         micros / 1e6
     }
 
-    /// Sums, per queue, and 0 for each queue that has none.
+    /// Inserts the number of jobs of each queue, 0 included.
     fn count<'a>(&self, series: &mut Series, family: &'static str, jobs: impl Iterator<Item = &'a Job>) {
         for queue in self.queues() {
             series.insert((family, vec![queue.to_owned()]), 0.0);
@@ -80,7 +81,7 @@ impl World {
         }
     }
 
-    /// The series of an extreme, only where there is one.
+    /// Inserts the extreme time of each label set that occurs.
     fn extreme(
         &self,
         series: &mut Series,

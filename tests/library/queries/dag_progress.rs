@@ -1,4 +1,4 @@
-//! The progress of single DAGs is the maintenance page's, whatever its DAG is made of.
+//! The progress of single DAGs equals the maintenance page's.
 
 use marie_exporter::collect::collector::Lane;
 use marie_exporter::collect::collectors::dags::COLLECTOR;
@@ -8,7 +8,7 @@ use sqlx::Row;
 use crate::queries::rows::{Dag, HOUR, Job};
 use crate::queries::scheduler::Scheduler;
 
-/// The page's DAG progress for every DAG; the state is compared as text, for not every enum has `skipped`.
+/// The page's query for every DAG. States are compared as text, because not every enum has `skipped`.
 const PAGE: &str = "select
         dag_id::text as dag_id,
         count(*)::float8 as total_jobs,
@@ -26,7 +26,7 @@ const PAGE: &str = "select
 
 const WITH_DAGS: [Shape; 3] = [Shape::Old, Shape::Mid, Shape::New];
 
-/// One active DAG for each list of states.
+/// Creates one active DAG for each list of job states.
 async fn scheduler_with(shape: Shape, dags: &[&[&str]]) -> Scheduler {
     let mut scheduler = Scheduler::new(shape).await;
     scheduler.config.dags_progress_limit = 100;
@@ -44,7 +44,7 @@ async fn scheduler_with(shape: Shape, dags: &[&[&str]]) -> Scheduler {
 }
 
 #[tokio::test]
-async fn a_dag_of_which_nothing_is_finished_has_progress_0() {
+async fn dag_without_finished_job_has_progress_0() {
     for shape in WITH_DAGS {
         let mut scheduler = scheduler_with(shape, &[&["created", "active"]]).await;
         let series = scheduler.series(&COLLECTOR).await;
@@ -58,7 +58,7 @@ async fn a_dag_of_which_nothing_is_finished_has_progress_0() {
 }
 
 #[tokio::test]
-async fn progress_and_jobs_of_a_dag_are_those_of_the_maintenance_page() {
+async fn dag_progress_equals_the_maintenance_page() {
     let dags: &[&[&str]] = &[
         &["created"],
         &["completed", "completed", "active"],
@@ -91,24 +91,24 @@ async fn progress_and_jobs_of_a_dag_are_those_of_the_maintenance_page() {
             assert_eq!(jobs(&["completed", "skipped"]).to_string(), page("completed"));
             assert_eq!(jobs(&["active"]).to_string(), page("active"));
             assert_eq!(jobs(&["failed"]).to_string(), page("failed"));
-            let all =
+            let states =
                 ["created", "retry", "active", "completed", "skipped", "failed", "cancelled", "expired"];
-            assert_eq!(jobs(&all).to_string(), page("total_jobs"));
+            assert_eq!(jobs(&states).to_string(), page("total_jobs"));
         }
     }
 }
 
 #[tokio::test]
-async fn no_dag_has_series_of_its_own_unless_asked_for() {
+async fn single_dags_have_series_only_with_progress_limit() {
     let mut scheduler = scheduler_with(Shape::New, &[&["active"]]).await;
     let schema = scheduler.schema().await;
-    for (limit, is_asked) in [(0, false), (1, true)] {
+    for (limit, is_expected) in [(0, false), (1, true)] {
         scheduler.config.dags_progress_limit = limit;
         let queries: Vec<_> = COLLECTOR.queries_in(Lane::Fast, &scheduler.config, &schema).collect();
         let is_listed = queries.iter().any(|query| query.sql.name == "dag_progress.sql");
-        assert_eq!(is_listed, is_asked, "limit {limit}");
+        assert_eq!(is_listed, is_expected, "limit {limit}");
         let series = scheduler.series(&COLLECTOR).await;
-        let has_its_own = series.keys().any(|(name, _)| name.starts_with("marie_dag_"));
-        assert_eq!(has_its_own, is_asked, "limit {limit}: {series:?}");
+        let is_published = series.keys().any(|(name, _)| name.starts_with("marie_dag_"));
+        assert_eq!(is_published, is_expected, "limit {limit}: {series:?}");
     }
 }

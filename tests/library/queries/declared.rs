@@ -1,5 +1,5 @@
-//! Every statement fits its declaration on every shape: PostgreSQL itself says which columns of which types
-//! it will give, without a row being there.
+//! Every statement fits its declaration on every shape, by the column names and types that PostgreSQL reports when it
+//! prepares the statement.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use sqlx::{Column, Statement, TypeInfo};
 
 use crate::queries::scheduler::Scheduler;
 
-/// The collectors whose rows are samples; events are counted.
-fn read_off() -> impl Iterator<Item = &'static Collector> {
+/// Returns the collectors whose rows become samples: all except `events`, which counts rows.
+fn sampling() -> impl Iterator<Item = &'static Collector> {
     COLLECTORS.iter().copied().filter(|collector| collector.name != events::COLLECTOR.name)
 }
 
-/// Names and types of the columns that PostgreSQL promises for a query.
+/// Returns the names and types of a prepared query's columns.
 async fn columns(scheduler: &mut Scheduler, query: &Query) -> Vec<(String, String)> {
     let schema = scheduler.schema().await;
     let statement = query.statement(&schema);
@@ -28,7 +28,7 @@ async fn columns(scheduler: &mut Scheduler, query: &Query) -> Vec<(String, Strin
         .collect()
 }
 
-/// The families of its collector that a query serves; panics where its columns do not fit them.
+/// Returns the families that a query fills; panics if its columns do not fit them.
 async fn served(
     scheduler: &mut Scheduler,
     collector: &'static Collector,
@@ -37,18 +37,18 @@ async fn served(
     let place = format!("{} on {}", query.sql.name, scheduler.shape.name());
     let columns = columns(scheduler, query).await;
     let names: BTreeSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names.len(), columns.len(), "{place} gives a column twice");
+    assert_eq!(names.len(), columns.len(), "{place} returns a column twice");
 
     let served: Vec<_> = collector.families.iter().filter(|family| names.contains(family.name)).collect();
     for family in &served {
         for label in family.labels {
-            assert!(names.contains(label), "{place} gives {} without its label {label}", family.name);
+            assert!(names.contains(label), "{place} returns {} without its label {label}", family.name);
         }
     }
     for (name, data_type) in &columns {
         let is_value = served.iter().any(|family| family.name == name);
         let is_label = served.iter().any(|family| family.labels.contains(&name.as_str()));
-        assert!(is_value || is_label, "{place} gives {name}, which {} does not declare", collector.name);
+        assert!(is_value || is_label, "{place} returns {name}, which {} does not declare", collector.name);
         assert_eq!(data_type, if is_value { "FLOAT8" } else { "TEXT" }, "{place}: type of {name}");
     }
     served.iter().map(|family| family.name).collect()
@@ -61,23 +61,23 @@ async fn every_query_returns_only_declared_families_and_labels() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape).await;
         let schema = scheduler.schema().await;
-        for collector in read_off() {
+        for collector in sampling() {
             for query in collector.queries.iter().filter(|query| query.lack(&schema).is_none()) {
                 let served = served(&mut scheduler, collector, query).await;
-                assert!(!served.is_empty(), "{} on {} serves no family", query.sql.name, shape.name());
+                assert!(!served.is_empty(), "{} on {} fills no family", query.sql.name, shape.name());
                 filled.extend(served);
                 prepared.insert(query.sql.name);
             }
         }
     }
-    let declared = read_off().flat_map(|collector| collector.families).map(|family| family.name);
+    let declared = sampling().flat_map(|collector| collector.families).map(|family| family.name);
     assert_eq!(filled, declared.collect(), "a family that no query fills");
-    let queries = read_off().flat_map(|collector| collector.queries).map(|query| query.sql.name);
+    let queries = sampling().flat_map(|collector| collector.queries).map(|query| query.sql.name);
     assert_eq!(prepared, queries.collect(), "a query that runs on no shape");
 }
 
 #[tokio::test]
-async fn what_each_shape_lacks_is_known() {
+async fn each_shape_lacks_only_the_listed_queries() {
     for (shape, lacking) in [
         (Shape::Old, ["lease_expired.sql", "last_start_finished.sql"].as_slice()),
         (Shape::Mid, &["lease_expired.sql", "last_start_finished.sql"]),

@@ -1,5 +1,6 @@
-//! The whole text that each collector publishes of the hand-made scene, HELP and TYPE included: one snapshot
-//! for each collector, in which a line that not every shape has is marked with those that have it.
+//! Snapshot tests of the exposition that each collector publishes for the tables of `scene`.
+//!
+//! Each collector has one snapshot for all shapes. If only some shapes have a line, it begins with their names.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use tokio::time::{Duration, Instant};
 use crate::queries::scene;
 use crate::queries::scheduler::Scheduler;
 
-/// What the exporter publishes for these collectors.
+/// Returns the exposition of these collectors.
 pub(crate) async fn text(scheduler: &mut Scheduler, collectors: &[&Collector]) -> String {
     let seen = scheduler.look().await;
     let snapshot = Snapshot::default();
@@ -28,9 +29,9 @@ pub(crate) async fn text(scheduler: &mut Scheduler, collectors: &[&Collector]) -
     String::from_utf8(bytes).unwrap()
 }
 
-/// The text with what differs from run to run told relatively: times from now, sizes not at all.
-fn steady(text: &str, now: i64) -> Vec<String> {
-    let steady = |line: &str| {
+/// Returns the lines with times as offsets from now and without sizes, so that they are the same in every run.
+fn redacted(text: &str, now: i64) -> Vec<String> {
+    let redacted = |line: &str| {
         let (series, value) = line.rsplit_once(' ').unwrap();
         let family = series.split('{').next().unwrap();
         if line.starts_with('#') {
@@ -45,10 +46,10 @@ fn steady(text: &str, now: i64) -> Vec<String> {
             line.to_owned()
         }
     };
-    text.lines().map(steady).collect()
+    text.lines().map(redacted).collect()
 }
 
-/// The texts of all shapes in one, each line behind the shapes that have it; the order is kept.
+/// Merges the lines of all shapes in order, each with the names of the shapes that have it.
 fn merged(texts: &[(Shape, Vec<String>)]) -> String {
     let mut merged: Vec<(BTreeSet<usize>, &str)> = Vec::new();
     for (shape, (_, lines)) in texts.iter().enumerate() {
@@ -71,21 +72,21 @@ fn merged(texts: &[(Shape, Vec<String>)]) -> String {
 }
 
 #[tokio::test]
-async fn each_collector_publishes_this_text_on_all_shapes() {
+async fn exposition_of_each_collector_matches_its_snapshot() {
     let mut schedulers = Vec::new();
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape).await;
         scheduler.config.dags_progress_limit = 2;
         scheduler.config.stuck_after_by_queue.insert(scene::UGLY.to_owned(), Duration::from_mins(4));
-        scene::set(&mut scheduler).await;
+        scene::fill(&mut scheduler).await;
         schedulers.push(scheduler);
     }
-    // Events are counted by the feed, which has tests of its own.
+    // Tests in `events` cover the events.
     for collector in COLLECTORS.iter().filter(|collector| collector.name != events::COLLECTOR.name) {
         let mut texts = Vec::new();
         for scheduler in &mut schedulers {
             let text = text(scheduler, &[collector]).await;
-            texts.push((scheduler.shape, steady(&text, scheduler.now)));
+            texts.push((scheduler.shape, redacted(&text, scheduler.now)));
         }
         insta::assert_snapshot!(collector.name, merged(&texts));
     }

@@ -1,5 +1,5 @@
-//! Deployments differ: a table that was never made, a column from a later migration, states as text, a view
-//! in the table's place, a schema of any name. Whatever is not lacking still runs.
+//! Databases that differ from the four shapes: missing tables and columns, states as text, `job` as a view, unusual
+//! schema names. Every query whose needs are met still runs.
 
 use marie_exporter::collect::collector::{Collector, Division, Lane, Pace, Query, SqlFile};
 use marie_exporter::collect::collectors::COLLECTORS;
@@ -9,7 +9,7 @@ use sqlx::postgres::PgArguments;
 
 use crate::queries::scheduler::Scheduler;
 
-/// What the maintenance page says of `job`: every shape has these columns.
+/// Columns of `job` that the maintenance page names; every shape has them.
 const PAGE_COLUMNS: [&str; 14] = [
     "id",
     "dag_id",
@@ -27,7 +27,7 @@ const PAGE_COLUMNS: [&str; 14] = [
     "dependencies",
 ];
 
-/// Runs all that is not lacking; says what failed.
+/// Runs every query without a lack; returns the failures.
 async fn failures(scheduler: &mut Scheduler, change: &str) -> Vec<String> {
     let seen = scheduler.look().await;
     let mut failures = Vec::new();
@@ -43,8 +43,8 @@ async fn failures(scheduler: &mut Scheduler, change: &str) -> Vec<String> {
     failures
 }
 
-/// Makes each change on its own and runs all that is not lacking then.
-async fn survives(scheduler: &mut Scheduler, changes: impl IntoIterator<Item = String>) {
+/// Makes each change by itself and asserts that every query without a lack runs then.
+async fn assert_runs_after_each(scheduler: &mut Scheduler, changes: impl IntoIterator<Item = String>) {
     let mut failed = Vec::new();
     for change in changes {
         scheduler.savepoint().await;
@@ -55,7 +55,7 @@ async fn survives(scheduler: &mut Scheduler, changes: impl IntoIterator<Item = S
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// A row in each table that anything reads, so that values are computed as well.
+/// Inserts a row into each table that queries read, so that values are computed as well.
 async fn fill(scheduler: &mut Scheduler) {
     let rows = match scheduler.shape {
         Shape::Page => "insert into job (id, name) values (gen_random_uuid(), 'extract')",
@@ -80,7 +80,7 @@ async fn every_query_runs_on_every_shape_under_any_schema_name() {
 }
 
 #[tokio::test]
-async fn each_table_but_job_can_be_missing() {
+async fn tables_other_than_job_can_be_missing() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
         fill(&mut scheduler).await;
@@ -93,12 +93,12 @@ async fn each_table_but_job_can_be_missing() {
             .await;
         assert!(tables.iter().any(|table| table == "job_dependencies"), "{tables:?}");
         let changes = tables.iter().map(|table| format!("drop table {table} cascade"));
-        survives(&mut scheduler, changes.collect::<Vec<_>>()).await;
+        assert_runs_after_each(&mut scheduler, changes.collect::<Vec<_>>()).await;
     }
 }
 
 #[tokio::test]
-async fn each_column_beyond_the_page_can_be_missing() {
+async fn job_columns_unknown_to_the_page_can_be_missing() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
         fill(&mut scheduler).await;
@@ -112,12 +112,12 @@ async fn each_column_beyond_the_page_can_be_missing() {
         let changes: Vec<String> =
             optional.map(|column| format!("alter table job drop column {column} cascade")).collect();
         assert!(changes.len() > 10, "{changes:?}");
-        survives(&mut scheduler, changes).await;
+        assert_runs_after_each(&mut scheduler, changes).await;
     }
 }
 
 #[tokio::test]
-async fn the_state_can_be_text_where_it_is_an_enum_elsewhere() {
+async fn state_can_be_text() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
         fill(&mut scheduler).await;
@@ -133,7 +133,7 @@ async fn the_state_can_be_text_where_it_is_an_enum_elsewhere() {
             end
             $$;
             alter table job alter column state drop default, alter column state type text";
-        survives(&mut scheduler, [to_text.to_owned()]).await;
+        assert_runs_after_each(&mut scheduler, [to_text.to_owned()]).await;
     }
 }
 
@@ -145,12 +145,12 @@ async fn job_can_be_a_view() {
         let schema = scheduler.config.database.schema.quoted();
         let view =
             format!("alter table job rename to job_rows; create view {schema}.job as select * from job_rows");
-        survives(&mut scheduler, [view]).await;
+        assert_runs_after_each(&mut scheduler, [view]).await;
     }
 }
 
 #[tokio::test]
-async fn each_column_of_the_lesser_tables_can_be_missing() {
+async fn columns_of_other_tables_can_be_missing() {
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
         fill(&mut scheduler).await;
@@ -159,7 +159,7 @@ async fn each_column_of_the_lesser_tables_can_be_missing() {
             let optional = columns.iter().filter(|column| (table, column.as_str()) != ("queue", "name"));
             let drop = |column| format!("alter table {table} drop column {column} cascade");
             let changes: Vec<String> = optional.map(drop).collect();
-            survives(&mut scheduler, changes).await;
+            assert_runs_after_each(&mut scheduler, changes).await;
         }
     }
 }
@@ -183,13 +183,13 @@ const fn needing(needs: &'static [Need]) -> Query {
 const DENIED: Need = Need::Columns("job", &["name"]);
 const MISSING: Need = Need::Columns("job", &["nothing"]);
 
-/// Both orders, since neither may decide.
+/// Both orders, because the order must not matter.
 static BOTH: [Query; 2] = [needing(&[DENIED, MISSING]), needing(&[MISSING, DENIED])];
 static DENIED_FIRST: [Query; 2] = [needing(&[DENIED]), needing(&[MISSING])];
 static MISSING_FIRST: [Query; 2] = [needing(&[MISSING]), needing(&[DENIED])];
 
 #[tokio::test]
-async fn query_names_what_is_missing_and_collector_what_is_denied() {
+async fn lack_prefers_missing_in_query_and_denied_in_collector() {
     let mut scheduler = Scheduler::new(Shape::New).await;
     scheduler.execute("create role without_rights; set local role without_rights").await;
     let schema = scheduler.schema().await;

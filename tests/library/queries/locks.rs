@@ -1,4 +1,4 @@
-//! What a query leaves locked until its transaction ends.
+//! Locks that a query keeps until its transaction ends.
 
 use marie_exporter::collect::collector::Context;
 use marie_exporter::collect::collectors::COLLECTORS;
@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use crate::queries::scheduler::Scheduler;
 use crate::support::databases::SERVER;
 
+/// Partitions that this session has locked without a lock on their table.
 const WITHOUT_ITS_TABLE: &str = "
     select c.relname::text
     from pg_locks as l
@@ -16,8 +17,9 @@ const WITHOUT_ITS_TABLE: &str = "
     where l.pid = pg_backend_pid()
         and not exists (select from pg_locks as t where t.pid = l.pid and t.relation = i.inhparent)";
 
-/// DDL locks a table and then its partitions. With a reader that has a partition and then wants the table it is
-/// in a deadlock, and PostgreSQL may well end the DDL.
+/// DDL locks a table and then its partitions.
+///
+/// A reader that locks a partition before the table would deadlock with it, and PostgreSQL may cancel the DDL.
 #[tokio::test]
 async fn no_query_keeps_a_partition_locked_without_its_table() {
     for shape in [Shape::Mid, Shape::New] {
@@ -26,16 +28,16 @@ async fn no_query_keeps_a_partition_locked_without_its_table() {
         shape.install(&mut connection, "marie_scheduler").await.unwrap();
         let queue = "select create_queue('extract', '{}')";
         sqlx::raw_sql(queue).execute(&mut connection).await.unwrap();
-        // In a transaction of its own, for this reads the table of jobs.
-        let seen = Scheduler::on(&url, shape, "marie_scheduler").await.look().await;
-        let mut scheduler = Scheduler::on(&url, shape, "marie_scheduler").await;
+        // In a separate transaction, because this reads and locks `job`.
+        let seen = Scheduler::connect(&url, shape, "marie_scheduler").await.look().await;
+        let mut scheduler = Scheduler::connect(&url, shape, "marie_scheduler").await;
         scheduler.savepoint().await;
         let queries = COLLECTORS.iter().flat_map(|collector| collector.queries);
         for query in queries.filter(|query| query.lack(&seen.schema).is_none()) {
             let context = Context { config: &scheduler.config, schema: &seen.schema, queues: &seen.queues };
             let arguments = (query.arguments)(&context).unwrap();
-            let asked = sqlx::query_with(query.statement(&seen.schema), arguments);
-            scheduler.run.fetch_all(asked).await.unwrap();
+            let statement = sqlx::query_with(query.statement(&seen.schema), arguments);
+            scheduler.run.fetch_all(statement).await.unwrap();
             let locked = scheduler.texts(WITHOUT_ITS_TABLE).await;
             assert_eq!(locked, [""; 0], "{} on {}", query.sql.name, shape.name());
             scheduler.roll_back().await;

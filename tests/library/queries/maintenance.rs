@@ -1,5 +1,6 @@
-//! The maintenance page's own SQL, word for word but for the schema's name and the lists of states that not
-//! every shape has, against our numbers on random tables.
+//! Our numbers on random tables equal the results of the maintenance page's SQL.
+//!
+//! The SQL is copied word for word, except the schema's name and lists of states that some shapes lack.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ const PURGE_COMPLETED: &str =
 const PURGE_FAILED: &str =
     "delete from job where state = 'failed' and completed_on < now() - interval '30 days' returning id";
 
-/// The sum over all series of a family, or over those with this last label.
+/// Returns the sum over all series of a family, or over those with this last label.
 fn sum(series: &Series, family: &str, label: Option<&str>) -> f64 {
     let matches = |name: &str, labels: &[String]| {
         name == family && label.is_none_or(|label| labels.last().is_some_and(|last| last == label))
@@ -38,8 +39,8 @@ fn sum(series: &Series, family: &str, label: Option<&str>) -> f64 {
     series.iter().filter(|((name, labels), _)| matches(name, labels)).fold(0.0, |sum, (_, value)| sum + value)
 }
 
-fn same(ours: f64, pages: f64, what: &str) {
-    assert!((ours - pages).abs() < 1e-9, "{what}: {ours}, the page says {pages}");
+fn assert_equal(ours: f64, pages: f64, what: &str) {
+    assert!((ours - pages).abs() < 1e-9, "{what}: {ours}, on the page {pages}");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "hundreds of rows")]
@@ -47,7 +48,7 @@ fn count(rows: usize) -> f64 {
     rows as f64
 }
 
-async fn agrees_with_the_page(scheduler: &mut Scheduler, place: &str) {
+async fn compare_with_page(scheduler: &mut Scheduler, place: &str) {
     let jobs = scheduler.series(&statistics::COLLECTOR).await;
     let by_state: BTreeMap<String, i64> = scheduler
         .fetch(JOB_STATISTICS)
@@ -59,7 +60,7 @@ async fn agrees_with_the_page(scheduler: &mut Scheduler, place: &str) {
         let ours = sum(&jobs, "marie_jobs", Some(state));
         assert_eq!(format!("{ours}"), count.to_string(), "{state} {place}");
     }
-    same(sum(&jobs, "marie_jobs", None), count(scheduler.jobs().await.len()), place);
+    assert_equal(sum(&jobs, "marie_jobs", None), count(scheduler.jobs().await.len()), place);
 
     let stuck = scheduler.series(&stuck::COLLECTOR).await;
     let pages: i64 = scheduler.fetch(&format!("select count(*) from ({STUCK_JOBS}) as page")).await[0].get(0);
@@ -70,8 +71,8 @@ async fn agrees_with_the_page(scheduler: &mut Scheduler, place: &str) {
     for row in &analysis {
         let ours = |family| retried[&(family, vec![row.get("name")])];
         let average = ours("marie_jobs_retry_attempts") / ours("marie_jobs_retried");
-        same(average, row.get("avg_retries"), place);
-        same(ours("marie_jobs_retry_attempts_max"), row.get::<i32, _>("max_retries").into(), place);
+        assert_equal(average, row.get("avg_retries"), place);
+        assert_equal(ours("marie_jobs_retry_attempts_max"), row.get::<i32, _>("max_retries").into(), place);
         assert_eq!(ours("marie_jobs_retried").to_string(), row.get::<i64, _>("total_jobs").to_string());
     }
     let with_retries =
@@ -90,7 +91,7 @@ async fn agrees_with_the_page(scheduler: &mut Scheduler, place: &str) {
     let due = scheduler.series(&storage::COLLECTOR).await;
     for (rule, purge) in [("completed_7d", PURGE_COMPLETED), ("failed_30d", PURGE_FAILED)] {
         let purged = scheduler.fetch(purge).await;
-        same(sum(&due, "marie_jobs_cleanup_due", Some(rule)), count(purged.len()), place);
+        assert_equal(sum(&due, "marie_jobs_cleanup_due", Some(rule)), count(purged.len()), place);
     }
 }
 
@@ -102,7 +103,7 @@ async fn sums_over_series_equal_the_maintenance_page() {
         for seed in 100..106 {
             scheduler.savepoint().await;
             random::fill(&mut scheduler, seed).await;
-            agrees_with_the_page(&mut scheduler, &format!("on {}, seed {seed}", shape.name())).await;
+            compare_with_page(&mut scheduler, &format!("on {}, seed {seed}", shape.name())).await;
             scheduler.roll_back().await;
         }
     }

@@ -1,6 +1,8 @@
-//! Every query against real PostgreSQL, on each of the four shapes of Marie's schema, by question: do the
-//! statements fit their declarations, what may be lacking, is the exposition exact, do the numbers agree with
-//! the maintenance page and with the metric contract, which queues are published.
+//! Every query on real PostgreSQL, on each of the four shapes of Marie's schema.
+//!
+//! The tests check that statements fit their declarations, that missing tables and columns are tolerated, that the
+//! exposition is exact, that the numbers equal the maintenance page and the metric contract, and which queues are
+//! published.
 
 mod agreement;
 mod contract;

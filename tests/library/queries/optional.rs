@@ -1,5 +1,6 @@
-//! Columns that some generations of the schema lack: each query does without them or is left out with the reason. The
-//! server never rejects a statement for a column that is not there.
+//! Columns that some shapes lack: each query runs without them or is skipped with the reason.
+//!
+//! The server never rejects a statement because of a missing column.
 
 use std::collections::BTreeSet;
 
@@ -28,16 +29,16 @@ fn queries() -> impl Iterator<Item = &'static Query> {
     COLLECTORS.iter().flat_map(|collector| collector.queries).chain(inspect::QUERIES.iter().copied())
 }
 
-/// The queries that are left out, and of those that name this table the ones that the server rejects.
-async fn left_out_and_rejected(
+/// Returns the skipped queries, and the queries on this table that the server rejects.
+async fn skipped_and_rejected(
     scheduler: &mut Scheduler,
     table: &str,
 ) -> (BTreeSet<&'static str>, Vec<String>) {
     let schema = scheduler.schema().await;
-    let (mut left_out, mut rejected) = (BTreeSet::new(), Vec::new());
+    let (mut skipped, mut rejected) = (BTreeSet::new(), Vec::new());
     for query in queries() {
         if query.lack(&schema).is_some() {
-            left_out.insert(query.sql.name);
+            skipped.insert(query.sql.name);
             continue;
         }
         let text = query.text(&schema);
@@ -51,14 +52,14 @@ async fn left_out_and_rejected(
             rejected.push(format!("{}: {failure}", query.sql.name));
         }
     }
-    (left_out, rejected)
+    (skipped, rejected)
 }
 
 #[tokio::test]
-async fn a_missing_column_is_never_an_error_of_the_server() {
+async fn missing_column_never_causes_a_server_error() {
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape).await;
-        let (always, _) = left_out_and_rejected(&mut scheduler, "job").await;
+        let (always, _) = skipped_and_rejected(&mut scheduler, "job").await;
         let mut failed = Vec::new();
         let mut dropped = 0;
         for table in TABLES {
@@ -74,12 +75,12 @@ async fn a_missing_column_is_never_an_error_of_the_server() {
                 }
                 scheduler.savepoint().await;
                 scheduler.execute(&format!("alter table {table} drop column \"{column}\" cascade")).await;
-                let (left_out, rejected) = left_out_and_rejected(&mut scheduler, table).await;
+                let (skipped, rejected) = skipped_and_rejected(&mut scheduler, table).await;
                 failed.extend(rejected.into_iter().map(|query| format!("{table}.{column}: {query}")));
                 if is_optional {
                     // A section of `jobs show` that only some databases have.
                     let more: Vec<_> =
-                        left_out.difference(&always).filter(|name| **name != "show/leases.sql").collect();
+                        skipped.difference(&always).filter(|name| **name != "show/leases.sql").collect();
                     assert!(more.is_empty(), "{} without {table}.{column}: {more:?}", shape.name());
                 }
                 dropped += 1;
@@ -92,7 +93,7 @@ async fn a_missing_column_is_never_an_error_of_the_server() {
     }
 }
 
-/// Without any of these every query still runs.
+/// Columns without which every query still runs.
 const OPTIONAL: [(&str, &str); 12] = [
     ("dag", "planner"),
     ("dag_history", "planner"),
@@ -109,7 +110,7 @@ const OPTIONAL: [(&str, &str); 12] = [
 ];
 
 #[tokio::test]
-async fn dags_without_a_planner_column_are_of_planner_unknown() {
+async fn dags_without_planner_column_have_planner_unknown() {
     let mut scheduler = Scheduler::new(Shape::Old).await;
     assert!(!scheduler.columns("dag").await.contains(&"planner".to_owned()), "the shape has planners");
     scheduler

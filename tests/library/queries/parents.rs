@@ -1,5 +1,4 @@
-//! Where the table `job_dependencies` is missing, a job's own list tells its parents, whatever a client has
-//! written into it.
+//! Parents from the column `job.dependencies`, which clients write, in databases without the table `job_dependencies`.
 
 use marie_exporter::collect::collectors::{dags, statistics};
 use marie_exporter::demo::shape::Shape;
@@ -8,12 +7,12 @@ use sqlx::types::Uuid;
 use crate::queries::rows::{Dag, Job};
 use crate::queries::scheduler::{Scheduler, Series};
 
-/// Entries that name no job: words, other JSON, ids that PostgreSQL would not read.
+/// Entries that are not job ids: words, other JSON, malformed ids.
 const NO_IDS: &str = r#"["extract", "", null, 7, {"id": 1}, ["a"], "00000000-0000-0000-0000-00000000000",
     "00000000-0000-0000-0000-00000000000ab1", " 00000000-0000-0000-0000-0000000000ab",
     "0-0000000-0000-0000-0000-0000000000ab", "g0000000-0000-0000-0000-0000000000ab"]"#;
 
-/// An active job 0xab, and 0x1 that waits with this list of parents.
+/// Creates the active job 0xab and the waiting job 0x1 with this list of parents.
 async fn scheduler_with(shape: Shape, parents: &str) -> Scheduler {
     let mut scheduler = Scheduler::new(shape).await;
     scheduler.execute("drop table if exists job_dependencies cascade").await;
@@ -35,7 +34,7 @@ fn value(series: &Series, family: &'static str, labels: &[&str]) -> f64 {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_no_id_is_no_parent_and_fails_nothing() {
+async fn dependency_that_is_not_an_id_is_ignored() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler_with(shape, NO_IDS).await;
         let statistics = scheduler.series(&statistics::COLLECTOR).await;
@@ -50,7 +49,7 @@ async fn an_entry_that_is_no_id_is_no_parent_and_fails_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_among_such_entries_is_a_parent_however_it_is_spelt() {
+async fn dependency_id_counts_in_any_spelling() {
     let id = "00000000-0000-0000-0000-0000000000ab";
     for id in [id.to_owned(), id.to_uppercase(), id.replace('-', "")] {
         for shape in Shape::ALL {

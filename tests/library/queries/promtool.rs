@@ -1,4 +1,4 @@
-//! What others make of the exposition: Prometheus's own linter, and a parser that is not ours.
+//! The exposition passes Prometheus's linter, and an independent parser reads the same samples.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use crate::support::check_metrics::promtool;
 async fn scheduler(shape: Shape) -> Scheduler {
     let mut scheduler = Scheduler::new(shape).await;
     scheduler.config.dags_progress_limit = 5;
-    scene::set(&mut scheduler).await;
+    scene::fill(&mut scheduler).await;
     scheduler
 }
 
 #[tokio::test]
-async fn promtool_finds_nothing_to_say_about_any_shapes_metrics() {
-    assert_ne!(promtool("marie_things 1\n"), "", "promtool is asleep");
+async fn promtool_accepts_metrics_of_every_shape() {
+    assert_ne!(promtool("marie_things 1\n"), "", "promtool does not report a missing HELP");
     for shape in Shape::ALL {
         let text = text(&mut scheduler(shape).await, COLLECTORS).await;
         assert_eq!(promtool(&text), "", "on {}:\n{text}", shape.name());
     }
 }
 
-/// A label's value as it stands between the quotes: the parser leaves it like that.
+/// Returns a label value with escapes, because the parser does not unescape values.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[tokio::test]
-async fn another_parser_reads_the_same_samples_back() {
+async fn independent_parser_reads_the_same_samples() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         let mut ours: BTreeMap<(String, BTreeMap<String, String>), String> = BTreeMap::new();
@@ -48,7 +48,7 @@ async fn another_parser_reads_the_same_samples_back() {
         let scrape = prometheus_parse::Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
         let theirs = scrape.samples.into_iter().map(|sample| {
             let prometheus_parse::Value::Gauge(value) = sample.value else {
-                panic!("{} is no gauge", sample.metric)
+                panic!("{} is not a gauge", sample.metric)
             };
             let labels = sample.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
             ((sample.metric, labels.collect()), value.to_string())

@@ -1,4 +1,4 @@
-//! Which queues are published, and what becomes of those beyond the limit.
+//! Which queues are published, and how the queues beyond the limit are merged.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::queries::scheduler::{Scheduler, Seen, Series};
 
 const WITH_QUEUES: [Shape; 3] = [Shape::Old, Shape::Mid, Shape::New];
 
-/// Five queues; the first has five active jobs, all of them old, the last one.
+/// Creates five queues with old active jobs: five in the first queue, one in the last.
 async fn scheduler(shape: Shape) -> Scheduler {
     let mut scheduler = Scheduler::new(shape).await;
     let dag = Dag::new(1, "active", "ocr");
@@ -29,8 +29,8 @@ async fn scheduler(shape: Shape) -> Scheduler {
     scheduler
 }
 
-/// The values of a family by its label queue.
-fn of(series: &Series, family: &str) -> Vec<(String, String)> {
+/// Returns the values of a family by its label `queue`.
+fn by_queue(series: &Series, family: &str) -> Vec<(String, String)> {
     let rows = series.iter().filter(|((name, _), _)| *name == family);
     rows.map(|((_, labels), value)| (labels[0].clone(), value.to_string())).collect()
 }
@@ -47,7 +47,7 @@ fn queues_of(series: &Series) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn queues_beyond_the_limit_are_published_together_as_other() {
+async fn queues_beyond_the_limit_are_merged_into_other() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         scheduler.config.queues.limit = 2;
@@ -59,31 +59,37 @@ async fn queues_beyond_the_limit_are_published_together_as_other() {
         let active = &("marie_jobs", vec!["other".to_owned(), "active".to_owned()]);
         assert_eq!(statistics[active].to_string(), "6");
         let oldest = &("marie_oldest_active_job_timestamp_seconds", vec!["other".to_owned()]);
-        let last_of_all = scheduler.now - HOUR - 14 * MINUTE;
-        assert_eq!((statistics[oldest] * 1e6).round().to_string(), last_of_all.to_string());
+        let earliest_start = scheduler.now - HOUR - 14 * MINUTE;
+        assert_eq!((statistics[oldest] * 1e6).round().to_string(), earliest_start.to_string());
 
         let retries = scheduler.series(&retries::COLLECTOR).await;
-        let largest = of(&retries, "marie_jobs_retry_attempts_max");
+        let largest = by_queue(&retries, "marie_jobs_retry_attempts_max");
         assert_eq!(largest, pairs(&[("five", "4"), ("four", "8"), ("other", "14")]));
-        let attempts = of(&retries, "marie_jobs_retry_attempts");
+        let attempts = by_queue(&retries, "marie_jobs_retry_attempts");
         assert_eq!(attempts, pairs(&[("five", "10"), ("four", "26"), ("other", "69")]));
     }
 }
 
 #[tokio::test]
-async fn what_is_a_setting_of_one_queue_is_not_told_of_several() {
+async fn settings_of_single_queues_are_not_published_for_other() {
     for shape in WITH_QUEUES {
         let mut scheduler = scheduler(shape).await;
         scheduler.config.queues.limit = 2;
         let stuck = scheduler.series(&stuck::COLLECTOR).await;
-        assert_eq!(of(&stuck, "marie_stuck_threshold_seconds"), pairs(&[("five", "3600"), ("four", "3600")]));
-        assert_eq!(of(&stuck, "marie_jobs_stuck"), pairs(&[("five", "4"), ("four", "4"), ("other", "6")]));
+        assert_eq!(
+            by_queue(&stuck, "marie_stuck_threshold_seconds"),
+            pairs(&[("five", "3600"), ("four", "3600")])
+        );
+        assert_eq!(
+            by_queue(&stuck, "marie_jobs_stuck"),
+            pairs(&[("five", "4"), ("four", "4"), ("other", "6")])
+        );
         assert_eq!(queues_of(&scheduler.series(&queues::COLLECTOR).await), ["five", "four"]);
     }
 }
 
 #[tokio::test]
-async fn a_queue_that_was_left_out_is_no_part_of_other_either() {
+async fn excluded_queue_does_not_count_in_other() {
     let include = Regex::new("^(?:.*[eo].*)$").unwrap();
     let exclude = Regex::new("^(?:five|two)$").unwrap();
     for shape in Shape::ALL {
@@ -94,12 +100,12 @@ async fn a_queue_that_was_left_out_is_no_part_of_other_either() {
         assert_eq!(queues_of(&stuck), ["four", "one", "three"]);
         scheduler.config.queues.limit = 1;
         let stuck = scheduler.series(&stuck::COLLECTOR).await;
-        assert_eq!(of(&stuck, "marie_jobs_stuck"), pairs(&[("four", "4"), ("other", "4")]));
+        assert_eq!(by_queue(&stuck, "marie_jobs_stuck"), pairs(&[("four", "4"), ("other", "4")]));
     }
 }
 
 #[tokio::test]
-async fn a_twin_is_published_from_its_first_job_on() {
+async fn twin_queue_is_published_after_its_first_job() {
     for shape in WITH_QUEUES {
         let mut scheduler = scheduler(shape).await;
         let before = queues_of(&scheduler.series(&statistics::COLLECTOR).await);
@@ -115,7 +121,7 @@ async fn a_twin_is_published_from_its_first_job_on() {
 }
 
 #[tokio::test]
-async fn a_queue_without_a_row_is_published_while_it_holds_a_job() {
+async fn queue_without_row_is_published_while_it_has_jobs() {
     for shape in WITH_QUEUES {
         let mut scheduler = scheduler(shape).await;
         scheduler.execute("delete from queue where name = 'one'").await;
@@ -129,18 +135,21 @@ async fn a_queue_without_a_row_is_published_while_it_holds_a_job() {
 }
 
 #[tokio::test]
-async fn the_limit_holds_though_no_queue_is_known() {
+async fn queue_limit_holds_before_the_first_census() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         scheduler.config.queues.limit = 2;
         let seen = Seen { schema: scheduler.schema().await, queues: scheduler.no_queues() };
         let stuck = scheduler.series_of(&stuck::COLLECTOR, &seen).await;
-        assert_eq!(of(&stuck, "marie_jobs_stuck"), pairs(&[("five", "4"), ("four", "4"), ("other", "6")]));
+        assert_eq!(
+            by_queue(&stuck, "marie_jobs_stuck"),
+            pairs(&[("five", "4"), ("four", "4"), ("other", "6")])
+        );
     }
 }
 
 #[tokio::test]
-async fn own_threshold_applies_to_a_queue_not_known_yet() {
+async fn threshold_applies_to_queue_before_the_first_census() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         let thresholds = [("four", 24), ("misspelt", 12)];
@@ -149,7 +158,7 @@ async fn own_threshold_applies_to_a_queue_not_known_yet() {
         let seen = Seen { schema: scheduler.schema().await, queues: scheduler.no_queues() };
         let stuck = scheduler.series_of(&stuck::COLLECTOR, &seen).await;
         assert_eq!(
-            of(&stuck, "marie_jobs_stuck"),
+            by_queue(&stuck, "marie_jobs_stuck"),
             pairs(&[("five", "4"), ("four", "0"), ("one", "1"), ("three", "3"), ("two", "2")])
         );
         let threshold = ("marie_stuck_threshold_seconds", vec!["four".to_owned()]);
@@ -158,7 +167,7 @@ async fn own_threshold_applies_to_a_queue_not_known_yet() {
 }
 
 #[tokio::test]
-async fn a_queue_that_came_up_since_the_census_is_counted_at_once() {
+async fn queue_created_after_the_census_is_counted() {
     for shape in WITH_QUEUES {
         let mut scheduler = scheduler(shape).await;
         let seen = scheduler.look().await;

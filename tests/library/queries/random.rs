@@ -1,5 +1,5 @@
-//! Random tables: every state, nulls where the schema allows them, times on and right beside each boundary
-//! that some query knows, twins with and without jobs, queues without their row.
+//! Random tables with every state, nulls where the schema allows them, times at and next to each boundary of a query,
+//! twins with and without jobs, and queues without a row.
 
 use marie_exporter::demo::shape::Shape;
 use rand::rngs::StdRng;
@@ -26,7 +26,7 @@ impl Dice {
         from.choose(&mut self.0).unwrap().clone()
     }
 
-    /// A time from now, often on a boundary or a microsecond beside it.
+    /// Returns a random offset from now, often at a boundary or a microsecond from one.
     fn time(&mut self) -> i64 {
         let boundary = [0, MINUTE, 15 * MINUTE, 20 * MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY];
         match self.0.random_range(0..4) {
@@ -64,7 +64,7 @@ impl Dice {
     }
 }
 
-/// Makes every queue that a scene may use. Partitions take longer to make than scenes.
+/// Creates every queue that [`fill`] may use, once, because partitions are slow to create.
 pub(crate) async fn create_queues(scheduler: &mut Scheduler) {
     for queue in QUEUES {
         scheduler.create_queue(queue, r#"{"retry_limit": 2}"#).await;
@@ -72,7 +72,7 @@ pub(crate) async fn create_queues(scheduler: &mut Scheduler) {
     scheduler.create_queue("idle", "{}").await;
 }
 
-/// Fills the scheduler's tables from `seed`, and reads them back as the oracles want them.
+/// Fills the scheduler's tables from `seed`, and reads them back for the oracle.
 pub(crate) async fn fill(scheduler: &mut Scheduler, seed: u64) -> World {
     let mut dice = Dice(StdRng::seed_from_u64(seed));
     let mut world = World {
@@ -105,7 +105,7 @@ pub(crate) async fn fill(scheduler: &mut Scheduler, seed: u64) -> World {
     let mut jobs: Vec<Job> = Vec::new();
     for _ in 0..dice.0.random_range(1..world.dags.len()) {
         let dag = dice.pick(&world.dags);
-        // DAGs in which few states occur, so that some have come to a standstill.
+        // Only few states occur in a DAG, so that some DAGs are stalled.
         let states: Vec<&str> = (0..dice.0.random_range(1..5)).map(|_| dice.pick(&states)).collect();
         let first = jobs.len();
         for _ in 0..dice.0.random_range(0..20) {
@@ -115,7 +115,7 @@ pub(crate) async fn fill(scheduler: &mut Scheduler, seed: u64) -> World {
                 job.parents.push(dice.pick(of_dag.unwrap_or(&jobs)).id);
             }
             if dice.one_in(10) {
-                // Purged, and so in nobody's way.
+                // A purged parent does not block.
                 job.parents.push(Uuid::from_u128(u128::MAX));
             }
             jobs.push(job);
@@ -125,9 +125,9 @@ pub(crate) async fn fill(scheduler: &mut Scheduler, seed: u64) -> World {
     if scheduler.shape == Shape::Page {
         world.dags.clear();
     } else {
-        // A queue's row can go while its jobs stay.
-        let gone = &QUEUES[kept - usize::from(dice.one_in(2))..];
-        for queue in gone {
+        // The row of a queue can be deleted while its jobs remain.
+        let deleted = &QUEUES[kept - usize::from(dice.one_in(2))..];
+        for queue in deleted {
             scheduler
                 .execute(&format!("delete from queue where name in ($q${queue}$q$, $q$${queue}_dlq$q$)"))
                 .await;

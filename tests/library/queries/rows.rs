@@ -1,5 +1,6 @@
-//! Jobs and DAGs as plain values, with times in microseconds from the instant of the transaction: to write
-//! them into any shape's tables, which take the columns that they have, and to read them back.
+//! Jobs and DAGs as plain values, written into any shape's tables and read back.
+//!
+//! Times are microseconds from the start of the transaction. Values without a column in the shape are left out.
 
 use sqlx::Row;
 use sqlx::types::Uuid;
@@ -32,7 +33,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// A job as the gateway submits it, an hour ago: no limits that matter, a soft SLA that promises nothing.
+    /// Returns a job as the gateway creates it, an hour ago, without a time limit and without a soft SLA that counts.
     pub(crate) fn new(number: u128, queue: &str, dag: &Dag, state: &str) -> Self {
         Job {
             id: Uuid::from_u128(number),
@@ -77,7 +78,7 @@ impl Dag {
 }
 
 impl Scheduler {
-    /// Makes a queue and its silent twin, as a client's submission does; a shape without queues takes none.
+    /// Creates a queue and its twin as clients do; does nothing if the shape has no table of queues.
     pub(crate) async fn create_queue(&mut self, name: &str, options: &str) {
         if self.columns("queue").await.is_empty() {
             return;
@@ -113,7 +114,7 @@ impl Scheduler {
         .await;
     }
 
-    /// The columns of a table, none where it is not there.
+    /// Returns the columns of a table; an empty list if the table is missing.
     pub(crate) async fn columns(&mut self, table: &str) -> Vec<String> {
         self.texts(&format!(
             "select attname::text from pg_attribute
@@ -145,13 +146,13 @@ impl Scheduler {
         })
     }
 
-    /// The instant so many microseconds from the transaction's, as PostgreSQL reads it.
+    /// Formats the time at this offset from the start of the transaction for PostgreSQL.
     pub(crate) fn at(&self, offset: i64) -> String {
         let since_1970 = std::time::Duration::from_micros(u64::try_from(self.now + offset).unwrap());
         humantime::format_rfc3339_micros(std::time::UNIX_EPOCH + since_1970).to_string()
     }
 
-    /// Every job as it is in the database; what the shape has no column for is `None`.
+    /// Reads every job; values without a column in the shape are `None`.
     pub(crate) async fn jobs(&mut self) -> Vec<Job> {
         let time = |column: &str| {
             format!(
@@ -208,7 +209,7 @@ impl Scheduler {
     }
 }
 
-/// So many microseconds as PostgreSQL reads them: before version 15 no more than 2^31 of them in one number.
+/// Formats microseconds for PostgreSQL, which before version 15 accepts at most 2^31 of them in one number.
 fn interval(time: i64) -> String {
     format!("{} seconds {} microseconds", time / SECOND, time % SECOND)
 }

@@ -1,10 +1,10 @@
-//! The queries that the runbooks tell a person to paste: each runs on each shape with all of Marie's tables.
+//! Each query in the runbooks runs on each shape with all of Marie's tables.
 
 use marie_exporter::demo::shape::Shape;
 
 use crate::queries::scheduler::Scheduler;
 
-/// Every statement between backticks.
+/// Returns every statement between backticks.
 fn statements() -> Vec<String> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/alerts/runbooks.md")).unwrap();
     let quoted = text.split('`').skip(1).step_by(2);
@@ -13,7 +13,7 @@ fn statements() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_runbook_says_to_paste_can_be_pasted() {
+async fn queries_in_runbooks_run_on_every_shape() {
     let statements = statements();
     assert!(statements.len() > 10, "{statements:#?}");
     for shape in [Shape::Old, Shape::Mid, Shape::New] {

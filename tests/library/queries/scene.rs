@@ -1,12 +1,13 @@
-//! One scheduler's tables made by hand: three queues with their silent twins, and each oddity of the field
-//! once. What a shape has no column or table for is left out there.
+//! Hand-made tables: three queues with their twins, and one example of each special case.
+//!
+//! Values for which a shape has no column or table are left out there.
 
 use marie_exporter::demo::shape::Shape;
 
 use crate::queries::rows::{DAY, Dag, HOUR, Job, MINUTE, SECOND};
 use crate::queries::scheduler::Scheduler;
 
-/// Clients name queues as they like.
+/// A queue name with special characters; clients choose names freely.
 pub(crate) const UGLY: &str = "we\"ird\\que\nue";
 
 struct Dags {
@@ -34,7 +35,7 @@ impl Dags {
         }
     }
 
-    fn all(&self) -> [Dag; 7] {
+    fn to_array(&self) -> [Dag; 7] {
         [
             &self.running,
             &self.failed,
@@ -48,8 +49,8 @@ impl Dags {
     }
 }
 
-/// Fills the tables. Numbers of jobs are their ids, so that parents can be told.
-pub(crate) async fn set(scheduler: &mut Scheduler) {
+/// Fills the tables. The number of a job is its id, so that other jobs can name it as parent.
+pub(crate) async fn fill(scheduler: &mut Scheduler) {
     scheduler
         .create_queue(
             "extract",
@@ -63,9 +64,9 @@ pub(crate) async fn set(scheduler: &mut Scheduler) {
     let mut jobs = waiting(&dags);
     jobs.extend(running(&dags));
     jobs.extend(finished(&dags));
-    scheduler.insert(&dags.all(), &jobs).await;
+    scheduler.insert(&dags.to_array(), &jobs).await;
     if scheduler.shape == Shape::New {
-        // Its branch was not taken: for its child it is as good as completed.
+        // A skipped parent counts as completed for its child.
         scheduler.execute("update job set state = 'skipped' where id::text like '%033'").await;
     }
     if scheduler.shape != Shape::Page {
@@ -77,30 +78,30 @@ fn waiting(dags: &Dags) -> Vec<Job> {
     let extract = |number, dag, state| Job::new(number, "extract", dag, state);
     let after = |parent: u128| vec![sqlx::types::Uuid::from_u128(parent)];
     vec![
-        // Ready since its submission.
+        // Ready since it was created.
         extract(0x01, &dags.running, "created"),
         // Ready since its parent was completed, 10 minutes ago.
         Job { parents: after(0x31), ..extract(0x02, &dags.running, "created") },
-        // Ready since its pause ended, and without a retry left.
+        // Ready since its deferral ended; has no retry left.
         Job {
             start_after: Some(-5 * MINUTE),
             started: Some(-30 * MINUTE),
             retry_count: 2,
             ..extract(0x03, &dags.running, "retry")
         },
-        // Deferred; due in this very microsecond is not deferred any more.
+        // Deferred by a minute; due at exactly this microsecond, which is no longer deferred.
         Job { start_after: Some(MINUTE), ..extract(0x04, &dags.running, "retry") },
         Job { start_after: Some(0), ..Job::new(0x05, UGLY, &dags.running, "created") },
-        // Blocked, deferred though it is.
+        // Blocked and deferred; counts as blocked.
         Job { start_after: Some(MINUTE), parents: after(0x11), ..extract(0x06, &dags.running, "created") },
-        // Left behind in a failed DAG.
+        // Waiting in a failed DAG.
         Job { parents: after(0x32), ..extract(0x07, &dags.failed, "created") },
-        // Behind a job that failed, and one that was cancelled.
+        // The parent failed; the parent was cancelled.
         Job { parents: after(0x34), ..extract(0x08, &dags.with_failed_job, "created") },
         Job { parents: after(0x35), ..Job::new(0x09, UGLY, &dags.without_runnable_job, "created") },
-        // Behind the one that was skipped where there is such a thing, and failed elsewhere.
+        // The parent was skipped in shapes with that state, and failed in the others.
         Job { parents: after(0x33), ..extract(0x0a, &dags.running, "created") },
-        // Its soft SLA is missed, its hard one due within a quarter of an hour, on the dot.
+        // The soft SLA is missed; the hard SLA is due in exactly 15 minutes.
         Job {
             soft_sla: Some(-MINUTE),
             hard_sla: Some(15 * MINUTE),
@@ -116,17 +117,17 @@ fn running(dags: &Dags) -> Vec<Job> {
         ..Job::new(number, queue, &dags.running, "active")
     };
     vec![
-        // Healthy, its lease renewed a moment ago.
+        // Healthy, with a valid lease.
         Job { run_lease_expires: Some(50 * SECOND), ..active(0x11, "extract", -MINUTE) },
-        // On the threshold of an hour, and a microsecond past it.
+        // Exactly at the stuck threshold of an hour, and a microsecond past it.
         active(0x12, "extract", -HOUR),
         Job { created: -2 * HOUR, ..active(0x13, "extract", -HOUR - 1) },
-        // Past its own limit of 15 minutes; the others carry 0, which is none.
+        // Past its time limit of 15 minutes; the others have 0, which means no limit.
         Job { expire_in: Some(15 * MINUTE), ..active(0x14, UGLY, -16 * MINUTE) },
-        // Neither renewed nor reaped for a minute and a microsecond; and for a minute only.
+        // The lease expired a minute and a microsecond ago, and exactly a minute ago.
         Job { run_lease_expires: Some(-MINUTE - 1), ..active(0x15, UGLY, -3 * MINUTE) },
         Job { run_lease_expires: Some(-MINUTE), ..active(0x16, UGLY, -3 * MINUTE) },
-        // Overdue by its hard SLA.
+        // Past its hard SLA.
         Job { created: -5 * HOUR, hard_sla: Some(-HOUR), ..active(0x17, UGLY, -4 * MINUTE) },
     ]
 }
@@ -139,16 +140,16 @@ fn finished(dags: &Dags) -> Vec<Job> {
         ..Job::new(number, queue, dag, state)
     };
     vec![
-        // A control-flow node: completed without ever having started.
+        // A control-flow node, which completes without a start.
         Job { started: None, ..done(0x31, "extract", &dags.running, "completed", -10 * MINUTE) },
         Job { retry_count: 2, ..done(0x32, "extract", &dags.failed, "failed", -31 * DAY) },
         done(0x33, "extract", &dags.running, "failed", -20 * MINUTE),
         done(0x34, "extract", &dags.with_failed_job, "failed", -2 * HOUR),
         done(0x35, UGLY, &dags.without_runnable_job, "cancelled", -HOUR),
-        // Completed an hour ago is not within the last hour; so with the day.
+        // Exactly an hour ago is not within the last hour; exactly a day ago is not within the last day.
         Job { retry_count: 1, ..done(0x36, UGLY, &dags.finished, "completed", -HOUR) },
         done(0x37, UGLY, &dags.finished, "completed", -DAY),
-        // A week ago on the dot is not yet due for clean-up.
+        // Exactly a week ago is not yet due for clean-up.
         done(0x38, UGLY, &dags.finished, "completed", -7 * DAY),
         done(0x39, UGLY, &dags.finished, "completed", -7 * DAY - 1),
         done(0x3a, UGLY, &dags.without_state, "expired", -3 * DAY),

@@ -1,6 +1,7 @@
-//! A scheduler's database to ask questions of: one shape's tables in a schema of its own, inside the very
-//! transaction that a run of the exporter opens, made writable. It ends in a rollback, and `now()` stands
-//! still in it, so that ages are exact.
+//! Runs collectors on one shape's tables in a separate schema, inside a single transaction with the settings of a run,
+//! but writable.
+//!
+//! The transaction ends with a rollback. `now()` does not change in it, so that ages are exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -33,13 +34,13 @@ pub(crate) struct Scheduler {
 /// Values by series: the family's name and its label values.
 pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), f64>;
 
-/// What the exporter knows before it asks.
+/// What a run knows before it queries: the schema and the published queues.
 pub(crate) struct Seen {
     pub(crate) schema: Schema,
     pub(crate) queues: QueueLabels,
 }
 
-/// As the exporter sets it for a run; making a shape has changed it.
+/// Returns the statement that sets the search path of a run, which installing a shape has changed.
 fn search_path(config: &Config) -> String {
     format!("set local search_path = pg_catalog, {}, pg_temp", config.database.schema.quoted())
 }
@@ -51,9 +52,10 @@ impl Scheduler {
         Self::in_schema(shape, &format!("{} {number}", shape.name())).await
     }
 
+    /// Installs the shape in a new schema of this name.
     pub(crate) async fn in_schema(shape: Shape, schema: &str) -> Self {
         let url = DATABASE.get_or_init(async || SERVER.create_database("queries").await.unwrap()).await;
-        let mut scheduler = Self::on(url, shape, schema).await;
+        let mut scheduler = Self::connect(url, shape, schema).await;
         let search_path = search_path(&scheduler.config);
         let quoted = scheduler.config.database.schema.quoted();
         scheduler.execute(&format!("create schema {quoted}; set search_path = {quoted}, pg_catalog")).await;
@@ -64,11 +66,11 @@ impl Scheduler {
         scheduler
     }
 
-    /// A transaction on a database that has this shape's tables, or will have them.
-    pub(crate) async fn on(url: &str, shape: Shape, schema: &str) -> Self {
+    /// Begins a transaction on a database that has this shape's tables or gets them later.
+    pub(crate) async fn connect(url: &str, shape: Shape, schema: &str) -> Self {
         let config = config(url, schema);
         let mut run = Session::new(config.database.clone(), config.collectors.timeout).begin().await.unwrap();
-        // The exporter's has looked at something already, and can no more be made one that writes.
+        // The exporter's transaction has already read, so it can no longer become writable.
         let begin = format!(
             "rollback; begin isolation level repeatable read read write; {};
              set local max_parallel_workers_per_gather = 0; set local jit = off;
@@ -95,12 +97,12 @@ impl Scheduler {
         rows.unwrap_or_else(|failure| panic!("{failure}\n{query}"))
     }
 
-    /// The texts in the first column of a query's rows.
+    /// Returns the first column of a query's rows.
     pub(crate) async fn texts(&mut self, query: &str) -> Vec<String> {
         self.fetch(query).await.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Has the server parse a statement, which it may reject.
+    /// Lets the server parse a statement, which it may reject.
     pub(crate) async fn try_prepare(&mut self, statement: sqlx::SqlStr) -> Result<(), Failure> {
         self.run.prepare(statement).await.map(drop)
     }
@@ -109,7 +111,7 @@ impl Scheduler {
         self.execute("savepoint here").await;
     }
 
-    /// Undoes everything since [`Scheduler::savepoint`], and forgets statements planned on it.
+    /// Undoes everything since [`Scheduler::savepoint`], and drops the statements prepared since.
     pub(crate) async fn roll_back(&mut self) {
         self.execute("rollback to savepoint here").await;
         self.run.clear_cached_statements().await.unwrap();
@@ -118,7 +120,7 @@ impl Scheduler {
     pub(crate) async fn schema(&mut self) -> Schema {
         let name = self.config.database.schema.clone();
         let mut schema = Schema::read(&mut self.run, &name).await.unwrap();
-        // The statements are tested as a whole, however many partitions a scene has.
+        // Undivided statements are tested, however many partitions there are.
         schema.locks_allowed = u64::MAX;
         schema
     }
@@ -129,18 +131,19 @@ impl Scheduler {
         QueueLabels::read(&mut self.run, schema, &census, &selection).await.unwrap()
     }
 
-    /// As before the first census, where there is no table of queues.
+    /// Returns no queues, as before the first census.
     pub(crate) fn no_queues(&self) -> QueueLabels {
         QueueLabels::new(BTreeSet::new(), &[], &self.config.queues)
     }
 
+    /// Reads the schema and the published queues.
     pub(crate) async fn look(&mut self) -> Seen {
         let schema = self.schema().await;
         let queues = self.queues(&schema).await;
         Seen { schema, queues }
     }
 
-    /// What one collector's queries of one lane give now.
+    /// Runs a collector's queries of one lane.
     pub(crate) async fn collect(
         &mut self,
         lane: Lane,
@@ -156,7 +159,7 @@ impl Scheduler {
         Ok(answers)
     }
 
-    /// What a collector gives now, both lanes together.
+    /// Runs a collector in both lanes and returns the merged series.
     pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
         let seen = self.look().await;
         self.series_of(collector, &seen).await
@@ -175,13 +178,13 @@ impl Scheduler {
     }
 }
 
-/// The configuration of an operator who sets nothing but the database.
+/// Returns the default configuration for this database and schema.
 pub(crate) fn config(url: &str, schema: &str) -> Config {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--database.schema", schema];
-    // DDL on a busy machine may take longer than a query is allowed to by default.
+    // DDL on a busy machine may take longer than the default time-out of a query.
     let arguments = arguments.iter().chain(&["--collector.timeout", "2m"]).map(OsString::from);
     match cli::parse(arguments, |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
-        other => panic!("serve was asked for: {other:?}"),
+        other => panic!("not serve: {other:?}"),
     }
 }

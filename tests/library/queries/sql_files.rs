@@ -1,9 +1,9 @@
-//! The SQL of the collectors and of the reading commands as text: what a database of the right shape would not notice.
+//! Checks of the SQL files as text, for mistakes that a test database of the right shape does not reveal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every file of SQL under `folder`, with its text.
+/// Returns every SQL file under `folder` with its text.
 fn sql_files(folder: &Path) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -20,45 +20,46 @@ fn sql_files(folder: &Path) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-fn of_folders(folders: &[&str]) -> Vec<(PathBuf, String)> {
+/// Returns every SQL file under these folders of `src`.
+fn files_in(folders: &[&str]) -> Vec<(PathBuf, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files: Vec<_> = folders.iter().flat_map(|folder| sql_files(&source.join(folder))).collect();
-    assert!(files.len() > 20, "the SQL of {folders:?} lies elsewhere");
+    assert!(files.len() > 20, "only {} SQL files in {folders:?}", files.len());
     files
 }
 
 fn collectors() -> Vec<(PathBuf, String)> {
-    of_folders(&["collect"])
+    files_in(&["collect"])
 }
 
-/// Those of the collectors and of the reading commands.
+/// Returns the SQL of the collectors and of the reading commands.
 fn readers() -> Vec<(PathBuf, String)> {
-    of_folders(&["collect", "inspect"])
+    files_in(&["collect", "inspect"])
 }
 
-/// The text without its comments, in lower case.
+/// Returns the text in lower case without comments.
 fn statement(text: &str) -> String {
     let lines = text.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code));
     lines.collect::<Vec<_>>().join("\n").to_lowercase()
 }
 
-/// A database in another encoding converts every statement, and refuses one with a character that it lacks.
+/// A database in another encoding converts every statement, and rejects characters that its encoding lacks.
 #[test]
 fn statements_are_ascii() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = sql_files(&source);
-    assert!(files.len() > 100, "the SQL lies elsewhere");
+    assert!(files.len() > 100, "only {} SQL files", files.len());
     for (path, text) in files {
-        assert!(text.is_ascii(), "{} has a character beyond ASCII", path.display());
+        assert!(text.is_ascii(), "{} has a character that is not ASCII", path.display());
     }
 }
 
-/// The search path holds no schema of the scheduler, so a bare name is an error at best.
+/// The search path does not contain the scheduler's schema, so an unqualified name fails or finds another table.
 #[test]
 fn tables_are_named_with_their_schema() {
     let tables =
         ["job", "job_history", "job_dependencies", "job_attempt", "dag", "dag_history", "queue", "archive"];
-    for (path, text) in of_folders(&["collect", "inspect", "maintain"]) {
+    for (path, text) in files_in(&["collect", "inspect", "maintain"]) {
         let words: Vec<String> = statement(&text).split_whitespace().map(str::to_owned).collect();
         let is_bare = |pair: &[String]| {
             ["from", "join", "into", "update", "only"].contains(&pair[0].as_str())
@@ -69,9 +70,9 @@ fn tables_are_named_with_their_schema() {
 }
 
 #[test]
-fn each_file_says_first_what_it_asks() {
+fn each_sql_file_begins_with_a_comment() {
     for (path, text) in readers() {
-        assert!(text.starts_with("-- "), "{} opens with no comment", path.display());
+        assert!(text.starts_with("-- "), "{} does not begin with a comment", path.display());
     }
 }
 
@@ -80,20 +81,20 @@ fn no_statement_names_a_state_that_some_shapes_lack() {
     for (path, text) in collectors() {
         assert!(
             !statement(&text).contains("skipped"),
-            "{}: an error where the enum lacks it",
+            "{}: this fails if the enum lacks the state",
             path.display()
         );
     }
 }
 
-/// SQL cannot share an expression, so the rule which SLA is a promise stands in each file that judges one.
+/// SQL files cannot share an expression, so each file that evaluates SLAs repeats the rule which SLAs count.
 #[test]
-fn every_judge_of_slas_has_the_same_rule() {
-    let judges = ["job_events.sql", "sla.sql", "overdue.sql"];
+fn files_that_evaluate_slas_have_the_same_rule() {
+    let evaluating = ["job_events.sql", "sla.sql", "overdue.sql"];
     let mut found = 0;
     for (path, text) in readers() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if judges.contains(&name.as_str()) {
+        if evaluating.contains(&name.as_str()) {
             found += 1;
             assert!(statement(&text).contains("created_on + interval '1 minute'"), "{name}");
         } else {
@@ -103,7 +104,7 @@ fn every_judge_of_slas_has_the_same_rule() {
             );
         }
     }
-    assert_eq!(found, judges.len());
+    assert_eq!(found, evaluating.len());
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn no_statement_depends_on_the_order_of_columns() {
 }
 
 #[test]
-fn no_statement_looks_at_a_clock_that_moves_within_a_run() {
+fn no_statement_uses_a_clock_that_moves_within_a_run() {
     for (path, text) in readers() {
         for clock in ["clock_timestamp", "statement_timestamp", "timeofday"] {
             assert!(!statement(&text).contains(clock), "{} uses {clock}", path.display());

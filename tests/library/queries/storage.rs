@@ -1,5 +1,6 @@
-//! Sizes, rows and times of vacuum are the catalog's, summed over the partitions; they are only there for
-//! what is committed, so these tests have databases of their own.
+//! Table sizes, row counts and vacuum times equal PostgreSQL's catalog, merged over the partitions.
+//!
+//! The catalog covers only committed rows, so each test has a separate database.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ const JOBS: &str = "
     from dag, generate_series(1, 300) as number,
         lateral (select case when number <= 200 then 'extract' else 'classify' end as queue) as q";
 
-/// Every table that holds jobs, by the catalog's own word.
+/// Catalog values over all tables that contain jobs.
 const LEAVES: &str = "
     select
         sum(pg_relation_size(oid) + pg_relation_size(oid, 'fsm') + pg_relation_size(oid, 'vm'))::float8,
@@ -34,7 +35,7 @@ const LEAVES: &str = "
     join pg_stat_user_tables as s on s.relid = c.oid
     where c.relkind = 'r' and (c.relname = 'job' or c.relispartition)";
 
-/// Whether the catalog knows that all of them were vacuumed and analyzed.
+/// Whether the statistics report a vacuum and an analyze of all of them.
 const REPORTED: &str = "
     select bool_and(last_vacuum is not null and last_analyze is not null)
     from pg_class as c
@@ -49,35 +50,36 @@ async fn database(shape: Shape, name: &str) -> (String, PgConnection) {
     (url, connection)
 }
 
-/// Waits until the statistics tell of the vacuum: before version 15 another process of the server's keeps them.
+/// Waits until the statistics report the vacuum. Before version 15 another process of the server updates them.
 async fn wait_for_statistics(connection: &mut PgConnection) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !sqlx::query_scalar::<_, bool>(REPORTED).fetch_one(&mut *connection).await.unwrap() {
-        assert!(Instant::now() < deadline, "the statistics never tell of the vacuum");
+        assert!(Instant::now() < deadline, "the statistics do not report the vacuum");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What we publish and what the catalog says, seen in one transaction: statistics stand still in it, while
-/// sessions that have written may still be reporting how much.
-async fn ours_and_the_catalogs(url: &str, shape: Shape) -> (Series, PgRow) {
-    let mut scheduler = Scheduler::on(url, shape, "marie_scheduler").await;
+/// Returns our series and the catalog's values from one transaction.
+///
+/// Within a transaction statistics do not change, although other sessions may still report what they wrote.
+async fn series_and_catalog(url: &str, shape: Shape) -> (Series, PgRow) {
+    let mut scheduler = Scheduler::connect(url, shape, "marie_scheduler").await;
     let series = scheduler.series(&COLLECTOR).await;
     let leaves = scheduler.fetch(LEAVES).await.remove(0);
     (series, leaves)
 }
 
 #[tokio::test]
-async fn sizes_and_rows_are_those_of_all_partitions_together() {
+async fn sizes_and_rows_are_sums_over_all_partitions() {
     for shape in [Shape::Mid, Shape::New] {
         let (url, mut connection) = database(shape, &format!("storage {}", shape.name())).await;
         sqlx::raw_sql("vacuum analyze").execute(&mut connection).await.unwrap();
         wait_for_statistics(&mut connection).await;
-        let (series, leaves) = ours_and_the_catalogs(&url, shape).await;
+        let (series, leaves) = series_and_catalog(&url, shape).await;
         let size = |part: &str| series[&("marie_table_size_bytes", vec!["job".to_owned(), part.to_owned()])];
         for (column, part) in ["heap", "indexes", "toast"].into_iter().enumerate() {
             let catalog: f64 = leaves.get(column);
-            assert!(catalog > 10_000.0, "the test's table has hardly any {part}");
+            assert!(catalog > 10_000.0, "the test's {part} is too small: {catalog} bytes");
             assert_eq!(size(part).to_string(), catalog.to_string(), "{part} on {}", shape.name());
         }
         let rows = |kind: &str| series[&("marie_table_rows", vec!["job".to_owned(), kind.to_owned()])];
@@ -102,12 +104,12 @@ async fn last_vacuum_is_of_the_longest_unvacuumed_partition() {
         sqlx::raw_sql(sqlx::AssertSqlSafe(vacuum)).execute(&mut connection).await.unwrap();
     }
     wait_for_statistics(&mut connection).await;
-    let (series, leaves) = ours_and_the_catalogs(&url, Shape::Mid).await;
+    let (series, leaves) = series_and_catalog(&url, Shape::Mid).await;
     for (column, family) in
         [(5, "marie_table_last_vacuum_timestamp_seconds"), (6, "marie_table_last_analyze_timestamp_seconds")]
     {
         let found = series[&(family, vec!["job".to_owned()])];
         assert_eq!(found.to_string(), leaves.get::<f64, _>(column).to_string(), "{family}");
-        assert!(!series.contains_key(&(family, vec!["archive".to_owned()])), "nobody vacuumed the archive");
+        assert!(!series.contains_key(&(family, vec!["archive".to_owned()])), "the archive was not vacuumed");
     }
 }

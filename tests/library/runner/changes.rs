@@ -1,4 +1,4 @@
-//! Tables, columns, rights and queues that come and go while the exporter runs.
+//! Tables, columns, rights and queues that change while the exporter runs.
 
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::demo::shape::Shape;
@@ -81,7 +81,7 @@ async fn truncated_history_is_one_failure_with_its_reason() {
     lanes.until("the loss is counted", |now| now.count("marie_collector_failures_total", &lost) >= 1.0).await;
     let before = lanes.metrics().count("marie_collector_failures_total", &lost);
     let after = lanes.until_fresh(&["events"]).await.count("marie_collector_failures_total", &lost);
-    assert_eq!(before, after, "it is told once");
+    assert_eq!(before, after, "the failure is counted once");
     lanes.stop().await;
 }
 
@@ -143,7 +143,7 @@ async fn query_changes_lane_with_its_index_and_counts_once() {
     database.run("create index by_completion on job (completed_on)").await;
     lanes.until("it is counted in the fast lane", |now| completed(now) && runs_in(now, "fast")).await;
     database.run("drop index by_completion").await;
-    lanes.until("the fast lane has left it", |now| !(completed(now) && runs_in(now, "fast"))).await;
+    lanes.until("the fast lane no longer counts it", |now| !(completed(now) && runs_in(now, "fast"))).await;
     lanes.until("it is counted in the slow lane again", |now| completed(now) && runs_in(now, "slow")).await;
     lanes.stop().await;
 }
@@ -161,7 +161,7 @@ async fn column_of_another_type_costs_at_most_one_run() {
 }
 
 #[tokio::test]
-async fn a_queue_deleted_with_its_jobs_vanishes() {
+async fn series_of_queue_deleted_with_its_jobs_disappear() {
     let (mut database, mut lanes) = running(Shape::New).await;
     lanes.until("both queues are there", |now| now.values("marie_queue_info", &[]).len() == 2).await;
     database.run("delete from queue where name = 'idle'").await;
@@ -176,10 +176,10 @@ async fn a_queue_deleted_with_its_jobs_vanishes() {
     lanes.stop().await;
 }
 
-/// A role that may read everything but what is taken away from it.
-async fn limited(database: &mut Database, role: &str, but: &str) -> String {
+/// Creates a role that may read everything except the revoked right; returns its URL.
+async fn limited(database: &mut Database, role: &str, revoked: &str) -> String {
     let url = database.reader(role).await;
-    database.run(&format!("revoke {but} from {role}")).await;
+    database.run(&format!("revoke {revoked} from {role}")).await;
     url
 }
 
@@ -193,7 +193,7 @@ async fn role_without_queue_lacks_only_the_queues_collector() {
     database.run("grant select on queue to without_queue").await;
     lanes.until_fresh(&["queues"]).await;
     database.run("revoke select on queue from without_queue").await;
-    lanes.until("a right taken away is noticed", |now| !now.has("marie_queue_info")).await;
+    lanes.until("the revoked right is noticed", |now| !now.has("marie_queue_info")).await;
     lanes.until_fresh(&["statistics"]).await;
     lanes.stop().await;
 }
@@ -201,7 +201,7 @@ async fn role_without_queue_lacks_only_the_queues_collector() {
 #[tokio::test]
 async fn role_without_dag_gets_no_number_of_ready_jobs() {
     let mut database = Database::new(Shape::New).await;
-    // This job's DAG is finished, so that the job is blocked: whoever cannot see the DAG would call it ready.
+    // The DAG is finished, so its job is blocked. Without the DAG's row the job would look ready.
     database
         .run(
             "update dag set state = 'failed';
@@ -218,7 +218,7 @@ async fn role_without_dag_gets_no_number_of_ready_jobs() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_enter_the_schema_lacks_a_permission() {
+async fn role_without_schema_usage_disables_collectors() {
     let mut database = Database::new(Shape::New).await;
     let url = limited(&mut database, "outsider", "usage on schema marie_scheduler").await;
     let mut lanes = Lanes::start(&url, &[]);

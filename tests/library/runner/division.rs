@@ -34,7 +34,7 @@ fn series(
     series
 }
 
-/// Queues among which jobs depend on each other, and as many that do not.
+/// Adds queues whose jobs have no dependencies to those of [`filled`].
 async fn filled_with_more_queues(shape: Shape, seed: f64) -> Database {
     let mut database = filled(shape, seed).await;
     for queue in ["load", "merge", "ocr", "zip"] {
@@ -61,7 +61,7 @@ async fn look(session: &mut Session, config: &Config) -> (Schema, QueueLabels) {
 }
 
 #[tokio::test]
-async fn groups_of_queues_give_the_numbers_of_all() {
+async fn divided_query_equals_undivided_query() {
     for shape in [Shape::Old, Shape::Mid] {
         for seed in [0.3, 0.4] {
             let database = filled_with_more_queues(shape, seed).await;
@@ -112,7 +112,7 @@ async fn parents_in_too_many_queues_fail_the_query() {
     let (mut schema, queues) = look(&mut session, &config).await;
     schema.locks_allowed = 80;
     let query = statistics::COLLECTOR.queries.iter().find(|query| query.sql.name == "waiting.sql").unwrap();
-    assert_eq!(query.lack(&schema), None, "each queue by itself fits");
+    assert_eq!(query.lack(&schema), None, "the partition of each queue fits");
     let context = Context { config: &config, schema: &schema, queues: &queues };
     let failure = division::fetch(&mut session, query, &context).await.unwrap().parts.unwrap_err();
     assert_eq!(failure.reason, Reason::LockLimit, "{failure}");
@@ -120,7 +120,7 @@ async fn parents_in_too_many_queues_fail_the_query() {
     schema.locks_allowed = 40;
     assert!(
         matches!(query.lack(&schema), Some(Lack::Locks(_))),
-        "not one partition fits: {:?}",
+        "no partition fits: {:?}",
         query.lack(&schema)
     );
 }

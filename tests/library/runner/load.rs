@@ -1,4 +1,4 @@
-//! Queries that take long: what they may cost, and that they keep nobody else waiting.
+//! Slow queries: the load budget limits them, and other collectors continue.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::support::lanes::{Lanes, successes};
 
 const SCHEDULER: [(&str, &str); 2] = [("collector", "scheduler"), ("lane", "fast")];
 
-/// Each read of the table takes that long from now on.
+/// Delays each read of the table by this many seconds.
 async fn slow_down(database: &mut Database, table: &str, seconds: f64) {
     database
         .run(&format!(
@@ -25,7 +25,7 @@ async fn slow_down(database: &mut Database, table: &str, seconds: f64) {
 }
 
 #[tokio::test]
-async fn a_slow_query_stretches_its_collectors_interval_and_no_other() {
+async fn slow_query_stretches_only_its_collectors_interval() {
     let mut database = Database::new(Shape::New).await;
     slow_down(&mut database, "version", 0.2).await;
     let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=5%"]);
@@ -55,7 +55,7 @@ async fn slow_query_times_out_and_others_continue() {
 }
 
 #[tokio::test]
-async fn a_first_timeout_asks_for_no_pause_and_a_second_in_a_row_does() {
+async fn second_timeout_in_a_row_pauses_but_first_does_not() {
     let mut database = Database::new(Shape::New).await;
     slow_down(&mut database, "version", 30.0).await;
     let flags = ["--collector.timeout=300ms", "--collector.load-budget=0.1%", "--collector.interval=2s"];
@@ -63,17 +63,19 @@ async fn a_first_timeout_asks_for_no_pause_and_a_second_in_a_row_does() {
     let metrics = lanes.until_fails("scheduler", "timeout").await;
     let interval = "marie_collector_interval_seconds";
     assert_eq!(metrics.value(interval, &SCHEDULER), Some(2.0));
-    lanes.until("the budget is asked for", |now| now.value(interval, &SCHEDULER) >= Some(300.0)).await;
+    lanes
+        .until("the load budget stretches the interval", |now| now.value(interval, &SCHEDULER) >= Some(300.0))
+        .await;
     lanes.stop().await;
 }
 
 #[tokio::test]
-async fn a_query_beyond_its_time_takes_none_with_it_that_came_before() {
+async fn results_before_a_timed_out_query_are_published() {
     let mut database = Database::new(Shape::New).await;
     database
         .run("insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid)")
         .await;
-    // Whether a waiting job is ready is asked of dag, how many wait is not.
+    // The query for ready jobs reads `dag`; the query for jobs by state does not.
     slow_down(&mut database, "dag", 30.0).await;
     let mut lanes = Lanes::start(&database.url, &["--collector.timeout=300ms"]);
     let metrics = lanes.until_fails("statistics", "timeout").await;
@@ -94,7 +96,7 @@ async fn queues_are_found_with_all_slow_collectors_off() {
     lanes.stop().await;
 }
 
-/// A queue that has no row, and of which only its finished job tells.
+/// Adds a queue that has no row, only a finished job.
 async fn add_orphan(database: &mut Database) {
     database
         .run(
@@ -108,7 +110,7 @@ async fn add_orphan(database: &mut Database) {
 async fn slow_queue_census_stretches_no_collector_interval() {
     let mut database = Database::new(Shape::New).await;
     add_orphan(&mut database).await;
-    // Both statements that find the names are within their time, together they are not.
+    // Each of the two statements of the census stays within the time-out, both together do not.
     slow_down(&mut database, "job", 2.7).await;
     let mut flags = vec!["--collector.timeout=3s"];
     flags.extend(["--no-collector.statistics", "--no-collector.retries", "--no-collector.sla"]);
@@ -126,11 +128,13 @@ async fn slow_queue_census_stretches_no_collector_interval() {
 }
 
 #[tokio::test]
-async fn a_budget_of_next_to_nothing_is_a_long_pause_and_not_a_panic() {
+async fn tiny_load_budget_pauses_for_a_week_without_panic() {
     let database = Database::new(Shape::New).await;
     let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=1e-300"]);
     let metrics = lanes
-        .until("all have run", |now| now.values("marie_collector_success", &[("lane", "fast")]).len() >= 8)
+        .until("all collectors have run", |now| {
+            now.values("marie_collector_success", &[("lane", "fast")]).len() >= 8
+        })
         .await;
     let week = 7.0 * 86400.0;
     assert_eq!(metrics.value("marie_collector_interval_seconds", &SCHEDULER), Some(week));

@@ -1,4 +1,4 @@
-//! Single connections that are lost while the database itself is well.
+//! Lost connections while the database is healthy.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use crate::support::databases::Database;
 use crate::support::lanes::Lanes;
 
-/// Ends all of the exporter's sessions in this database for which the condition holds, once there are any.
+/// Waits for sessions of the exporter in this database that fulfil the condition, and terminates them.
 async fn terminate(database: &mut Database, condition: &str) {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
@@ -26,7 +26,7 @@ async fn terminate(database: &mut Database, condition: &str) {
 }
 
 #[tokio::test]
-async fn a_session_ended_while_its_query_runs_costs_one_run() {
+async fn session_terminated_during_query_fails_one_run() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(
@@ -50,7 +50,7 @@ async fn a_session_ended_while_its_query_runs_costs_one_run() {
 }
 
 #[tokio::test]
-async fn a_session_ended_between_two_runs_costs_nothing() {
+async fn session_terminated_between_runs_fails_no_run() {
     let mut database = Database::new(Shape::New).await;
     let flags = ["--collector.interval=500ms", "--collector.slow-interval=500ms"];
     let mut lanes = Lanes::start(&database.url, &flags);
@@ -64,9 +64,9 @@ async fn a_session_ended_between_two_runs_costs_nothing() {
 }
 
 #[tokio::test]
-async fn query_that_ends_its_session_starves_no_other() {
+async fn query_that_ends_its_session_stops_no_other_collector() {
     let mut database = Database::new(Shape::New).await;
-    // statistics, the first of the lane, reads dag.
+    // `statistics`, the first collector of the lane, reads `dag`.
     database
         .run(
             "begin;

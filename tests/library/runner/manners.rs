@@ -1,4 +1,4 @@
-//! How the exporter behaves as a guest: it says who it is, only reads, and keeps to two connections.
+//! Limits on the exporter's sessions: they carry its name, only read, and are at most two.
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -41,7 +41,7 @@ async fn every_statement_only_reads_and_transactions_end() {
         let admin = furnished(&url, shape).await;
         let mut lanes = Lanes::start(&url, &["--dags.progress-limit=5"]);
         let exporter = std::sync::Arc::clone(&lanes.exporter);
-        lanes.until("both lanes have been round", |_| exporter.run_status.is_ready()).await;
+        lanes.until("both lanes have run", |_| exporter.run_status.is_ready()).await;
         lanes.until_fresh(&["statistics", "stuck"]).await;
         lanes.stop().await;
         admin.close().await.unwrap();
@@ -49,12 +49,12 @@ async fn every_statement_only_reads_and_transactions_end() {
     let log = std::fs::read_to_string(server.folder().join("log")).unwrap();
     let (mut begun, mut ended) = (0, 0);
     for line in log.lines().filter_map(|line| line.strip_prefix("[marie-exporter] LOG:  ")) {
-        // What else is logged of us, a broken connection at the end, tells of no statement.
+        // Other lines, such as a broken connection at the end, contain no statement.
         let Some((kind, statement)) = line.split_once(": ") else { continue };
         if kind != "statement" && !kind.starts_with("execute ") {
             continue;
         }
-        // Of a query of several lines this is the first: a comment, or its first words.
+        // The first line of a query is a comment or its first words.
         let word = statement.trim_start().split([' ', ';']).next().unwrap_or_default();
         match word.to_lowercase().as_str() {
             "begin" => {
@@ -67,6 +67,6 @@ async fn every_statement_only_reads_and_transactions_end() {
         }
     }
     assert!(begun > 30, "only {begun} transactions in the log");
-    // Shutdown may interrupt one in each lane.
+    // Shutdown may interrupt one transaction in each lane.
     assert!(begun - ended <= 8, "{begun} transactions begun, {ended} ended");
 }

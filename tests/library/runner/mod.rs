@@ -1,4 +1,4 @@
-//! The lanes against a real PostgreSQL that is slow, locked, changed, forbidden, or gone.
+//! The lanes on a real PostgreSQL that is slow, locked, changed, not permitted or not reachable.
 
 mod changes;
 mod division;

@@ -1,4 +1,4 @@
-//! The whole database away: stopped, restarted, or not there yet.
+//! The lanes without a database: stopped, restarted, or not yet created.
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -34,7 +34,7 @@ async fn restarted_server_is_found_without_exporter_restart() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_at_start_is_waited_for() {
+async fn database_created_after_start_is_found() {
     let url = SERVER.url("late");
     let mut lanes = Lanes::start(&url, &[]);
     let exporter = std::sync::Arc::clone(&lanes.exporter);
@@ -44,17 +44,17 @@ async fn a_database_that_is_not_there_at_start_is_waited_for() {
 
     SERVER.create_database("late").await.unwrap();
     lanes.until("the empty database is reached", is_up).await;
-    let standing = [("collector", "stuck"), ("reason", "missing_table")];
+    let disabled = [("collector", "stuck"), ("reason", "missing_table")];
     lanes
-        .until("nothing to collect yet", |now| {
-            now.value("marie_collector_disabled_info", &standing).is_some()
+        .until("there are no tables yet", |now| {
+            now.value("marie_collector_disabled_info", &disabled).is_some()
         })
         .await;
 
     furnished(&url, Shape::Mid).await.close().await.unwrap();
     let metrics = lanes.until_fresh(&["statistics", "stuck", "queues"]).await;
     assert_eq!(metrics.value("marie_jobs", &[("queue", "extract"), ("state", "active")]), Some(1.0));
-    assert_eq!(metrics.value("marie_collector_disabled_info", &standing), None);
+    assert_eq!(metrics.value("marie_collector_disabled_info", &disabled), None);
     lanes.stop().await;
 }
 
@@ -68,7 +68,7 @@ async fn stale_samples_are_withdrawn_with_their_series_count() {
     server.stop().unwrap();
     let labels = [("collector", "queues")];
     let metrics = lanes
-        .until("they vanish", |now| {
+        .until("the samples expire", |now| {
             let series = now.count("marie_exporter_series", &labels);
             assert_eq!(series > 0.0, now.has("marie_queue_info"), "{series} series are counted");
             now.count("marie_exporter_series", &[]) == 0.0
@@ -79,7 +79,7 @@ async fn stale_samples_are_withdrawn_with_their_series_count() {
 }
 
 #[tokio::test]
-async fn a_lane_that_gets_no_connection_leaves_the_other_lane_alone() {
+async fn lane_without_connection_does_not_stop_the_other_lane() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(

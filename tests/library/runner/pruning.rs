@@ -1,5 +1,6 @@
-//! What a statement locks beside many partitions of `job`, on the release of PostgreSQL that runs here. The division of a
-//! query into groups of queues depends on it.
+//! Locks that a statement takes when `job` has many partitions, on this release of PostgreSQL.
+//!
+//! The division of a query into groups of queues depends on these numbers.
 
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::support::lanes;
 
 const PARTITIONS: u64 = 200;
 
-/// What planning locks for one partition: the table and the 21 indexes found in the field.
+/// Locks of planning for one partition: the table and 21 indexes, as in production.
 const PARTITION: u64 = 1 + 21;
 
 /// The partitioned table with its own 21 indexes, and the transaction's virtual id.
@@ -31,7 +32,7 @@ const LOCKS: &str = "
     join pg_stat_activity as a on a.pid = l.pid
     where a.application_name = 'marie-exporter' and a.datname = current_database()";
 
-/// A database with one partition for each of the queues `q1` to `q200`.
+/// Creates a database with one partition for each of the queues `q1` to `q200`.
 async fn partitioned(server: &Server) -> (String, PgConnection) {
     let url = server.create_database("partitions").await.unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
@@ -49,7 +50,7 @@ enum Queues<'a> {
     Group(&'a [String]),
 }
 
-/// Runs the statement and returns the locks that the transaction then holds. Prints them with the time it took.
+/// Runs the statement, returns how many locks the transaction then holds, and prints them with the elapsed time.
 async fn locks(run: &mut Run, observer: &mut PgConnection, what: &str, queues: Queues<'_>) -> u64 {
     let statement = match queues {
         Queues::All => sqlx::query(WHOLE),
@@ -65,7 +66,7 @@ async fn locks(run: &mut Run, observer: &mut PgConnection, what: &str, queues: Q
 }
 
 #[tokio::test]
-async fn named_queues_lock_their_own_partitions_only() {
+async fn named_queues_lock_only_their_partitions() {
     let (url, mut observer) = partitioned(&SERVER).await;
     let config = lanes::config(&url, &[]);
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::alerting::pace::Pace;
 use crate::alerting::receiver::Receiver;
-use crate::support::prometheus::{Ended, Prometheus, free_port, start};
+use crate::support::prometheus::{KilledOnDrop, Prometheus, free_port, start};
 
 pub(crate) struct Stack {
     pub(crate) receiver: Receiver,
     pub(crate) prometheus: Prometheus,
-    _alertmanager: Ended,
+    _alertmanager: KilledOnDrop,
     _folder: tempfile::TempDir,
 }
 

@@ -119,7 +119,7 @@ async fn a_new_password_is_taken_from_the_file_at_the_next_connect() {
     let path = file.display().to_string();
     let arguments = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &path];
     let command = crate::support::process::command(&[&arguments, Watch::flags(&[]).as_slice()].concat());
-    let watch = Watch::of(Process::start(command, 1), INTERVAL);
+    let watch = Watch::attach(Process::start(command, 1), INTERVAL);
     watch.recovers();
 
     run(&mut admin, "alter role watcher password 'second_secret'").await;

@@ -22,11 +22,11 @@ const FLAGS: [&str; 3] =
 #[tokio::test]
 async fn proxy_that_stops_forwarding_is_unavailable() {
     let database = Database::new(Shape::New).await;
-    let proxy = Proxy::to(&database.url);
-    let watch = Watch::of(Process::serve(&proxy.url, &Watch::flags(&FLAGS)), INTERVAL);
-    proxy.close();
+    let proxy = Proxy::start(&database.url);
+    let watch = Watch::attach(Process::serve(&proxy.url, &Watch::flags(&FLAGS)), INTERVAL);
+    proxy.pause();
     watch.until_unavailable("no answer within 5 s");
-    proxy.open();
+    proxy.resume();
     watch.recovers();
     watch.end();
 }
@@ -115,7 +115,7 @@ async fn dropped_packets_are_unavailable_until_they_pass() {
     let arguments = ["netns", "exec", &namespace.name, env!("CARGO_BIN_EXE_marie-exporter"), "serve"];
     let mut command = Command::new("ip");
     command.args(arguments).args(["--database-url", &url, &listen]).args(Watch::flags(&FLAGS));
-    let watch = Watch::of(Process::start(command, 1), INTERVAL);
+    let watch = Watch::attach(Process::start(command, 1), INTERVAL);
     namespace.cut();
     watch.until_unavailable("no answer within 5 s");
     namespace.mend();

@@ -158,7 +158,7 @@ async fn pooler_without_prepared_statements_needs_url_setting() {
     let path = file.display().to_string();
     let arguments = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &path];
     let process = Process::start(command(&[&arguments, Watch::flags(&[]).as_slice()].concat()), 1);
-    let watch = Watch::of(process, INTERVAL);
+    let watch = Watch::attach(process, INTERVAL);
     let failed = watch.until("a statement is not there", |now| {
         now.count("marie_collector_failures_total", &[("reason", "other")]) > 0.0
     });

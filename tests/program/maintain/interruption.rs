@@ -94,8 +94,8 @@ async fn signal_cancels_running_statement() {
 #[tokio::test]
 async fn dead_network_ends_maintain() {
     let mut proxy = None;
-    let mut waiting = Waiting::start(|url| proxy.insert(Proxy::to(url)).url.clone()).await;
-    proxy.unwrap().close();
+    let mut waiting = Waiting::start(|url| proxy.insert(Proxy::start(url)).url.clone()).await;
+    proxy.unwrap().pause();
     let (code, took, errors) = waiting.end();
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("the database has not answered for 10 s"), "{errors}");
@@ -106,8 +106,8 @@ async fn dead_network_ends_maintain() {
 #[tokio::test]
 async fn second_signal_ends_at_once() {
     let mut proxy = None;
-    let mut waiting = Waiting::start(|url| proxy.insert(Proxy::to(url)).url.clone()).await;
-    proxy.unwrap().close();
+    let mut waiting = Waiting::start(|url| proxy.insert(Proxy::start(url)).url.clone()).await;
+    proxy.unwrap().pause();
     send("INT", waiting.child.id());
     waiting.until_logged("SIGINT: ending");
     send("INT", waiting.child.id());

@@ -113,7 +113,7 @@ async fn a_clock_that_is_set_disturbs_nobody() {
     let started = Instant::now();
     let process = Process::start(serve, 1);
     let address = process.address().to_owned();
-    let watch = Watch::of(process, Duration::from_millis(200));
+    let watch = Watch::attach(process, Duration::from_millis(200));
     let ready = Instant::now();
     keep_their_pace(&watch);
     tells_the_time(&watch, &address, started, ready, 0.0);

@@ -1,4 +1,4 @@
-//! Histories that are written again while events wait for an open transaction.
+//! Histories that are rewritten while events wait for an open transaction.
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -8,14 +8,14 @@ use super::{Feeds, REWRITES, counts, finish, old_events, rewrite};
 use crate::events::counting::{Counting, Folder, Series};
 use crate::support::databases::{Database, run};
 
-/// A database on a server of its own. Open transactions of other tests would delay counting.
+/// Creates a database on a separate server, because open transactions of other tests would delay counting.
 async fn undisturbed_database() -> (Server, Database) {
     let server = Server::start().unwrap();
-    let database = Database::on(&server, Shape::New).await;
+    let database = Database::on_server(&server, Shape::New).await;
     (server, database)
 }
 
-/// Polls; the first poll may fail to say that events may be lost.
+/// Polls; the first poll may fail with [`Reason::HistoryLost`].
 async fn poll_through_loss(counting: &mut Counting) -> Series {
     match counting.poll().await {
         Err(failure) if failure.reason == Reason::HistoryLost => counting.poll().await.unwrap(),
@@ -24,7 +24,7 @@ async fn poll_through_loss(counting: &mut Counting) -> Series {
 }
 
 #[tokio::test]
-async fn finish_behind_open_transaction_outlives_rewrite() {
+async fn finish_behind_open_transaction_survives_rewrite() {
     let (_server, mut database) = undisturbed_database().await;
     let folder = Folder::new();
     old_events(&mut database).await;
@@ -34,7 +34,7 @@ async fn finish_behind_open_transaction_outlives_rewrite() {
     run(&mut open, "begin; update version set cron_on = now()").await;
     finish(&mut database).await;
     for feed in [&mut feeds.running, &mut feeds.restarted] {
-        assert_eq!(counts(&feed.poll().await.unwrap()), (1.0, 1.0), "it waits");
+        assert_eq!(counts(&feed.poll().await.unwrap()), (1.0, 1.0), "the second finish waits");
     }
     let (_, volatile_default) = REWRITES[0];
     for table in ["job_history", "dag_history"] {
@@ -46,7 +46,7 @@ async fn finish_behind_open_transaction_outlives_rewrite() {
     feeds.count(&mut database, "the finish that waited").await;
 }
 
-/// The rewrite has a later transaction than the window that would have held the finish.
+/// The transaction of the rewrite is later than the window that contains the finish.
 #[tokio::test]
 async fn finish_survives_rewrite_behind_another_open_transaction() {
     let (_server, mut database) = undisturbed_database().await;
@@ -71,7 +71,7 @@ async fn finish_survives_rewrite_behind_another_open_transaction() {
         run(&mut first, "commit").await;
         for feed in [&mut feeds.running, &mut feeds.restarted] {
             let counted = poll_through_loss(feed).await;
-            assert_eq!(counts(&counted), (feeds.expected, feeds.expected), "{name}: it waits");
+            assert_eq!(counts(&counted), (feeds.expected, feeds.expected), "{name}: the finish waits");
         }
         run(&mut second, "commit").await;
         feeds.expected += 1.0;
@@ -79,19 +79,19 @@ async fn finish_survives_rewrite_behind_another_open_transaction() {
     }
 }
 
-/// Nothing but their rows tells that partitions were written again, and these look the same at each poll.
+/// Only the rows reveal that partitions were rewritten, and they look the same at each poll.
 #[tokio::test]
-async fn rewrite_of_partitions_is_told_once() {
+async fn rewrite_of_partitions_fails_one_poll() {
     let (_server, mut database) = undisturbed_database().await;
     old_events(&mut database).await;
-    let of = |what: &str| REWRITES.iter().find(|(name, _)| *name == what).unwrap().1;
-    rewrite(&mut database, "job_history", of("conversion to partitions")).await;
+    let statements = |what: &str| REWRITES.iter().find(|(name, _)| *name == what).unwrap().1;
+    rewrite(&mut database, "job_history", statements("conversion to partitions")).await;
     let mut counting = Counting::start(&database).await;
     let mut open = database.session().await;
     run(&mut open, "begin; update version set cron_on = now()").await;
     finish(&mut database).await;
     counting.poll().await.unwrap();
-    rewrite(&mut database, "job_history", of("volatile default")).await;
+    rewrite(&mut database, "job_history", statements("volatile default")).await;
     let failure = counting.poll().await.unwrap_err();
     assert!(failure.message.contains("was rewritten"), "{failure}");
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What the contract says of DAGs: their states, why some have come to a standstill, how far others are.
+//! The metric contract for DAGs: their states, why some are stalled, the progress of others.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -44,7 +44,7 @@ impl World {
         self.jobs.iter().filter(|job| job.dag == Some(dag.id)).collect()
     }
 
-    /// Why nothing will move an unfinished DAG.
+    /// Returns why an unfinished DAG is stalled; `None` if a job of it can run.
     fn stalled(&self, dag: &Dag) -> Option<&'static str> {
         let jobs = self.members(dag);
         let any_in = |state: &str| jobs.iter().any(|job| job.state == state);
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// The oldest databases have no column for it.
+    /// Returns the planner. The shape `old` has no column for it.
     fn planner(&self, dag: &Dag) -> String {
         let planner = dag.planner.as_deref().filter(|_| self.shape != Shape::Old);
         planner.unwrap_or("unknown").to_owned()

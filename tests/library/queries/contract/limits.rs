@@ -1,4 +1,4 @@
-//! What the contract says of unfinished jobs past a limit: a threshold, their own time, a lease, an SLA.
+//! The metric contract for unfinished jobs past a limit: stuck threshold, expiry, lease or SLA.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -17,7 +17,7 @@ impl World {
         }
         let is_stuck = |job: &&Job| job.started.is_some_and(|time| time < -threshold(&job.queue));
         self.count(&mut series, "marie_jobs_stuck", self.active().filter(is_stuck));
-        // The page's jobs have no limit, so none of them is past it.
+        // Jobs of the shape `page` have no time limit.
         let has_passed = |job: &&Job| match (job.started, job.expire_in) {
             (Some(started), Some(limit)) => limit > 0 && started + limit < 0,
             _ => false,

@@ -1,5 +1,5 @@
-//! What the contract says of what has happened: completed and retried jobs, what is due for clean-up, and the
-//! newest signs of life.
+//! The metric contract for past events: completed and retried jobs, jobs due for clean-up, the scheduler's latest
+//! activity.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -54,7 +54,7 @@ impl World {
         ])
     }
 
-    /// The newest signs of life that the tables hold.
+    /// Returns the time of the scheduler's latest activity of each kind.
     pub(crate) fn activity(&self) -> Series {
         let has_index = self.shape == Shape::New;
         let starts = self

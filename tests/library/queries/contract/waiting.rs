@@ -1,11 +1,11 @@
-//! What the contract says of jobs by state, and of those that wait: which are ready, and what blocks the others.
+//! The metric contract for jobs by state and for waiting jobs: which are ready, and why the others are blocked.
 
 use super::{UNFINISHED, World};
 use crate::queries::rows::Job;
 use crate::queries::scheduler::Series;
 
 impl World {
-    /// What keeps a waiting job from ever or from now being taken.
+    /// Returns why a waiting job cannot run; `None` if it is ready or deferred.
     fn blocked(&self, job: &Job) -> Option<&'static str> {
         let parent_in = |states: &[&str]| self.parents(job).any(|job| states.contains(&job.state.as_str()));
         if self.dag_is_finished(job.dag) {
