@@ -1,9 +1,11 @@
-//! What it takes to archive a large history, and what the scheduler feels of it meanwhile: half of the due jobs by
-//! `maintain archive`, the other half by the maintenance page's two statements, on one database in one run.
+//! Measures the archiving of a large history and the waits of a scheduler meanwhile.
 //!
-//! `cargo bench --bench archive` makes a million jobs and takes about five minutes; `-- 200000` makes so many.
+//! `maintain archive` archives half of the due jobs, the maintenance page's two statements the other half, on the same
+//! database.
+//!
+//! `cargo bench --bench archive` creates a million jobs and takes about five minutes; `-- 200000` creates fewer.
 
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 #[path = "../load/database.rs"]
 mod database;
@@ -17,7 +19,7 @@ use anyhow::{Context, ensure};
 use marie_exporter::demo::server::Server;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-/// By the page's own statements, but for the columns, which the archive has not all of.
+/// Columns for the page's statements, which name all columns; the archive lacks some of them.
 const COLUMNS: &str = "id, name, priority, data, state, retry_limit, retry_count, retry_delay, retry_backoff, start_after, \
     started_on, expire_in, created_on, completed_on, keep_until, output, dead_letter, policy, dependencies, dag_id, \
     job_level, duration, sla_interval, soft_sla, hard_sla, sla_miss_logged, lease_owner, lease_expires_at, lease_epoch, \
@@ -38,7 +40,7 @@ async fn measure(server: &Server, size: u64) -> anyhow::Result<()> {
     let queues = ["extract", "classify", "transform", "load", "gen5_extract"].map(str::to_owned);
     let mut connection = database::create(server, "history", &queues).await?;
     database::grow(&mut connection, 0, size).await?;
-    // As in production, where the triggers are on.
+    // Triggers are on, as in production.
     sqlx::raw_sql("set session_replication_role = origin; set search_path = marie_scheduler, pg_catalog")
         .execute(&mut connection)
         .await?;
@@ -49,14 +51,14 @@ async fn measure(server: &Server, size: u64) -> anyhow::Result<()> {
     run(&url, &archive)?;
     println!("the plan for {size} jobs: {:.1} s", began.elapsed().as_secs_f64());
 
-    let ours = stretch(&url, async || {
+    let ours = time_with_scheduler(&url, async || {
         let url = url.clone();
         let archive =
             ["maintain", "archive", "--older-than=32d", "--allow-dropping=branch_metadata", "--execute"];
         tokio::task::spawn_blocking(move || run(&url, &archive)).await?
     });
     let ours = report("maintain archive", &mut connection, ours.await?).await?;
-    let pages = stretch(&url, async || {
+    let pages = time_with_scheduler(&url, async || {
         let copy =
             format!("insert into archive ({COLUMNS}) select {COLUMNS} from job where {PAGES_CONDITION}");
         let delete = format!("delete from job where {PAGES_CONDITION}");
@@ -82,8 +84,8 @@ fn run(url: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the work took, and how long each statement of a scheduler that goes on meanwhile.
-async fn stretch(
+/// Returns how long the work took, and how long each statement of a concurrent scheduler took.
+async fn time_with_scheduler(
     url: &str,
     work: impl AsyncFnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<(Duration, Vec<Duration>)> {
@@ -96,7 +98,7 @@ async fn stretch(
     Ok((took, scheduler.await??))
 }
 
-/// A worker's report every 20 ms: an unfinished job is written.
+/// Updates an unfinished job every 20 ms, as a worker's report does.
 async fn schedule(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<Duration>> {
     let mut session = PgConnection::connect(&url).await?;
     let mut waits = Vec::new();
@@ -117,7 +119,7 @@ async fn schedule(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<Dura
     Ok(waits)
 }
 
-/// Prints and returns jobs a second and the longest wait in milliseconds.
+/// Prints and returns the jobs per second and the longest wait in milliseconds.
 async fn report(
     name: &str,
     connection: &mut PgConnection,
@@ -131,7 +133,7 @@ async fn report(
     waits.sort_unstable();
     let milliseconds = |wait: Option<&Duration>| wait.map_or(0.0, |wait| wait.as_secs_f64() * 1e3);
     let (median, longest) = (milliseconds(waits.get(waits.len() / 2)), milliseconds(waits.last()));
-    #[expect(clippy::cast_precision_loss, reason = "far below")]
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
     let pace = moved as f64 / took.as_secs_f64();
     println!(
         "{name}: {moved} jobs in {:.1} s, {pace:.0} a second; a statement of the scheduler took {median:.1} ms, at \

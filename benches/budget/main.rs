@@ -1,12 +1,13 @@
-//! Whether the load budget holds over a long run: the exporter beside a large history, with a slow interval so short that
-//! the budget decides when its slow collectors run, and whether the fast ones keep their pace beside them. For each
-//! collector and lane it prints runs, seconds of database time as the server and as the exporter counted them, the share
-//! of time that makes, and the interval that came of it. Figures of one run; it judges nothing.
+//! Measures whether the load budget holds, with a large history and a slow interval so short that the budget decides when
+//! slow collectors run, and whether fast collectors keep their interval.
+//!
+//! For each collector and lane it prints runs, seconds of database time measured by the server and by the exporter, their
+//! share of the time, and the resulting interval. It asserts nothing.
 //!
 //! `cargo bench --bench budget` takes about forty minutes and 15 GB of temporary disk; `cargo bench --bench budget --
 //! 1000000 20` has a million jobs and runs for twenty minutes.
 
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 #![allow(dead_code, reason = "the tests use the rest of their support")]
 
 #[path = "../load/database.rs"]
@@ -31,14 +32,15 @@ use crate::track::Track;
 const JOBS: u64 = 5_000_000;
 const MINUTES: u64 = 30;
 
-/// In percent, the default.
+/// The default load budget.
 const BUDGET: &str = "1%";
-/// The default, and a tenth of it.
+/// The default interval.
 const INTERVAL: &str = "15s";
+/// A tenth of the default interval.
 const SLOW_INTERVAL: &str = "30s";
 
-/// Between two looks at the counters: the intervals are as exact as that.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Time between two scrapes, which limits the precision of the measured intervals.
+const SCRAPE_INTERVAL: Duration = Duration::from_millis(200);
 
 const ROLE: &str = "marie_exporter";
 
@@ -66,22 +68,22 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(database::grow(&mut connection, 0, jobs))?;
     let schema = runtime.block_on(prepare(&mut connection, &server.url("history")))?;
 
-    let mut tracks = track::all(&schema);
+    let mut tracks = track::tracks(&schema);
     let began = Instant::now();
     let process = Process::start(serve(&server), 1);
     while began.elapsed() < stretch {
         let metrics = scrape::metrics(process.address());
         for track in &mut tracks {
-            track.look(&metrics);
+            track.record(&metrics);
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(SCRAPE_INTERVAL);
     }
     let statements = runtime.block_on(statements(&mut connection))?;
     print(jobs, began.elapsed(), &tracks, &statements);
     Ok(())
 }
 
-/// Makes the exporter's role and forgets what the statements before have cost.
+/// Creates the exporter's role and resets the statistics of statements.
 async fn prepare(connection: &mut PgConnection, url: &str) -> anyhow::Result<Schema> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         "create extension pg_stat_statements with schema public;
@@ -107,7 +109,7 @@ fn serve(server: &Server) -> std::process::Command {
     serve
 }
 
-/// Each statement of our role, and its seconds of planning and executing.
+/// Returns each statement of our role with its seconds of planning and executing.
 async fn statements(connection: &mut PgConnection) -> anyhow::Result<Vec<(String, f64)>> {
     let rows = sqlx::query(include_str!("statements.sql")).bind(ROLE).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("statement")?, row.try_get("seconds")?))).collect()
@@ -122,10 +124,10 @@ fn print(jobs: u64, stretch: Duration, tracks: &[Track], statements: &[(String, 
         "| collector | lane | runs | s, by the server | s, by the exporter | share of time | interval: set | real, median |"
     );
     println!("|---|---|---:|---:|---:|---:|---:|---:|");
-    let mut told = 0.0;
+    let mut attributed = 0.0;
     for track in tracks {
         let seconds = track.seconds(statements);
-        told += seconds;
+        attributed += seconds;
         let or_none = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
         println!(
             "| {} | {} | {} | {seconds:.2} | {:.2} | {} | {} | {} |",
@@ -138,11 +140,11 @@ fn print(jobs: u64, stretch: Duration, tracks: &[Track], statements: &[(String, 
             or_none(track.median_interval().map(|seconds| format!("{seconds:.1} s"))),
         );
     }
-    let all: f64 = statements.iter().map(|(_, seconds)| seconds).sum();
+    let total: f64 = statements.iter().map(|(_, seconds)| seconds).sum();
     println!(
-        "\nby the server {all:.1} s in all, {:.2} % of the time; {:.1} s of these are catalog, census, transactions and \
-         what events ask besides",
-        all / stretch.as_secs_f64() * 100.0,
-        all - told,
+        "\nby the server {total:.1} s in total, {:.2} % of the time; {:.1} s of it for schema, queue inventory, \
+         transactions and further statements of events",
+        total / stretch.as_secs_f64() * 100.0,
+        total - attributed,
     );
 }

@@ -1,4 +1,4 @@
--- The statements of the role $1 since the statistics were reset: each with its seconds of planning and executing.
+-- Returns the statements of the role $1 since the statistics were reset, with their seconds of planning and executing.
 select
     statements.query as statement,
     sum(statements.total_plan_time + statements.total_exec_time) / 1000 as seconds

@@ -1,4 +1,4 @@
-//! What one collector did in one lane, as its own counters told it from look to look.
+//! Records the runs of one collector in one lane, from samples of its counters.
 
 use std::time::Instant;
 
@@ -12,19 +12,19 @@ pub(crate) struct Track {
     pub(crate) collector: &'static Collector,
     pub(crate) lane: Lane,
     queries: Vec<&'static Query>,
-    /// When each run had ended, and the seconds that the database had been busy by then.
+    /// The end of each run, and the seconds that the database had been busy until then.
     ends: Vec<(Instant, f64)>,
 }
 
-/// Of each collector in each lane in which it has a query here.
-pub(crate) fn all(schema: &Schema) -> Vec<Track> {
+/// Returns a track for each collector and each lane in which it has a query with this schema.
+pub(crate) fn tracks(schema: &Schema) -> Vec<Track> {
     let tracks = Lane::ALL.into_iter().flat_map(|lane| {
         COLLECTORS.iter().map(move |&collector| {
-            let here = |query: &&Query| query.lack(schema).is_none() && query.lane(schema) == lane;
+            let runs_in_lane = |query: &&Query| query.lack(schema).is_none() && query.lane(schema) == lane;
             Track {
                 collector,
                 lane,
-                queries: collector.queries.iter().filter(here).collect(),
+                queries: collector.queries.iter().filter(runs_in_lane).collect(),
                 ends: Vec::new(),
             }
         })
@@ -33,8 +33,8 @@ pub(crate) fn all(schema: &Schema) -> Vec<Track> {
 }
 
 impl Track {
-    /// Notes a run that has ended since the last look.
-    pub(crate) fn look(&mut self, metrics: &Metrics) {
+    /// Records a run that has ended since the last call.
+    pub(crate) fn record(&mut self, metrics: &Metrics) {
         let labels = [("collector", self.collector.name), ("lane", self.lane.label())];
         #[expect(clippy::cast_precision_loss, reason = "runs are counted in hundreds")]
         if metrics.count("marie_collector_runs_total", &labels) > self.ends.len() as f64 {
@@ -46,12 +46,12 @@ impl Track {
         self.ends.len()
     }
 
-    /// Seconds that the database was busy, by the exporter's own clock.
+    /// Returns the seconds that the database was busy, measured by the exporter.
     pub(crate) fn busy(&self) -> f64 {
         self.ends.last().map_or(0.0, |(_, busy)| *busy)
     }
 
-    /// The same of its queries, by the server's. A statement is told by the first line of its file.
+    /// Returns the seconds of its queries, measured by the server. The first line of its file identifies a statement.
     pub(crate) fn seconds(&self, statements: &[(String, f64)]) -> f64 {
         let first_lines: Vec<&str> =
             self.queries.iter().filter_map(|query| query.sql.text.lines().next()).collect();
@@ -59,17 +59,17 @@ impl Track {
         own.fold(0.0, |sum, (_, seconds)| sum + seconds)
     }
 
-    /// The database's time for each time that passed, over whole rounds, which are a run and the pause that pays for it:
-    /// from the start of the first run to that of the last.
+    /// Returns the share of time that the database was busy, over complete runs with their pauses: from the start of the
+    /// first run to the start of the last.
     pub(crate) fn share(&self) -> Option<f64> {
         let (first_end, first) = *self.ends.first()?;
         let (_, before) = *self.ends.iter().rev().nth(1)?;
-        let (last_end, all) = *self.ends.last()?;
-        let passed = last_end.duration_since(first_end).as_secs_f64() + first - (all - before);
+        let (last_end, total) = *self.ends.last()?;
+        let passed = last_end.duration_since(first_end).as_secs_f64() + first - (total - before);
         Some(before / passed)
     }
 
-    /// Seconds from run to run.
+    /// Returns the median of the seconds from one run to the next.
     pub(crate) fn median_interval(&self) -> Option<f64> {
         let pairs = self.ends.windows(2);
         let mut seconds: Vec<f64> =

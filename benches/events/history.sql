@@ -1,5 +1,5 @@
--- $1 rows of job_history in one transaction, as the minute's refreshes write them; every $2th is a finish.
--- Payloads of 600 bytes.
+-- Inserts $1 rows into job_history in one transaction, as the refresh each minute does; every $2th row is a finish.
+-- Payloads have 600 bytes.
 insert into job_history (
     id, name, priority, data, state, retry_limit, retry_count, retry_delay, retry_backoff, start_after, started_on,
     expire_in, created_on, completed_on, keep_until, dag_id, job_level, soft_sla, hard_sla, sla_miss_logged

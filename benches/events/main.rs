@@ -1,9 +1,10 @@
-//! What counting events costs: how long a backlog takes beside a plain count of the same rows, and what a poll
-//! costs that finds nothing new, beside histories of two sizes. Prints figures and ratios of one run, judges
-//! nothing. `cargo bench --bench events` takes about five minutes and 15 GB of temporary disk;
-//! `cargo bench --bench events -- 100000 1000000` is smaller.
+//! Measures the counting of events: a backlog compared with a plain count of the same rows, and a poll without new rows
+//! at two sizes of history. Prints figures and asserts nothing.
+//!
+//! `cargo bench --bench events` takes about five minutes and 15 GB of temporary disk;
+//! `cargo bench --bench events -- 100000 1000000` measures smaller histories.
 
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
@@ -57,7 +58,7 @@ async fn write(connection: &mut PgConnection, rows: i64, every: i64) -> anyhow::
     Ok(())
 }
 
-/// The binary catches up with rows that one transaction has written.
+/// Measures how long the binary takes to count rows that one transaction has written.
 async fn backlog(server: &Server, rows: i64, every: i64, what: &str) -> anyhow::Result<()> {
     let (url, mut connection) = create(server, &format!("backlog_{every}")).await?;
     let exporter = Exporter::start(&url)?;
@@ -88,7 +89,7 @@ async fn backlog(server: &Server, rows: i64, every: i64, what: &str) -> anyhow::
     Ok(())
 }
 
-/// Seconds that a poll takes when other tables are written to and the history is not.
+/// Returns the seconds of a poll while transactions write other tables than the history.
 async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
     let (url, mut connection) = create(server, &format!("idle_{rows}")).await?;
     write(&mut connection, rows, 100).await?;
@@ -97,7 +98,7 @@ async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
     }
     let arguments = ["marie-exporter", "serve", "--database-url", &url];
     let Ok(cli::Command::Serve(config)) = cli::parse(arguments.map(Into::into), |_| None, &[]) else {
-        anyhow::bail!("these flags are valid")
+        anyhow::bail!("the flags are not valid")
     };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut feed = EventCounter::new(&config)?;
@@ -129,12 +130,12 @@ async fn poll(config: &Config, session: &mut Session, feed: &mut EventCounter) -
 
 const UNTIL: &str = "marie_events_counted_until_timestamp_seconds";
 
-/// The first sample that begins so.
+/// Returns the value of the first sample whose line begins with this text.
 fn value(text: &str, series: &str) -> Option<f64> {
     text.lines().find(|line| line.starts_with(series))?.rsplit_once(' ')?.1.parse().ok()
 }
 
-/// The binary as a user starts it, polling at once and resting no longer than it worked; ended when dropped.
+/// Running binary with a short interval and without a load budget; killed when dropped.
 struct Exporter(Child);
 
 impl Exporter {
@@ -159,7 +160,7 @@ impl Exporter {
             if let Some(text) = text.filter(|text| holds(text)) {
                 return Ok(text);
             }
-            anyhow::ensure!(started.elapsed() < Duration::from_mins(2), "waited in vain");
+            anyhow::ensure!(started.elapsed() < Duration::from_mins(2), "timed out after two minutes");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -173,7 +174,7 @@ impl Exporter {
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
--- The heap pages of job that are in the server's cache now.
+-- Creates a table of the heap pages of job that are in the server's cache.
 create temporary table cached as
 select c.oid as relation, b.relblocknumber as page
 from pg_buffercache as b

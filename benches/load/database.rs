@@ -1,4 +1,4 @@
-//! Databases to measure on.
+//! Creates and fills the databases of the benches.
 
 use std::time::Instant;
 
@@ -6,10 +6,10 @@ use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-/// DAGs that are under way, five of their ten jobs unfinished.
+/// Number of active DAGs, with five of ten jobs unfinished.
 const ACTIVE_DAGS: i64 = 2_000;
 
-/// A database of the most common shape with `queues` queues and their twins; the connection's triggers are off.
+/// Creates a database of the shape `mid` with these queues and their twins; triggers of the connection are off.
 pub(crate) async fn create(server: &Server, name: &str, queues: &[String]) -> anyhow::Result<PgConnection> {
     let url = server.create_database(name).await?;
     let mut connection = PgConnection::connect(&url).await?;
@@ -30,15 +30,15 @@ pub(crate) async fn create(server: &Server, name: &str, queues: &[String]) -> an
     Ok(connection)
 }
 
-/// Grows the history from `from` to `to` jobs; the first time, with the unfinished work after it. Indexes are
-/// dropped meanwhile and built at the end, which takes a fraction of the time and leaves them as in a
-/// database that was just reindexed.
+/// Grows the history from `from` to `to` jobs, the first time with unfinished jobs.
+///
+/// Indexes are dropped before and built at the end. This is much faster and leaves them as after a REINDEX.
 pub(crate) async fn grow(connection: &mut PgConnection, from: u64, to: u64) -> anyhow::Result<()> {
     let started = Instant::now();
     let indexes = drop_indexes(connection).await?;
     let (from, to) = (i64::try_from(from / 10)?, i64::try_from(to / 10)?);
     let first = if from == 0 {
-        // The active DAGs come first, so that a larger history differs by finished ones only.
+        // Active DAGs come first, so that a larger history adds only finished DAGs.
         finished(connection, 1, ACTIVE_DAGS, 5, "active").await?;
         execute(connection, include_str!("unfinished.sql"), 1, ACTIVE_DAGS).await?;
         ACTIVE_DAGS + 1
@@ -53,11 +53,11 @@ pub(crate) async fn grow(connection: &mut PgConnection, from: u64, to: u64) -> a
         sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut *connection).await?;
     }
     settle(connection).await?;
-    eprintln!("{} jobs made in {:.0} s", to * 10, started.elapsed().as_secs_f64());
+    eprintln!("{} jobs created in {:.0} s", to * 10, started.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// Vacuums and analyzes, as autovacuum does in the field.
+/// Vacuums and analyzes, as autovacuum does in production.
 pub(crate) async fn settle(connection: &mut PgConnection) -> anyhow::Result<()> {
     for sql in ["vacuum (analyze) job", "vacuum (analyze) dag", "vacuum (analyze) job_dependencies"] {
         sqlx::raw_sql(sql).execute(&mut *connection).await?;

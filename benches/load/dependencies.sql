@@ -1,4 +1,4 @@
--- Every job of the DAGs number $1 to $2 waits for the one before it.
+-- Inserts dependencies for the DAGs number $1 to $2: each job depends on the previous job.
 insert into job_dependencies (job_name, job_id, depends_on_name, depends_on_id)
 select queue, md5('job' || dag || '.' || k)::uuid, queue, md5('job' || dag || '.' || k - 1)::uuid
 from generate_series($1::bigint, $2::bigint) as dag

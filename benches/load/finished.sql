@@ -1,5 +1,5 @@
--- DAGs number $1 to $2 in state $4 with the first $3 of their ten jobs, all finished: every 50th failed (not
--- in an active DAG), every 20th was retried. Payloads of 600 bytes; five queues take turns.
+-- Inserts the DAGs number $1 to $2 in state $4 with the first $3 of their ten jobs, all finished. Every 50th job failed
+-- (except in active DAGs), every 20th was retried. Payloads have 600 bytes; the DAGs alternate between five queues.
 with number as (
     select n as dag, (array['extract', 'classify', 'transform', 'load', 'gen5_extract'])[1 + n % 5] as queue
     from generate_series($1::bigint, $2::bigint) as n

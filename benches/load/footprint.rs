@@ -1,5 +1,5 @@
-//! The exporter's own size and speed with 50, 100 and 200 queues: a round with that many partitions, resident
-//! memory of the binary, time until it is ready, time of a scrape.
+//! Measures the exporter with 50, 100 and 200 queues: a round over that many partitions, resident memory of the binary,
+//! time until it is ready, and the time of a scrape.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -38,7 +38,7 @@ pub(crate) async fn measure(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The binary as a user starts it; ended when dropped.
+/// Running binary, killed when dropped.
 struct Exporter(Child, Instant);
 
 impl Exporter {
@@ -86,7 +86,7 @@ impl Exporter {
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

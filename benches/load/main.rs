@@ -1,11 +1,12 @@
-//! What monitoring costs the database, and a scrape the exporter: prints figures and ratios of one run, judges
-//! nothing. `cargo bench --bench load` takes about fifteen minutes and 15 GB of temporary disk;
+//! Measures what monitoring costs the database and what a scrape costs the exporter; prints figures and asserts nothing.
+//!
+//! `cargo bench --bench load` takes about fifteen minutes and 15 GB of temporary disk;
 //! `cargo bench --bench load -- 100000 500000` compares smaller histories.
 //!
-//! The unfinished work is the same in both histories: 10,000 jobs in 2,000 DAGs. The schema is the most
-//! common one (mid: partitioned, the field's indexes).
+//! Both histories have the same unfinished jobs: 10,000 in 2,000 DAGs. The shape is `mid`, the most common one, with
+//! partitions and the indexes of production.
 
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 mod database;
 mod footprint;
@@ -34,7 +35,7 @@ fn main() -> anyhow::Result<()> {
     queries::compare(&runtime, &mut server, &sizes)
 }
 
-/// The middle of several timings.
+/// Returns the median.
 fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]

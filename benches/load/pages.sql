@@ -1,5 +1,5 @@
--- Of the cached heap pages of job: how many there are, how many hold an unfinished job, and how many of the
--- others hold a parent of a waiting one.
+-- Counts the cached heap pages of job: all, those with an unfinished job, of the others those with a parent of a
+-- waiting job, and the rest.
 with unfinished as (
     select distinct j.tableoid as relation, (j.ctid::text::point)[0]::bigint as page
     from job as j

@@ -1,4 +1,4 @@
-//! One round of the fast collectors at two sizes of history, beside the maintenance page's own queries.
+//! Measures one run of each collector at two sizes of history, and the maintenance page's queries for comparison.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::{database, median};
 
-/// The maintenance page's monitoring queries, as they stand there.
+/// The maintenance page's monitoring queries, unchanged.
 const PAGE: [(&str, &str); 4] = [
     (
         "job statistics",
@@ -38,7 +38,7 @@ const PAGE: [(&str, &str); 4] = [
     ),
 ];
 
-/// What was measured at one size, in seconds.
+/// Results at one size, in seconds.
 struct Measured {
     jobs: u64,
     fast: Vec<(&'static str, f64)>,
@@ -47,7 +47,8 @@ struct Measured {
     pages: Pages,
 }
 
-/// A lane's round in seconds: the first one, which plans every statement, and by collector the later ones.
+/// Seconds of one run of each collector of a lane: of the first round, which plans every statement, and by collector of
+/// later rounds.
 pub(crate) struct Round {
     pub(crate) first: f64,
     pub(crate) then: Vec<(&'static str, f64)>,
@@ -68,10 +69,10 @@ pub(crate) fn compare(runtime: &Runtime, server: &mut Server, sizes: &[u64]) -> 
     let mut from = 0;
     for &size in sizes {
         runtime.block_on(database::grow(&mut connection, from, size))?;
-        // Or the restart would replay the log through the cache.
+        // Without a checkpoint the restart would replay the log through the cache.
         runtime.block_on(sqlx::raw_sql("checkpoint").execute(&mut connection))?;
         runtime.block_on(connection.close())?;
-        // A restart empties the cache, so that what is in it afterwards is what the round has read.
+        // A restart empties the cache, so that it then contains only the pages that the round has read.
         server.stop()?;
         server.start_again()?;
         let config = config(&server.url("history"))?;
@@ -115,8 +116,9 @@ async fn measure(
     })
 }
 
-/// The median of five rounds after two to warm up, by collector, on one connection as in the runner. Each turn
-/// counts whole: opening the transaction, the queues, the queries, ending it.
+/// Returns the median of five rounds after two to warm up, by collector, on one connection as in a lane.
+///
+/// Each run counts completely: begin, queue labels, queries, end of the transaction.
 pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> {
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
@@ -143,7 +145,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
         }
     }
     session.close().await;
-    // A session's statistics and cache are settled when it is gone.
+    // The server updates the statistics of a session when it ends.
     tokio::time::sleep(Duration::from_millis(100)).await;
     Ok(Round {
         first: times.iter().map(|(_, seconds)| seconds[0]).sum(),

@@ -1,4 +1,4 @@
--- A hundred jobs in each queue, one in ten unfinished, in a DAG for each queue.
+-- Inserts a hundred jobs into each queue, one in ten unfinished, with one DAG for each queue.
 insert into dag (id, name, state, planner, serialized_dag, started_on)
 select md5(name)::uuid, name, 'active', 'planner', '{}', now() from queue where name not like '$%';
 

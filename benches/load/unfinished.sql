@@ -1,5 +1,5 @@
--- The last five jobs of the active DAGs number $1 to $2: the first of them is active (in every second DAG, some
--- for longer than an hour) or ready, each of the others waits for the one before it.
+-- Inserts the last five jobs of the active DAGs number $1 to $2. The first of them is active in every second DAG (in
+-- some for longer than an hour) and ready in the others. Each other job waits for the previous job.
 insert into job (
     id, name, priority, data, state, retry_count, start_after, started_on, created_on, expire_in, dependencies,
     dag_id, job_level, soft_sla, hard_sla

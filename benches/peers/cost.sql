@@ -1,5 +1,5 @@
--- What the statements of the role $1 have cost since the statistics were reset: how many they were, seconds of
--- planning and executing, pages taken from the cache or the disk.
+-- Returns the cost of the role $1 since the statistics were reset: number of statements, seconds of planning and
+-- executing, pages read from the cache or the disk.
 select
     sum(calls)::float8 as statements,
     sum(total_plan_time + total_exec_time) / 1000 as seconds,

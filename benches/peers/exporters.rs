@@ -1,5 +1,4 @@
-//! The three exporters as processes: how each is configured for the page's queries, what it uses, how long a scrape of
-//! it takes.
+//! Starts and configures the three exporters, scrapes them, and reads their processor time and memory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,17 +12,17 @@ use marie_exporter::demo::server::Server;
 
 use crate::page::METRICS;
 
-/// Ours first; the database's role of each is called so too.
+/// Names of the exporters and of their roles, ours first.
 pub(crate) const NAMES: [&str; 3] = ["marie-exporter", "sql_exporter", "postgres_exporter"];
 
-/// Ended when dropped.
+/// Running exporter, killed when dropped.
 pub(crate) struct Exporter {
     pub(crate) name: &'static str,
     process: Child,
     port: u16,
 }
 
-/// Starts all three, each as its own role.
+/// Starts all three exporters, each with its own role.
 pub(crate) fn start(server: &Server, folder: &Path) -> anyhow::Result<Vec<Exporter>> {
     let url = |name: &str| {
         server.url("history").replace("postgres@", &format!("{}@", name.replace('-', "_")))
@@ -65,7 +64,7 @@ pub(crate) fn start(server: &Server, folder: &Path) -> anyhow::Result<Vec<Export
     Ok(exporters)
 }
 
-/// It queries on an interval of its own, as ours does.
+/// Returns the configuration of `sql_exporter`, which queries on an interval as ours does.
 fn sql_config(url: &str) -> String {
     let mut text = format!("jobs:\n- name: page\n  interval: '15s'\n  connections: ['{url}']\n  queries:\n");
     for metric in &METRICS {
@@ -79,7 +78,7 @@ fn sql_config(url: &str) -> String {
     text
 }
 
-/// It queries while it is scraped.
+/// Returns the queries of `postgres_exporter`, which runs them during each scrape.
 fn postgres_config() -> String {
     let mut text = String::new();
     for metric in &METRICS {
@@ -94,7 +93,7 @@ fn postgres_config() -> String {
 }
 
 impl Exporter {
-    /// From connecting to the last byte; a scrape that brings nothing of the database is an error.
+    /// Scrapes, and returns the time from the connect to the last byte; fails if a number of the database is missing.
     pub(crate) fn scrape(&self) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let answer = ureq::get(format!("http://127.0.0.1:{}/metrics", self.port)).call();
@@ -103,7 +102,7 @@ impl Exporter {
             .with_context(|| format!("{} does not answer", self.name))?;
         let took = started.elapsed();
         let is_there = |metric: &str| text.lines().any(|line| line.starts_with(metric));
-        // sql_exporter calls its metrics sql_*, with the query's name as a label.
+        // sql_exporter names its metrics sql_* and puts the query's name into a label.
         anyhow::ensure!(
             is_there("marie_jobs_stuck{") || text.contains("stuck_jobs"),
             "{} has no number of stuck jobs:\n{text}",
@@ -112,10 +111,10 @@ impl Exporter {
         Ok(took)
     }
 
-    /// Seconds of processor time since the start.
+    /// Returns the seconds of processor time since the start.
     pub(crate) fn processor(&self) -> anyhow::Result<f64> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The name, in brackets, may hold anything; the fields are counted after it.
+        // The name in brackets may contain spaces, so fields are counted after it.
         let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks: f64 = fields
             .get(11..13)
@@ -123,11 +122,11 @@ impl Exporter {
             .iter()
             .flat_map(|ticks| ticks.parse::<f64>())
             .sum();
-        // What a tick is: 100 a second on every Linux that this runs on.
+        // Linux has 100 ticks a second on all supported platforms.
         Ok(ticks / 100.0)
     }
 
-    /// The most memory that was resident, in kB.
+    /// Returns the peak resident memory in kB.
     pub(crate) fn memory(&self) -> anyhow::Result<f64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
@@ -137,7 +136,7 @@ impl Exporter {
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

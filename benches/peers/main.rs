@@ -1,11 +1,12 @@
-//! The maintenance page's monitoring queries run every 15 seconds by two general-purpose exporters, beside ours, all
-//! three on the same database at the same time: what each costs the database, the machine, and whoever scrapes. Prints
-//! figures of one run and judges nothing.
+//! Compares our exporter with two general-purpose exporters that run the maintenance page's monitoring queries.
+//!
+//! All three run every 15 seconds on the same database at the same time. Measures what each costs the database, the
+//! machine and the scraper; prints figures and asserts nothing.
 //!
 //! `make bench-peers` takes about fifty minutes and 20 GB of temporary disk; `cargo bench --bench peers -- 100000` measures
-//! one small history. It needs Debian's packages prometheus-sql-exporter and prometheus-postgres-exporter.
+//! one small history. Debian's packages prometheus-sql-exporter and prometheus-postgres-exporter are required.
 
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 #[path = "../load/database.rs"]
 mod database;
@@ -20,23 +21,23 @@ use sqlx::{PgConnection, Row};
 
 use crate::exporters::Exporter;
 
-/// At each size: so long that the slow lane has had its share, and each of the others its forty scrapes.
+/// Time of the measurement at each size: two slow intervals, and forty scrapes of each exporter.
 const STRETCH: Duration = Duration::from_mins(10);
 const INTERVAL: Duration = Duration::from_secs(15);
 
-/// What one exporter has cost at one size.
+/// Costs of one exporter at one size.
 struct Cost {
     name: &'static str,
     statements: f64,
     /// Seconds of planning and executing.
     database: f64,
-    /// Pages of 8 kB, from the cache or not.
+    /// Pages of 8 kB, from the cache or the disk.
     pages: f64,
-    /// Seconds of the exporter's own process.
+    /// Seconds of processor time of the exporter's process.
     processor: f64,
-    /// The most memory that it held, in kB.
+    /// Peak resident memory in kB.
     memory: f64,
-    /// Of each scrape in seconds.
+    /// Seconds of each scrape.
     scrapes: Vec<f64>,
 }
 
@@ -60,21 +61,21 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let queues = ["extract", "classify", "transform", "load", "gen5_extract"].map(str::to_owned);
     let mut connection = runtime.block_on(database::create(&server, "history", &queues))?;
-    runtime.block_on(roles(&mut connection))?;
+    runtime.block_on(create_roles(&mut connection))?;
     let mut from = 0;
     let mut tables = Vec::new();
     for size in sizes {
         runtime.block_on(database::grow(&mut connection, from, size))?;
         runtime.block_on(sqlx::raw_sql("checkpoint").execute(&mut connection))?;
-        tables.push((size, runtime.block_on(stretch(&server, &mut connection))?));
+        tables.push((size, runtime.block_on(measure(&server, &mut connection))?));
         from = size;
     }
     print(&tables);
     Ok(())
 }
 
-/// A role for each exporter, by which the server tells them apart.
-async fn roles(connection: &mut PgConnection) -> anyhow::Result<()> {
+/// Creates a role for each exporter, so that the server's statistics distinguish them.
+async fn create_roles(connection: &mut PgConnection) -> anyhow::Result<()> {
     sqlx::raw_sql("create extension pg_stat_statements with schema public").execute(&mut *connection).await?;
     for name in exporters::NAMES {
         let role = name.replace('-', "_");
@@ -89,8 +90,8 @@ async fn roles(connection: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs and scrapes all three for a while.
-async fn stretch(server: &Server, connection: &mut PgConnection) -> anyhow::Result<Vec<Cost>> {
+/// Runs and scrapes all three exporters for [`STRETCH`].
+async fn measure(server: &Server, connection: &mut PgConnection) -> anyhow::Result<Vec<Cost>> {
     let folder = tempfile::tempdir()?;
     sqlx::query("select public.pg_stat_statements_reset()").execute(&mut *connection).await?;
     let exporters = exporters::start(server, folder.path())?;

@@ -1,5 +1,6 @@
-//! The maintenance page's monitoring queries as a general-purpose exporter runs them. Each is the page's, inside a
-//! SELECT that names what becomes a label and what a value.
+//! The maintenance page's monitoring queries for general-purpose exporters.
+//!
+//! Each query of the page is inside a SELECT that names the columns for labels and values.
 
 pub(crate) struct Metric {
     pub(crate) name: &'static str,

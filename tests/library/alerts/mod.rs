@@ -1,5 +1,6 @@
-//! The alerts as Prometheus and Alertmanager take them: rules and their cases pass promtool, routes amtool, and
-//! every alert is whole: a firing and a not-firing case, a runbook, a dashboard, an urgency.
+//! The bundled alerts: rules and their test cases pass promtool, and routes pass amtool.
+//!
+//! Each alert is complete: a firing and a quiet test case, a runbook, a dashboard and a severity.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The rules that alert, by name; one name can have several, with windows of their own.
+/// Returns the alerting rules by name; several rules of one name have different windows.
 fn alerts() -> BTreeMap<String, Vec<Rule>> {
     let rules: Rules = read(&folder().join("marie.rules.yml"));
     let mut alerts: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
@@ -88,28 +89,28 @@ fn expectations() -> Vec<Expectation> {
     cases.flat_map(|case| case.alert_rule_test).collect()
 }
 
-/// Runs a program of Prometheus's or Alertmanager's packages on files of this folder; panics with what it says.
+/// Runs promtool or amtool on files of `alerts`; panics with its output if it fails.
 fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(folder())
         .output()
         .unwrap_or_else(|error| panic!("{program}: {error}; `make test` installs it"));
-    let said =
+    let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}:\n{said}");
-    said
+    assert!(output.status.success(), "{program} {arguments:?}:\n{text}");
+    text
 }
 
 #[test]
-fn the_rules_are_sound() {
-    let said = run("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "marie.rules.yml"]);
-    assert!(said.contains("SUCCESS"), "{said}");
+fn rules_pass_promtool() {
+    let text = run("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "marie.rules.yml"]);
+    assert!(text.contains("SUCCESS"), "{text}");
     run("promtool", &["check", "rules", "marie.compat.rules.yml"]);
 }
 
 #[test]
-fn every_case_comes_out_as_it_says() {
+fn test_cases_of_rules_pass_promtool() {
     let files = case_files();
     let mut arguments = vec!["test", "rules"];
     arguments.extend(files.iter().map(|path| path.to_str().unwrap()));
@@ -139,7 +140,7 @@ fn every_alert_has_urgency_summary_and_links() {
     }
 }
 
-/// The words after the program's name as a shell would part them.
+/// Returns the words after the program's name, split by a shell.
 fn words(command: &str) -> Vec<String> {
     let script = format!("set -f; printf '%s\\0' {}", command.strip_prefix("marie-exporter ").unwrap());
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -147,7 +148,8 @@ fn words(command: &str) -> Vec<String> {
     words.split_terminator('\0').map(str::to_owned).collect()
 }
 
-fn is_understood(command: &str) {
+/// Panics if the exporter's command line does not accept the command.
+fn assert_is_accepted(command: &str) {
     let words = words(command);
     let database = ["--database-url", "postgres://db.example/marie"].map(str::to_owned);
     let line = ["marie-exporter".to_owned()].into_iter().chain(words).chain(database);
@@ -157,33 +159,34 @@ fn is_understood(command: &str) {
 }
 
 #[test]
-fn every_command_that_an_alert_or_a_runbook_names_is_one() {
+fn commands_in_alerts_and_runbooks_are_accepted() {
     let expectations = expectations();
-    let of_alerts = expectations.iter().flat_map(|case| &case.exp_alerts);
-    let commands: BTreeSet<&str> = of_alerts
-        .filter_map(|expected| expected.exp_annotations.get("command"))
-        .map(String::as_str)
-        .collect();
+    let expected = expectations.iter().flat_map(|case| &case.exp_alerts);
+    let commands: BTreeSet<&str> =
+        expected.filter_map(|expected| expected.exp_annotations.get("command")).map(String::as_str).collect();
     assert!(commands.len() > 8, "{commands:?}");
     for command in commands {
-        is_understood(command);
+        assert_is_accepted(command);
     }
     let text = std::fs::read_to_string(folder().join("runbooks.md")).unwrap();
     let spans = text.split('`').skip(1).step_by(2);
     let commands: Vec<&str> = spans.filter(|code| code.starts_with("marie-exporter ")).collect();
     assert!(commands.len() > 15, "{commands:?}");
     for command in commands {
-        is_understood(&command.replace(" ID", " 0192f0c1-2d3e-7f00-8000-000000000001"));
+        assert_is_accepted(&command.replace(" ID", " 0192f0c1-2d3e-7f00-8000-000000000001"));
     }
 }
 
-/// A list that only has them among others would mislead whoever pastes it.
+/// These alerts have no command, because a command would list other jobs too and mislead the reader.
 #[test]
 fn alert_without_command_has_runbook_that_begins_with_query() {
     let is_of_jobs = |rule: &Rule| rule.annotations["summary"].contains("$labels.queue");
-    let lacks_one = |rule: &Rule| is_of_jobs(rule) && !rule.annotations.contains_key("command");
-    let mut without: BTreeSet<String> =
-        alerts().into_iter().filter(|(_, rules)| rules.iter().any(lacks_one)).map(|(name, _)| name).collect();
+    let lacks_command = |rule: &Rule| is_of_jobs(rule) && !rule.annotations.contains_key("command");
+    let mut without: BTreeSet<String> = alerts()
+        .into_iter()
+        .filter(|(_, rules)| rules.iter().any(lacks_command))
+        .map(|(name, _)| name)
+        .collect();
     without.insert("MarieDagStalled".to_owned());
     let expected =
         ["MarieDagStalled", "MarieRetriesExhausted", "MarieRunLeasesExpired", "MarieSlaBudgetBurn"];
@@ -198,12 +201,12 @@ fn alert_without_command_has_runbook_that_begins_with_query() {
     }
 }
 
-/// Clients name their queues, and a person pastes the command into a shell.
+/// Clients choose queue names, and operators paste the command into a shell.
 #[test]
-fn no_queues_name_can_end_the_word_that_it_stands_in() {
+fn queue_name_in_command_stays_one_shell_word() {
     let expectations = expectations();
-    let of_alerts = expectations.iter().flat_map(|case| &case.exp_alerts);
-    let mut commands = of_alerts.filter_map(|expected| expected.exp_annotations.get("command"));
+    let expected = expectations.iter().flat_map(|case| &case.exp_alerts);
+    let mut commands = expected.filter_map(|expected| expected.exp_annotations.get("command"));
     let hostile = commands.find(|command| command.contains("rm -rf")).unwrap();
     assert_eq!(words(hostile), ["jobs", "stuck", "--queue=it's; rm -rf $HOME `id` \\"]);
 }
@@ -216,17 +219,17 @@ fn every_alert_has_a_firing_and_a_quiet_case() {
         fitting.map(|case| case.alertname.clone()).collect()
     };
     let alerts: BTreeSet<String> = alerts().into_keys().collect();
-    assert_eq!(names(true), alerts, "those with a case that fires");
-    assert_eq!(names(false), alerts, "those with a case that does not fire");
+    assert_eq!(names(true), alerts, "left: alerts with a firing case");
+    assert_eq!(names(false), alerts, "left: alerts with a quiet case");
     for case in &expectations {
-        let is_told = |expected: &Expected| expected.exp_annotations.contains_key("description");
-        assert!(case.exp_alerts.iter().all(is_told), "{}: its words are not tested", case.alertname);
+        let has_text = |expected: &Expected| expected.exp_annotations.contains_key("description");
+        assert!(case.exp_alerts.iter().all(has_text), "{}: its text is not tested", case.alertname);
     }
 }
 
-/// What pages must not look mended because nobody can see any more.
+/// A page must not resolve because its data disappear.
 #[test]
-fn every_page_has_a_case_in_which_its_data_vanish_and_it_stays() {
+fn every_page_has_a_case_that_fires_without_data() {
     let held: Cases = read(&folder().join("tests/held.yml"));
     let cases = held.tests.iter().flat_map(|case| &case.alert_rule_test);
     let held: BTreeSet<&str> =
@@ -238,7 +241,7 @@ fn every_page_has_a_case_in_which_its_data_vanish_and_it_stays() {
 }
 
 #[test]
-fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+fn alerts_and_runbooks_have_the_same_names() {
     let text = std::fs::read_to_string(folder().join("runbooks.md")).unwrap();
     let sections: BTreeMap<&str, &str> =
         text.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
@@ -252,7 +255,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 }
 
 #[test]
-fn pages_and_tickets_go_their_own_ways() {
+fn pages_and_tickets_reach_their_receivers() {
     run("amtool", &["check-config", "alertmanager.example.yml"]);
     for (name, rules) in alerts() {
         for rule in rules {
@@ -269,7 +272,7 @@ fn pages_and_tickets_go_their_own_ways() {
 }
 
 #[test]
-fn the_binary_prints_the_rules() {
+fn command_rules_prints_the_bundled_rules() {
     let output = Command::new(env!("CARGO_BIN_EXE_marie-exporter")).arg("rules").output().unwrap();
     assert!(output.status.success());
     let bundled = std::fs::read_to_string(folder().join("marie.rules.yml")).unwrap();

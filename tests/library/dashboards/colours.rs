@@ -1,5 +1,6 @@
-//! A state has the same colour wherever it is drawn, out of Okabe and Ito's palette, which people with any kind of
-//! colour vision can tell apart, and a grey.
+//! Each state has one colour in all panels.
+//!
+//! The colours are a grey and Okabe and Ito's palette, which people with any colour vision can distinguish.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ const STATES: [&str; 8] =
     ["created", "retry", "active", "completed", "failed", "expired", "cancelled", "skipped"];
 
 #[test]
-fn a_state_has_one_colour_everywhere_and_no_other_state_has_it() {
+fn each_state_has_one_colour_of_its_own() {
     let mut colours: BTreeMap<String, String> = BTreeMap::new();
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
@@ -28,14 +29,13 @@ fn a_state_has_one_colour_everywhere_and_no_other_state_has_it() {
             }
         }
     }
-    let of_states: BTreeMap<&str, &str> =
+    let states: BTreeMap<&str, &str> =
         STATES.iter().map(|state| (colours[*state].as_str(), *state)).collect();
-    assert_eq!(of_states.len(), STATES.len(), "two states share a colour: {colours:?}");
+    assert_eq!(states.len(), STATES.len(), "two states share a colour: {colours:?}");
 }
 
-/// Nothing is drawn by state without those colours.
 #[test]
-fn a_panel_by_state_has_the_states_colours() {
+fn panel_by_state_has_the_colours_of_the_states() {
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
             let targets = panel["targets"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! Nothing is queried that the code does not publish, and nothing is published that nobody looks at.
+//! Dashboards and rules query only published families and labels, and use every published family.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use crate::dashboards::declared::{Declared, TARGET_LABELS, declared, series};
 use crate::dashboards::files::{Dashboard, Rule, dashboards, rules};
 use crate::dashboards::promql::Query;
 
-/// Families that no dashboard shows and no rule uses, and why.
+/// Families that no dashboard and no rule uses, with the reason.
 const DELIBERATELY_UNUSED: [(&str, &str); 0] = [];
 
-/// A query, where it stands, and the labels that its legend names.
+/// A query, its place, and the labels in its legend.
 struct Queried {
     place: String,
     query: Query,
@@ -50,19 +50,19 @@ fn queried(dashboards: &[Dashboard]) -> Vec<Queried> {
     queried
 }
 
-/// Grafana's own function, which Prometheus does not know.
+/// Returns selector and label of a `label_values` query, a function that only Grafana knows.
 pub(crate) fn label_values(query: &str) -> (&str, &str) {
     let arguments = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
     let (selector, label) = arguments.rsplit_once(',').unwrap();
     (selector.trim(), label.trim())
 }
 
-/// The labels in `{{label}}`.
+/// Returns the labels in `{{label}}`.
 fn placeholders(text: &str) -> Vec<String> {
     text.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap().trim().to_owned()).collect()
 }
 
-/// What does not fit between the queries and the families; empty when all is well.
+/// Describes each mismatch between the queries and the families.
 fn misfits(declared: &[Declared], dashboards: &[Dashboard], rules: &[Rule]) -> Vec<String> {
     let mut known = series(declared);
     let mut used = BTreeSet::new();
@@ -71,8 +71,8 @@ fn misfits(declared: &[Declared], dashboards: &[Dashboard], rules: &[Rule]) -> V
     for rule in rules {
         let query = Query::parse(&rule.expr).unwrap();
         if let Some(record) = &rule.record {
-            // Its labels are at most those of what it is made of; the family stays empty, for what it is made
-            // of is counted as used already.
+            // A recorded series has at most the labels of its sources. It has no family, because its sources
+            // already count as used.
             let mut labels: BTreeSet<String> = rule.labels.keys().cloned().collect();
             let below = query.selectors.iter().filter_map(|selector| known.get(&selector.name));
             labels.extend(below.flat_map(|(labels, _)| labels.iter().cloned()));
@@ -97,8 +97,8 @@ fn misfits(declared: &[Declared], dashboards: &[Dashboard], rules: &[Rule]) -> V
         for grouping in &query.groupings {
             missing(&known, &grouping.labels, &grouping.over, place, &mut misfits);
         }
-        let all = query.selectors.iter().map(|selector| selector.name.clone()).collect();
-        missing(&known, legend, &all, place, &mut misfits);
+        let names = query.selectors.iter().map(|selector| selector.name.clone()).collect();
+        missing(&known, legend, &names, place, &mut misfits);
     }
     for family in declared {
         let is_excused = DELIBERATELY_UNUSED.iter().any(|(name, _)| *name == family.name);
@@ -106,14 +106,14 @@ fn misfits(declared: &[Declared], dashboards: &[Dashboard], rules: &[Rule]) -> V
             misfits.push(format!(
                 "{}: {}",
                 family.name,
-                if is_excused { "used after all" } else { "unused" }
+                if is_excused { "used, though listed as unused" } else { "unused" }
             ));
         }
     }
     misfits
 }
 
-/// Labels that none of these series has.
+/// Adds a mismatch for each label that none of these series has.
 fn missing(
     known: &BTreeMap<String, (BTreeSet<String>, String)>,
     labels: &[String],
@@ -121,7 +121,7 @@ fn missing(
     place: &str,
     misfits: &mut Vec<String>,
 ) {
-    // Rules also sum what has no series of its own, such as vector(0).
+    // Rules also sum expressions without a series, such as vector(0).
     if over.is_empty() {
         return;
     }
@@ -134,24 +134,28 @@ fn missing(
 }
 
 #[test]
-fn dashboards_and_rules_use_exactly_the_published_names() {
+fn dashboards_and_rules_use_exactly_the_published_families() {
     let misfits = misfits(&declared(), &dashboards(), &rules());
     assert!(misfits.is_empty(), "\n{}", misfits.join("\n"));
 }
 
-/// Renaming any family, or any of its labels, must be noticed.
+/// The check must notice the renaming of any family.
 #[test]
-fn a_renamed_family_does_not_pass() {
+fn renamed_family_is_reported() {
     let (dashboards, rules) = (dashboards(), rules());
     for (place, family) in declared().iter().enumerate() {
         let mut renamed = declared();
         renamed[place].name.push_str("_renamed");
-        assert!(!misfits(&renamed, &dashboards, &rules).is_empty(), "{} can be renamed unseen", family.name);
+        assert!(
+            !misfits(&renamed, &dashboards, &rules).is_empty(),
+            "renaming {} is not reported",
+            family.name
+        );
     }
 }
 
 #[test]
-fn a_label_that_is_not_there_does_not_pass() {
+fn missing_label_is_reported() {
     let (dashboards, rules) = (dashboards(), rules());
     for label in ["queue", "state", "collector", "lane", "sla", "table"] {
         let mut without = declared();

@@ -1,4 +1,4 @@
-//! What may be queried: the families in the code, with the names of their series, and what Prometheus adds.
+//! Series that may be queried: those of the families in the code, and those that Prometheus adds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use marie_exporter::metrics::Kind;
 /// Labels that Prometheus gives to every series of a target.
 pub(crate) const TARGET_LABELS: [&str; 3] = ["job", "instance", "pod"];
 
-/// Series that are not of our families but are always there.
+/// Series that always exist besides our families.
 const STANDARD: [(&str, &[&str]); 6] = [
     ("ALERTS", &["alertname", "alertstate", "severity", "queue"]),
     ("up", &[]),
@@ -23,8 +23,8 @@ pub(crate) struct Declared {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) labels: BTreeSet<String>,
-    /// Whether it tells of the database, and so is the same from every exporter on it.
-    pub(crate) of_database: bool,
+    /// Whether the family describes the database, so that every exporter on it publishes the same values.
+    pub(crate) is_of_database: bool,
 }
 
 pub(crate) fn declared() -> Vec<Declared> {
@@ -34,12 +34,12 @@ pub(crate) fn declared() -> Vec<Declared> {
             name: family.name.to_owned(),
             kind: family.kind,
             labels: set(family.labels),
-            of_database: family.collector.is_some(),
+            is_of_database: family.collector.is_some(),
         })
         .collect()
 }
 
-/// The series that queries can name, each with its labels and the family that it is of.
+/// Returns the series that queries can name, each with its labels and its family.
 pub(crate) fn series(declared: &[Declared]) -> BTreeMap<String, (BTreeSet<String>, String)> {
     let mut series = BTreeMap::new();
     let target = set(&TARGET_LABELS);

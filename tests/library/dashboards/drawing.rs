@@ -1,20 +1,21 @@
-//! What only shows when a dashboard is drawn: Grafana gives a tile without data its lowest colour, which is green,
-//! writes `noValue` beside each tick that a logarithmic axis leaves out, and lays one tint upon the other for
-//! annotations that last. `make pictures` draws them.
+//! Properties of Grafana that only show when a dashboard is drawn (`make pictures`).
+//!
+//! A tile without data gets its lowest colour, which is green. A logarithmic axis shows `noValue` at each tick that it
+//! omits. Annotations with a duration cover each other.
 
 use serde_json::Value;
 
 use crate::dashboards::files::dashboards;
 
-/// While the database is away most tiles have no data; none of them may say that all is well.
+/// During an outage of the database most tiles have no data, and none of them may be green.
 #[test]
-fn a_coloured_tile_without_data_has_a_colour_that_says_so() {
+fn coloured_tile_without_data_is_not_green() {
     for dashboard in dashboards() {
         for panel in dashboard.panels().filter(|panel| panel["options"]["colorMode"] == "background_solid") {
             let defaults = &panel["fieldConfig"]["defaults"];
             let mappings = defaults["mappings"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let of_nothing = mappings.iter().find(|mapping| mapping["options"]["match"] == "null");
-            let result = &of_nothing.unwrap_or_else(|| panic!("{}", panel["title"]))["options"]["result"];
+            let without_data = mappings.iter().find(|mapping| mapping["options"]["match"] == "null");
+            let result = &without_data.unwrap_or_else(|| panic!("{}", panel["title"]))["options"]["result"];
             let green = &Value::from("#009E73");
             assert!(result["color"].is_string() && result["color"] != *green, "{}", panel["title"]);
             assert!(defaults["noValue"].is_null(), "{}: it would replace the mapping's text", panel["title"]);
@@ -23,7 +24,7 @@ fn a_coloured_tile_without_data_has_a_colour_that_says_so() {
 }
 
 #[test]
-fn a_logarithmic_axis_has_no_text_for_missing_values() {
+fn logarithmic_axis_has_no_text_for_missing_values() {
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
             let defaults = &panel["fieldConfig"]["defaults"];

@@ -1,4 +1,4 @@
-//! The dashboards and the rules as they lie in the repository.
+//! Reads the dashboards and the rules of the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ impl Dashboard {
         self.json["uid"].as_str().unwrap()
     }
 
-    /// Everything that shows something; rows only divide.
+    /// Returns the panels without the rows, which only divide.
     pub(crate) fn panels(&self) -> impl Iterator<Item = &Value> {
         self.json["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row")
     }
@@ -62,7 +62,7 @@ struct RulesFile {
     groups: Vec<Group>,
 }
 
-/// The rules of every rules file, in the order in which they are written.
+/// Returns the rules of every rules file in their order.
 pub(crate) fn rules() -> Vec<Rule> {
     files("alerts", "rules.yml")
         .into_iter()

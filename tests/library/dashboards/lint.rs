@@ -1,5 +1,6 @@
-//! The rules of Grafana's dashboard linter. That is a Go program which would have to be installed, so here they
-//! are again, over the same JSON. Of its seventeen rules the two for Loki become one: nothing asks Loki.
+//! The rules of Grafana's dashboard linter, implemented again because the linter is a Go program to install.
+//!
+//! Its two rules for Loki are one here: no panel queries Loki.
 
 use serde_json::Value;
 
@@ -8,10 +9,10 @@ use crate::dashboards::declared::declared;
 use crate::dashboards::files::{Dashboard, dashboards};
 use crate::dashboards::promql::{Query, RATE_INTERVAL, Selector};
 
-const ALERTS: &str = "an alert for a vanished target has neither job nor instance, and must be seen";
-const TITLE: &str = "the range is the one that the title or the column names";
+const ALERTS: &str = "an alert for an absent target has neither job nor instance, and must show";
+const TITLE: &str = "the title or the column names the range";
 
-/// Rule, dashboard and panel, and why it does not hold there.
+/// Rule, dashboard, panel, and the reason of the exception.
 const EXCEPTIONS: [(&str, &str, &str, &str); 6] = [
     ("target-rate-interval", "marie-overview", "Failed in the last hour", TITLE),
     ("target-rate-interval", "marie-overview", "Queues", TITLE),
@@ -25,15 +26,15 @@ const EXCEPTIONS: [(&str, &str, &str, &str); 6] = [
 const UNITS: [&str; 4] = ["short", "s", "bytes", "percentunit"];
 
 #[test]
-fn the_linters_rules_hold_but_for_the_exceptions() {
+fn linter_rules_hold_except_in_the_listed_panels() {
     let mut found: Vec<(&'static str, String, String)> = Vec::new();
     for dashboard in dashboards() {
         let mut report = |rule, panel: &str| {
             found.push((rule, dashboard.uid().to_owned(), panel.to_owned()));
         };
-        of_dashboard(&dashboard, &mut report);
+        lint_dashboard(&dashboard, &mut report);
         for panel in dashboard.panels() {
-            of_panel(panel, &mut report);
+            lint_panel(panel, &mut report);
         }
     }
     let excused = |(rule, uid, panel): &&(&'static str, String, String)| {
@@ -47,7 +48,7 @@ fn the_linters_rules_hold_but_for_the_exceptions() {
     }
 }
 
-fn of_dashboard(dashboard: &Dashboard, report: &mut impl FnMut(&'static str, &str)) {
+fn lint_dashboard(dashboard: &Dashboard, report: &mut impl FnMut(&'static str, &str)) {
     let variables = dashboard.variables();
     let mut sources = variables.iter().filter(|variable| variable["type"] == "datasource");
     match (sources.next(), sources.next()) {
@@ -81,7 +82,7 @@ fn of_dashboard(dashboard: &Dashboard, report: &mut impl FnMut(&'static str, &st
     }
 }
 
-fn of_panel(panel: &Value, report: &mut impl FnMut(&'static str, &str)) {
+fn lint_panel(panel: &Value, report: &mut impl FnMut(&'static str, &str)) {
     let title = panel["title"].as_str().unwrap_or_default();
     if panel["datasource"]["uid"] != "$datasource" || panel["datasource"]["type"] != "prometheus" {
         report("panel-datasource", title);
@@ -101,13 +102,13 @@ fn of_panel(panel: &Value, report: &mut impl FnMut(&'static str, &str)) {
             report("target-logql", title);
         }
         match Query::parse(target["expr"].as_str().unwrap_or_default()) {
-            Ok(query) => query.selectors.iter().for_each(|selector| of_selector(selector, title, report)),
+            Ok(query) => query.selectors.iter().for_each(|selector| lint_selector(selector, title, report)),
             Err(_) => report("target-promql", title),
         }
     }
 }
 
-fn of_selector(selector: &Selector, title: &str, report: &mut impl FnMut(&'static str, &str)) {
+fn lint_selector(selector: &Selector, title: &str, report: &mut impl FnMut(&'static str, &str)) {
     for (rule, label, value) in [("target-job", "job", "$job"), ("target-instance", "instance", "$instance")]
     {
         if !selector
@@ -129,20 +130,20 @@ fn of_selector(selector: &Selector, title: &str, report: &mut impl FnMut(&'stati
 
 /// Two exporters on one database publish the same numbers, which must not be added up.
 #[test]
-fn what_is_of_the_database_is_taken_of_one_exporter() {
+fn values_of_the_database_are_taken_from_one_exporter() {
     let declared = declared();
     let is_of_database = |name: &str| {
         let family =
             ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-        declared.iter().any(|one| one.of_database && (one.name == name || one.name == family))
+        declared.iter().any(|one| one.is_of_database && (one.name == name || one.name == family))
     };
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
             for target in panel["targets"].as_array().unwrap() {
                 for selector in Query::parse(target["expr"].as_str().unwrap()).unwrap().selectors {
                     assert!(
-                        selector.of_one_exporter || !is_of_database(&selector.name),
-                        "{}, {}: {} doubles",
+                        selector.is_of_one_exporter || !is_of_database(&selector.name),
+                        "{}, {}: {} counts twice with two exporters",
                         dashboard.file,
                         panel["title"],
                         selector.name

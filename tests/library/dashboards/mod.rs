@@ -1,5 +1,6 @@
-//! The bundled dashboards and rules against the code: they parse, keep to the rules of the field, and name only
-//! what the exporter publishes. No database is needed.
+//! The bundled dashboards and rules: they parse, pass the linter's rules, and use only published series.
+//!
+//! These tests need no database.
 
 mod colours;
 mod cross_check;

@@ -1,4 +1,4 @@
-//! Queries as a tree: which series each selector names, and what stands around it.
+//! Parses PromQL: the series of each selector, and the functions and aggregations around it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use promql_parser::label::{MatchOp, Matchers};
 use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
 
-/// What Grafana writes for a variable that is a duration. No query has these by chance.
+/// Value for Grafana's variable `$__rate_interval` that no query has by chance.
 pub(crate) const RATE_INTERVAL: Duration = Duration::from_secs(4321);
 
 /// One selector of a query.
@@ -17,13 +17,13 @@ pub(crate) struct Selector {
     pub(crate) matchers: Vec<(String, &'static str, String)>,
     /// The range in brackets.
     pub(crate) range: Option<Duration>,
-    /// The function that it is an argument of, if directly so.
+    /// The function of which the selector is a direct argument.
     pub(crate) function: Option<&'static str>,
-    /// Whether the first aggregation around it leaves one of several exporters.
-    pub(crate) of_one_exporter: bool,
+    /// Whether an aggregation around it keeps only one of several exporters.
+    pub(crate) is_of_one_exporter: bool,
 }
 
-/// Labels that an aggregation or a match names, with the selectors below it.
+/// Labels of an aggregation or a match, with the selectors below it.
 #[derive(Debug)]
 pub(crate) struct Grouping {
     pub(crate) labels: Vec<String>,
@@ -96,11 +96,11 @@ impl Query {
         selector: &VectorSelector,
         range: Option<Duration>,
         function: Option<&'static str>,
-        of_one_exporter: bool,
+        is_of_one_exporter: bool,
     ) {
         let name = selector.name.clone().unwrap_or_default();
         let matchers = matchers(&selector.matchers);
-        self.selectors.push(Selector { name, matchers, range, function, of_one_exporter });
+        self.selectors.push(Selector { name, matchers, range, function, is_of_one_exporter });
     }
 
     fn group(&mut self, labels: Vec<String>) {
@@ -114,6 +114,7 @@ impl Query {
     }
 }
 
+/// Returns whether the aggregation keeps only one of several exporters.
 fn leaves_one(operator: &str, modifier: Option<&LabelModifier>) -> bool {
     match modifier {
         Some(LabelModifier::Exclude(labels)) => {
@@ -139,14 +140,14 @@ fn matchers(matchers: &Matchers) -> Vec<(String, &'static str, String)> {
 }
 
 #[test]
-fn a_query_is_taken_apart() {
+fn query_is_split_into_selectors_and_groupings() {
     let query =
         Query::parse("sum by (queue) (max without (instance, pod) (rate(a_total{job=~\"$job\"}[$__rate_interval]))) / on (queue) b")
             .unwrap();
     let [a, b] = &query.selectors[..] else { panic!("{query:?}") };
     assert_eq!((a.name.as_str(), a.function, a.range), ("a_total", Some("rate"), Some(RATE_INTERVAL)));
     assert_eq!(a.matchers, [("job".to_owned(), "=~", "$job".to_owned())]);
-    assert!(a.of_one_exporter && !b.of_one_exporter);
+    assert!(a.is_of_one_exporter && !b.is_of_one_exporter);
     let groupings: Vec<usize> = query.groupings.iter().map(|grouping| grouping.over.len()).collect();
     assert_eq!(groupings, [1, 1, 2]);
     assert!(Query::parse("sum(").is_err());

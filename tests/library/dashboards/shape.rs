@@ -1,5 +1,4 @@
-//! What Grafana and a reader of the JSON rely on: stable ids, a grid without overlaps, links that lead somewhere,
-//! and one tidy form.
+//! The form of the dashboards' JSON: stable ids, a grid without overlaps, valid links, one format.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +7,13 @@ use serde_json::Value;
 use crate::dashboards::files::{dashboards, text};
 
 #[test]
-fn a_dashboard_is_named_after_its_uid_and_written_in_one_form() {
+fn dashboard_has_the_name_of_its_uid_and_one_format() {
     for dashboard in dashboards() {
         assert_eq!(dashboard.file, format!("{}.json", dashboard.uid()));
         assert!(dashboard.json["schemaVersion"].as_u64().unwrap() <= 38, "Grafana 10.0 must understand it");
         let tidy = format!("{}\n", serde_json::to_string_pretty(&dashboard.json).unwrap());
         assert!(dashboard.text == tidy, "{}: two spaces, keys in alphabetical order", dashboard.file);
-        assert!(dashboard.json["id"].is_null(), "an id is of one Grafana only");
+        assert!(dashboard.json["id"].is_null(), "an id is valid in only one Grafana");
         assert!(dashboard.json["__inputs"].is_null(), "inputs cannot be provisioned");
         assert!(dashboard.json["tags"].as_array().unwrap().contains(&"marie".into()));
         let annotation = dashboard.annotations().next().unwrap();
@@ -23,7 +22,7 @@ fn a_dashboard_is_named_after_its_uid_and_written_in_one_form() {
 }
 
 #[test]
-fn panels_have_ids_of_their_own_and_do_not_overlap() {
+fn panels_have_unique_ids_and_do_not_overlap() {
     for dashboard in dashboards() {
         let panels = dashboard.json["panels"].as_array().unwrap();
         let mut cells = BTreeSet::new();
@@ -33,14 +32,14 @@ fn panels_have_ids_of_their_own_and_do_not_overlap() {
             let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_u64().unwrap());
             assert!(x + w <= 24, "{}", panel["title"]);
             for cell in (x..x + w).flat_map(|column| (y..y + h).map(move |line| (column, line))) {
-                assert!(cells.insert(cell), "{} lies over another panel", panel["title"]);
+                assert!(cells.insert(cell), "{} overlaps another panel", panel["title"]);
             }
         }
     }
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let uids: BTreeSet<String> = dashboards().iter().map(|dashboard| dashboard.uid().to_owned()).collect();
     let headings: Option<BTreeSet<String>> = text("alerts/runbooks.md").map(|runbooks| {
         let headings = runbooks.lines().filter(|line| line.starts_with('#'));

@@ -1,4 +1,4 @@
-//! `marie-exporter dashboards` as a user starts it.
+//! The command `marie-exporter dashboards` of the built binary.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::dashboards::files::dashboards;
 
 #[test]
-fn the_command_writes_every_dashboard_into_a_new_folder() {
+fn command_writes_every_dashboard_into_new_folder() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("new").join("folder");
     let status = Command::new(env!("CARGO_BIN_EXE_marie-exporter"))

@@ -1,5 +1,6 @@
-//! The throwaway server, the shapes and the simulated scheduler keep what they promise. One server
-//! serves all of these tests but those that end one; each test has a database of its own.
+//! Tests of the demo's parts: the temporary server, the shapes and the simulated scheduler.
+//!
+//! The tests share one server, except those that stop it. Each test has a separate database.
 
 mod server;
 mod shape;
@@ -18,7 +19,7 @@ async fn count(connection: &mut PgConnection, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(connection).await.unwrap()
 }
 
-/// Runs a script, all of it in one transaction.
+/// Runs a script in one transaction.
 async fn run(connection: &mut PgConnection, script: &'static str) {
     sqlx::raw_sql(script).execute(connection).await.unwrap();
 }

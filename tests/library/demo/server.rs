@@ -1,4 +1,4 @@
-//! A throwaway server leaves nothing behind, however its owner ends, and survives an outage.
+//! The temporary PostgreSQL server: it is removed however its owner ends, and it survives a restart.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,12 +11,12 @@ use sqlx::{Connection, PgConnection};
 
 use crate::demo::{count, run};
 
-const OWNER_TEST: &str = "demo::server::owns_a_server_until_it_is_killed";
+const OWNER_TEST: &str = "demo::server::process_owns_server_until_killed";
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -27,7 +27,7 @@ fn process_exists(pid: u32) -> bool {
 }
 
 #[test]
-fn a_dropped_server_leaves_neither_process_nor_folder() {
+fn dropped_server_leaves_no_process_or_folder() {
     let server = Server::start().unwrap();
     let (pid, folder) = (server.postmaster_pid(), server.folder().to_owned());
     assert!(process_exists(pid) && folder.exists());
@@ -35,10 +35,10 @@ fn a_dropped_server_leaves_neither_process_nor_folder() {
     assert!(!process_exists(pid) && !folder.exists());
 }
 
-/// Not a test but the process that the next test kills.
+/// The process that the next test kills; not a test by itself.
 #[test]
 #[ignore = "runs until it is killed"]
-fn owns_a_server_until_it_is_killed() {
+fn process_owns_server_until_killed() {
     let server = Server::start().unwrap();
     eprintln!("server {} {}", server.postmaster_pid(), server.folder().display());
     thread::sleep(Duration::from_mins(5));
@@ -84,7 +84,7 @@ async fn stopped_server_restarts_on_same_port_with_same_data() {
 }
 
 #[test]
-fn a_server_that_does_not_start_says_why() {
+fn server_that_does_not_start_reports_why() {
     let Err(error) = Server::start_with(&[("shared_buffers", "a lot")]) else {
         panic!("it started with nonsense")
     };
@@ -93,7 +93,7 @@ fn a_server_that_does_not_start_says_why() {
 }
 
 #[tokio::test]
-async fn settings_given_at_the_start_are_in_force() {
+async fn settings_given_at_start_apply() {
     let server = Server::start_with(&[("work_mem", "7MB")]).unwrap();
     let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
     let show = "select setting::bigint from pg_settings where name = 'work_mem'";
@@ -103,7 +103,7 @@ async fn settings_given_at_the_start_are_in_force() {
 }
 
 #[tokio::test]
-async fn demo_server_lets_nobody_in_without_its_password() {
+async fn demo_server_rejects_logins_without_its_password() {
     use std::os::unix::fs::PermissionsExt;
     let server = Server::start_guarded().unwrap();
     let mode = std::fs::metadata(server.folder()).unwrap().permissions().mode();
@@ -112,8 +112,8 @@ async fn demo_server_lets_nobody_in_without_its_password() {
         let (account, place) = url.split_once('@').unwrap();
         assert!(account.len() > "postgres://postgres:".len() + 16, "{account}");
         PgConnection::connect(&url).await.unwrap().close().await.unwrap();
-        for stranger in ["postgres", "postgres:wrong"] {
-            let refused = PgConnection::connect(&format!("postgres://{stranger}@{place}")).await.unwrap_err();
+        for login in ["postgres", "postgres:wrong"] {
+            let refused = PgConnection::connect(&format!("postgres://{login}@{place}")).await.unwrap_err();
             let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code);
             assert_eq!(code.as_deref(), Some("28P01"), "{refused}");
         }

@@ -1,15 +1,15 @@
-//! Every shape installs anywhere, and its triggers and functions do what Marie's do.
+//! Every shape installs in any schema, and its triggers and functions behave as Marie's.
 
 use marie_exporter::demo::shape::Shape;
 use sqlx::Connection;
 
 use crate::demo::{connect_to_new_database, count, run};
 
-/// A schema name that any careless quoting would trip over.
+/// A schema name that is valid only if it is quoted correctly.
 const UGLY: &str = "ma\"rie; drop";
 
 #[tokio::test]
-async fn every_shape_installs_in_a_schema_with_an_ugly_name() {
+async fn every_shape_installs_in_schema_with_special_characters() {
     let mut connection = connect_to_new_database("every \"shape\"").await;
     for shape in Shape::ALL {
         let mut transaction = connection.begin().await.unwrap();
@@ -57,7 +57,7 @@ async fn job_leaves_four_history_rows_and_its_dag_three() {
 }
 
 #[tokio::test]
-async fn functions_and_triggers_work_whatever_the_callers_search_path() {
+async fn functions_and_triggers_work_with_any_search_path() {
     let mut connection = connect_to_new_database("search_path").await;
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut transaction = connection.begin().await.unwrap();
@@ -82,11 +82,11 @@ async fn functions_and_triggers_work_whatever_the_callers_search_path() {
 }
 
 #[tokio::test]
-async fn create_queue_makes_a_partition_except_in_the_newest_shape() {
+async fn create_queue_adds_a_partition_except_in_the_new_shape() {
     let mut connection = connect_to_new_database("queues").await;
     for (shape, partitions) in [(Shape::Old, 1), (Shape::Mid, 1), (Shape::New, 0)] {
         shape.install(&mut connection, shape.name()).await.unwrap();
-        // The second call finds the queue there and ignores its options.
+        // The second call finds the queue and ignores its options.
         run(
             &mut connection,
             "select create_queue('extract', '{\"retry_limit\": 1}');
@@ -101,7 +101,7 @@ async fn create_queue_makes_a_partition_except_in_the_newest_shape() {
 }
 
 #[tokio::test]
-async fn the_minutes_refresh_rewrites_every_job_that_is_not_completed() {
+async fn refresh_rewrites_every_job_that_is_not_completed() {
     let mut connection = connect_to_new_database("refresh").await;
     for shape in [Shape::Old, Shape::Mid] {
         shape.install(&mut connection, shape.name()).await.unwrap();
@@ -116,7 +116,7 @@ async fn the_minutes_refresh_rewrites_every_job_that_is_not_completed() {
         )
         .await;
         let refreshed = "select count(*) from job_history where priority >= 1000";
-        // The active one twice: its duration is another update.
+        // The active job counts twice, because its duration is another update.
         assert_eq!(count(&mut connection, refreshed).await, 4, "{}", shape.name());
     }
 }

@@ -1,5 +1,5 @@
-//! The simulated scheduler writes what Marie would: a past with every state in it, and a present in
-//! which jobs finish, fail and are retried in the order of their dependencies.
+//! The simulated scheduler writes what Marie would write: a past day with every state, and then jobs that finish, fail
+//! and are retried in the order of their dependencies.
 
 use std::future::pending;
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn wait_until_at_least(connection: &mut PgConnection, least: i64, query: &
             sleep(Duration::from_millis(50)).await;
         }
     };
-    assert!(timeout(PATIENCE, enough).await.is_ok(), "waited in vain for {least} of: {query}");
+    assert!(timeout(PATIENCE, enough).await.is_ok(), "timed out: {least} rows of {query}");
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn past_day_has_every_state_and_rows_due_for_cleanup() {
 }
 
 #[tokio::test]
-async fn ids_tell_when_they_were_given_out_as_maries_do() {
+async fn ids_contain_their_creation_time() {
     let (mut connection, mut simulator) = new_scheduler("ids", 20.0).await;
     simulator.past_day().await.unwrap();
     let past = count(&mut connection, "select count(*) from job").await;
@@ -88,7 +88,7 @@ async fn ids_tell_when_they_were_given_out_as_maries_do() {
 }
 
 #[tokio::test]
-async fn each_past_jobs_history_ends_with_what_the_job_says() {
+async fn history_of_past_jobs_ends_with_their_final_state() {
     let (mut connection, mut simulator) = new_scheduler("past_history", 10.0).await;
     simulator.past_day().await.unwrap();
     for query in [
@@ -111,7 +111,7 @@ async fn each_past_jobs_history_ends_with_what_the_job_says() {
 }
 
 #[tokio::test]
-async fn a_running_scheduler_finishes_fails_and_retries_jobs_in_order() {
+async fn simulator_finishes_fails_and_retries_jobs_in_order() {
     let (mut connection, mut simulator) = new_scheduler("present", 200.0).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(async move {
@@ -133,7 +133,7 @@ async fn a_running_scheduler_finishes_fails_and_retries_jobs_in_order() {
     stop.send(()).unwrap();
     timeout(PATIENCE, running).await.unwrap().unwrap();
 
-    // Submitted, leased, activated, dispatched, running, completed; renewals come on top.
+    // Submitted, leased, activated, dispatched, running, completed; renewals add more.
     let unusual = "select count(*) from job
         join (select id, count(*) as changes from job_history group by id) as history using (id)
         where state = 'completed' and retry_count = 0
@@ -161,7 +161,7 @@ async fn job_of_lost_worker_gets_another_attempt() {
 }
 
 #[tokio::test]
-async fn a_running_scheduler_goes_on_after_an_outage_of_its_database() {
+async fn simulator_continues_after_an_outage_of_its_database() {
     let mut server = Server::start().unwrap();
     let url = server.create_database("outage").await.unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();
@@ -180,9 +180,10 @@ async fn a_running_scheduler_goes_on_after_an_outage_of_its_database() {
     running.abort();
 }
 
+/// Asserts that no DAG or job contradicts its parents, its times or its jobs.
 async fn assert_dags_make_sense(connection: &mut PgConnection) {
     for query in [
-        // A job that has been activated has only finished parents.
+        // All parents of an active job are finished.
         "select count(*) from job
             join job_dependencies as dependency on dependency.job_id = job.id
             join job as parent on parent.id = dependency.depends_on_id
@@ -197,7 +198,7 @@ async fn assert_dags_make_sense(connection: &mut PgConnection) {
         "select count(*) from dag where state = 'failed' and not exists (
             select from job where dag_id = dag.id and state in ('failed', 'expired', 'cancelled'))",
         "select count(*) from dag where not exists (select from job where dag_id = dag.id)",
-        // What the trigger or the past has made of job.dependencies is complete.
+        // The table job_dependencies has every entry of job.dependencies.
         "select count(*) from job
             left join (select job_id, count(*) as parents from job_dependencies group by job_id) as known
                 on job_id = id

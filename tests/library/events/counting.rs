@@ -26,7 +26,7 @@ pub(crate) struct Counting {
     /// The monotonic time of the process.
     pub(crate) now: tokio::time::Instant,
     session: Session,
-    /// Reads schema and queues in the first poll only, as an exporter does within a minute.
+    /// Whether only the first poll reads schema and queues, as an exporter does within a minute.
     keeps_schema: bool,
     schema: Option<(Schema, QueueLabels)>,
 }
@@ -73,7 +73,7 @@ impl Counting {
         Counting { keeps_schema: true, ..self }
     }
 
-    /// Goes on as a new process would.
+    /// Replaces the feed as a restart of the process does.
     pub(crate) fn restart(&mut self) {
         *self = Counting { keeps_schema: self.keeps_schema, ..Self::new(self.config.clone()) };
     }

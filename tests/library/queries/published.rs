@@ -135,7 +135,7 @@ async fn queue_without_row_is_published_while_it_has_jobs() {
 }
 
 #[tokio::test]
-async fn queue_limit_holds_before_the_first_census() {
+async fn queue_limit_holds_before_the_first_inventory() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         scheduler.config.queues.limit = 2;
@@ -149,7 +149,7 @@ async fn queue_limit_holds_before_the_first_census() {
 }
 
 #[tokio::test]
-async fn threshold_applies_to_queue_before_the_first_census() {
+async fn threshold_applies_to_queue_before_the_first_inventory() {
     for shape in Shape::ALL {
         let mut scheduler = scheduler(shape).await;
         let thresholds = [("four", 24), ("misspelt", 12)];
@@ -167,7 +167,7 @@ async fn threshold_applies_to_queue_before_the_first_census() {
 }
 
 #[tokio::test]
-async fn queue_created_after_the_census_is_counted() {
+async fn queue_created_after_the_inventory_is_counted() {
     for shape in WITH_QUEUES {
         let mut scheduler = scheduler(shape).await;
         let seen = scheduler.look().await;

@@ -127,11 +127,11 @@ impl Scheduler {
 
     pub(crate) async fn queues(&mut self, schema: &Schema) -> QueueLabels {
         let selection = self.config.queues.clone();
-        let census = QueueInventory::read(&mut self.run, schema, &selection).await.unwrap();
-        QueueLabels::read(&mut self.run, schema, &census, &selection).await.unwrap()
+        let inventory = QueueInventory::read(&mut self.run, schema, &selection).await.unwrap();
+        QueueLabels::read(&mut self.run, schema, &inventory, &selection).await.unwrap()
     }
 
-    /// Returns no queues, as before the first census.
+    /// Returns no queues, as before the first inventory.
     pub(crate) fn no_queues(&self) -> QueueLabels {
         QueueLabels::new(BTreeSet::new(), &[], &self.config.queues)
     }

@@ -54,8 +54,8 @@ async fn look(session: &mut Session, config: &Config) -> (Schema, QueueLabels) {
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
     let schema = Schema::read(&mut run, name).await.unwrap();
-    let census = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
-    let queues = QueueLabels::read(&mut run, &schema, &census, &config.queues).await.unwrap();
+    let inventory = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
+    let queues = QueueLabels::read(&mut run, &schema, &inventory, &config.queues).await.unwrap();
     session.finish(run, None).await;
     (schema, queues)
 }

@@ -107,10 +107,10 @@ async fn add_orphan(database: &mut Database) {
 }
 
 #[tokio::test]
-async fn slow_queue_census_stretches_no_collector_interval() {
+async fn slow_queue_inventory_stretches_no_collector_interval() {
     let mut database = Database::new(Shape::New).await;
     add_orphan(&mut database).await;
-    // Each of the two statements of the census stays within the time-out, both together do not.
+    // Each of the two statements of the inventory stays within the time-out, both together do not.
     slow_down(&mut database, "job", 2.7).await;
     let mut flags = vec!["--collector.timeout=3s"];
     flags.extend(["--no-collector.statistics", "--no-collector.retries", "--no-collector.sla"]);
