@@ -1,4 +1,4 @@
-//! Parses PromQL: the series of each selector, and the functions and aggregations around it.
+//! Parser of queries: the series of each selector, and the functions and aggregations around it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
