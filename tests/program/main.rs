@@ -1,5 +1,5 @@
-//! The built program as users, Prometheus and attackers meet it: commands, HTTP, alerts, faults of the database and of
-//! the process. What the crate does inside the test process is in `tests/library`.
+//! Tests of the built program: commands, HTTP, alerts, security, faults of the database and of the process.
+//! `tests/library` tests the crate inside the test process.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::float_cmp, reason = "counts are whole numbers")]

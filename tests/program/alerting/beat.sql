@@ -1,13 +1,13 @@
--- One beat of a scheduler without trouble: what is active ends, what was submitted starts, and each queue gets a new
--- DAG of one job. A job takes two beats. The queue's policy says what is to go wrong in it: `idle` (nobody takes its
--- jobs), `flaky` (half of them fail), `late` (they finish after their hard SLA), `growing` (more come than are taken).
--- The statements are separated by lines of dashes: each is a transaction of its own.
+-- One beat of the simulated scheduler: active jobs finish, waiting jobs start, and each queue gets a new DAG of one job.
+-- A job takes two beats. The queue's policy selects a fault: `idle` (jobs never start), `flaky` (half of them fail),
+-- `late` (they finish after their hard SLA), `growing` (more arrive than start). Lines of dashes separate the
+-- statements, which run in separate transactions.
 
 with ended as (
     update job
     set state = case when queue.policy = 'flaky' and random() < 0.5 then 'failed' else 'completed' end::job_state,
         completed_on = now(),
-        -- An SLA within a minute of the creation is no promise.
+        -- An SLA within a minute of the creation does not count.
         created_on = case when queue.policy = 'late' then now() - interval '10 minutes' else job.created_on end,
         hard_sla = case when queue.policy = 'late' then now() - interval '5 minutes' else job.hard_sla end
     from queue

@@ -1,30 +1,30 @@
-//! The fault matrix: all troubles at once, each in a house or a queue of its own, after a while in which all is well.
-//! Whatever fires and is not expected fails the test, and so does what is expected and is not told.
+//! The fault matrix: after a time without faults, all faults begin at once, each in its own scenario or queue.
+//!
+//! The test fails if an unexpected alert fires or an expected notification is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use marie_exporter::demo::server::Server;
 
-use crate::alerting::house::House;
-use crate::alerting::pace::Pace;
+use crate::alerting::cases::{Alert, Case, Fault, cases};
 use crate::alerting::panels;
-use crate::alerting::receiver::Told;
+use crate::alerting::receiver::Notification;
 use crate::alerting::report::{self, Outcome};
+use crate::alerting::scenario::Scenario;
 use crate::alerting::stack::{Stack, until};
-use crate::alerting::troubles::{Alert, Deed, Trouble, troubles};
+use crate::alerting::time_scale::TimeScale;
 
-/// All of the field's time. The longest that an alert waits for here is 20 minutes, the longest that one looks back
-/// 30.
+/// Durations in production time. The longest `for` of an alert is 20 minutes, the longest range 30 minutes.
 const HEALTHY: Duration = Duration::from_mins(5);
-const TROUBLED: Duration = Duration::from_mins(28);
-const MENDED: Duration = Duration::from_mins(45);
+const FAULTY: Duration = Duration::from_mins(28);
+const REPAIRED: Duration = Duration::from_mins(45);
 
-/// Until everything has started, on a loaded machine too.
+/// Longest wait until everything has started, on a loaded machine too.
 const START: Duration = Duration::from_mins(3);
 
-/// Which houses there are, how many exporters each has, and on which server it stands.
-const HOUSES: [(&str, usize, usize); 10] = [
+/// Name, number of exporters and server of each scenario.
+const SCENARIOS: [(&str, usize, usize); 10] = [
     ("calm", 1, 0),
     ("marie", 1, 0),
     ("pair", 2, 0),
@@ -33,110 +33,111 @@ const HOUSES: [(&str, usize, usize); 10] = [
     ("silent", 1, 0),
     ("blind", 1, 0),
     ("severed", 1, 1),
-    // What stays open there holds up the counting of events on the whole server.
+    // Their open transactions delay the counting of events on the whole server.
     ("open", 1, 2),
     ("locked", 1, 2),
 ];
 
-/// A house's alert: the house, the alert's name, its queue.
+/// An alert that fired: the scenario, the alert's name, its queue.
 type Fired = (String, String, String);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_trouble_and_nothing_else_reaches_on_call() {
-    let pace = Pace::chosen();
-    let mut town = Town::build(pace).await;
-    let stack = Stack::start(pace, &town.ports());
-    for job in town.houses.keys() {
+async fn each_fault_sends_only_its_expected_notifications() {
+    let scale = TimeScale::from_environment();
+    let mut matrix = Matrix::build(scale).await;
+    let stack = Stack::start(scale, &matrix.ports());
+    for job in matrix.scenarios.keys() {
         let seen = format!("queue_state:marie_jobs:max{{job=\"{job}\"}}");
         until(&format!("{job} is seen"), START, || !stack.prometheus.query(&seen).is_empty());
     }
-    // A Prometheus that has just started and has scraped nobody yet may say so.
-    until("nothing is amiss", START, || nothing_fires(&stack));
+    // A Prometheus that has not scraped yet may fire alerts for absent targets.
+    until("no alert fires", START, || nothing_fires(&stack));
     let began = Instant::now();
-    std::thread::sleep(pace.of(HEALTHY));
-    assert_eq!(fired(&stack, began, pace), BTreeSet::new(), "all is well");
+    std::thread::sleep(scale.shorten(HEALTHY));
+    assert_eq!(fired(&stack, began, scale), BTreeSet::new(), "left: alerts without a fault");
 
-    let troubles = troubles();
+    let cases = cases();
     let began = Instant::now();
-    let since = town.let_loose(&troubles, began).await;
-    std::thread::sleep((began + pace.of(TROUBLED)).saturating_duration_since(Instant::now()));
-    assert_eq!(fired(&stack, began, pace), expected(&troubles), "what fired, and what was to");
-    for trouble in troubles.iter().filter(|trouble| !trouble.passes) {
-        for &alert in trouble.pages.iter().chain(trouble.tickets) {
-            let about = |told: &Told| told.at > began && is_about(told, trouble.house, alert);
-            let over = stack.receiver.told().into_iter().find(|(_, told)| told.is_over() && about(told));
-            assert!(over.is_none(), "{}: nothing is mended, but {over:?}", trouble.what);
+    let since = matrix.inject(&cases, began).await;
+    std::thread::sleep((began + scale.shorten(FAULTY)).saturating_duration_since(Instant::now()));
+    assert_eq!(fired(&stack, began, scale), expected(&cases), "left: fired alerts; right: expected alerts");
+    for case in cases.iter().filter(|case| !case.is_transient) {
+        for &alert in case.pages.iter().chain(case.tickets) {
+            let resolved = stack.receiver.notifications().into_iter().find(|(_, sent)| {
+                sent.is_resolved() && sent.at > began && is_about(sent, case.scenario, alert)
+            });
+            assert!(resolved.is_none(), "{}: resolved before the repair: {resolved:?}", case.what);
         }
     }
-    panels::every_panel_shows_something(&stack, began, pace);
+    panels::assert_all_have_data(&stack, began, scale);
 
-    let mended = Instant::now();
-    town.mend(&troubles).await;
+    let repaired = Instant::now();
+    matrix.repair(&cases).await;
     if report::writes_page() {
-        until("all is over", pace.of(MENDED), || nothing_fires(&stack));
+        until("all alerts are resolved", scale.shorten(REPAIRED), || nothing_fires(&stack));
     }
-    let outcomes: Vec<(&Trouble, Outcome)> = troubles
+    let outcomes: Vec<(&Case, Outcome)> = cases
         .iter()
         .zip(since)
-        .map(|(trouble, since)| (trouble, outcome(&stack, trouble, since, mended, pace)))
+        .map(|(case, since)| (case, outcome(&stack, case, since, repaired, scale)))
         .collect();
-    report::tell(&outcomes, pace);
+    report::publish(&outcomes, scale);
 }
 
-/// All that troubles are let loose on.
-struct Town {
-    houses: BTreeMap<&'static str, House>,
+/// All scenarios and their servers.
+struct Matrix {
+    scenarios: BTreeMap<&'static str, Scenario>,
     servers: [Server; 3],
-    pace: Pace,
+    scale: TimeScale,
 }
 
-impl Town {
-    async fn build(pace: Pace) -> Self {
+impl Matrix {
+    async fn build(scale: TimeScale) -> Self {
         let servers = [(); 3].map(|()| Server::start().unwrap());
-        let mut houses = BTreeMap::new();
-        for (name, exporters, server) in HOUSES {
-            houses.insert(name, House::build(&servers[server], name, exporters, pace).await);
+        let mut scenarios = BTreeMap::new();
+        for (name, exporters, server) in SCENARIOS {
+            scenarios.insert(name, Scenario::build(&servers[server], name, exporters, scale).await);
         }
-        Town { houses, servers, pace }
+        Matrix { scenarios, servers, scale }
     }
 
     fn ports(&self) -> BTreeMap<&str, Vec<u16>> {
-        self.houses.iter().map(|(name, house)| (*name, house.ports.clone())).collect()
+        self.scenarios.iter().map(|(name, scenario)| (*name, scenario.ports.clone())).collect()
     }
 
-    /// Says of each trouble when it began.
-    async fn let_loose(&mut self, troubles: &[Trouble], began: Instant) -> Vec<Instant> {
-        let mut since = vec![began; troubles.len()];
-        let mut order: Vec<usize> = (0..troubles.len()).collect();
-        order.sort_by_key(|&index| troubles[index].after);
+    /// Starts the fault of each case at its time; returns when each began.
+    async fn inject(&mut self, cases: &[Case], began: Instant) -> Vec<Instant> {
+        let mut since = vec![began; cases.len()];
+        let mut order: Vec<usize> = (0..cases.len()).collect();
+        order.sort_by_key(|&index| cases[index].after);
         for index in order {
-            let trouble = &troubles[index];
-            let due = began + self.pace.of(Duration::from_mins(trouble.after));
+            let case = &cases[index];
+            let due = began + self.scale.shorten(Duration::from_mins(case.after));
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let house = self.houses.get_mut(trouble.house).unwrap();
-            match &trouble.deed {
-                Deed::Nothing => {}
-                Deed::Run { cause, .. } => house.run(cause).await,
-                Deed::LeaveOpen(statement) => house.leave_open(statement).await,
-                Deed::StopExporter(number) => house.stop(*number),
-                Deed::StopServer => self.servers[1].stop().unwrap(),
-                Deed::PauseScheduler => house.pause_scheduler(true),
+            let scenario = self.scenarios.get_mut(case.scenario).unwrap();
+            match &case.fault {
+                Fault::Nothing => {}
+                Fault::Run { cause, .. } => scenario.run(cause).await,
+                Fault::LeaveOpen(statement) => scenario.leave_open(statement).await,
+                Fault::StopExporter(number) => scenario.stop(*number),
+                Fault::StopServer => self.servers[1].stop().unwrap(),
+                Fault::PauseScheduler => scenario.pause_scheduler(true),
             }
             since[index] = Instant::now();
         }
         since
     }
 
-    async fn mend(&mut self, troubles: &[Trouble]) {
-        for trouble in troubles {
-            let house = self.houses.get_mut(trouble.house).unwrap();
-            match &trouble.deed {
-                Deed::Nothing => {}
-                Deed::Run { mend, .. } => house.run(mend).await,
-                Deed::LeaveOpen(_) => house.let_go(),
-                Deed::StopExporter(number) => house.start(*number),
-                Deed::StopServer => self.servers[1].start_again().unwrap(),
-                Deed::PauseScheduler => house.pause_scheduler(false),
+    async fn repair(&mut self, cases: &[Case]) {
+        for case in cases {
+            let scenario = self.scenarios.get_mut(case.scenario).unwrap();
+            match &case.fault {
+                Fault::Nothing => {}
+                Fault::Run { repair, .. } => scenario.run(repair).await,
+                Fault::LeaveOpen(_) => scenario.end_open_transaction(),
+                Fault::StopExporter(number) => scenario.start(*number),
+                Fault::StopServer => self.servers[1].start_again().unwrap(),
+                Fault::PauseScheduler => scenario.pause_scheduler(false),
             }
         }
     }
@@ -146,65 +147,67 @@ fn nothing_fires(stack: &Stack) -> bool {
     stack.prometheus.query("ALERTS{alertstate=\"firing\"}").is_empty()
 }
 
-/// The alerts that have fired since then.
-fn fired(stack: &Stack, since: Instant, pace: Pace) -> BTreeSet<Fired> {
-    let series = stack.prometheus.query_since("ALERTS{alertstate=\"firing\"}", since, pace.interval());
-    let of = |labels: &BTreeMap<String, String>, label: &str| labels.get(label).cloned().unwrap_or_default();
+/// Returns the alerts that have fired since then.
+fn fired(stack: &Stack, since: Instant, scale: TimeScale) -> BTreeSet<Fired> {
+    let series = stack.prometheus.query_since("ALERTS{alertstate=\"firing\"}", since, scale.interval());
+    let value =
+        |labels: &BTreeMap<String, String>, label: &str| labels.get(label).cloned().unwrap_or_default();
     series
         .iter()
-        .map(|one| (of(&one.labels, "job"), of(&one.labels, "alertname"), of(&one.labels, "queue")))
+        .map(|one| (value(&one.labels, "job"), value(&one.labels, "alertname"), value(&one.labels, "queue")))
         .collect()
 }
 
-fn expected(troubles: &[Trouble]) -> BTreeSet<Fired> {
+fn expected(cases: &[Case]) -> BTreeSet<Fired> {
     let mut expected = BTreeSet::new();
-    for trouble in troubles {
-        for (name, queue) in [trouble.pages, trouble.tickets, trouble.quiet].concat() {
-            expected.insert((trouble.house.to_owned(), name.to_owned(), queue.to_owned()));
+    for case in cases {
+        for (name, queue) in [case.pages, case.tickets, case.inhibited].concat() {
+            expected.insert((case.scenario.to_owned(), name.to_owned(), queue.to_owned()));
         }
     }
     expected
 }
 
-/// What was told of a trouble. Waits until that is over: usually for the pages, for the document's table for the tickets too.
-fn outcome(stack: &Stack, trouble: &Trouble, since: Instant, mended: Instant, pace: Pace) -> Outcome {
+/// Returns the notifications of a case. Waits until its pages are resolved, and its tickets too if the page is written.
+fn outcome(stack: &Stack, case: &Case, since: Instant, repaired: Instant, scale: TimeScale) -> Outcome {
     let mut outcome = Outcome::default();
-    let mended = if trouble.passes { since } else { mended };
-    for (receiver, alerts) in [("pages", trouble.pages), ("tickets", trouble.tickets)] {
+    let repaired = if case.is_transient { since } else { repaired };
+    for (receiver, alerts) in [("pages", case.pages), ("tickets", case.tickets)] {
         for &alert in alerts {
-            let told = |is_over: bool, after: Instant| -> Vec<Told> {
-                let told = stack.receiver.told().into_iter().filter(|(to, told)| {
+            let notifications = |is_resolved: bool, after: Instant| -> Vec<Notification> {
+                let matching = stack.receiver.notifications().into_iter().filter(|(to, sent)| {
                     to == receiver
-                        && told.is_over() == is_over
-                        && told.at > after
-                        && is_about(told, trouble.house, alert)
+                        && sent.is_resolved() == is_resolved
+                        && sent.at > after
+                        && is_about(sent, case.scenario, alert)
                 });
-                told.map(|(_, told)| told).collect()
+                matching.map(|(_, sent)| sent).collect()
             };
-            let what = format!("{}: {}", trouble.what, alert.0);
-            let told_first = told(false, since);
-            let Some(first) = told_first.first() else { panic!("{what} was told to nobody") };
+            let what = format!("{}: {}", case.what, alert.0);
+            let firing = notifications(false, since);
+            let Some(first) = firing.first() else { panic!("{what}: no notification") };
             assert!(first.annotations["summary"].contains(alert.1), "its queue is not named: {first:?}");
-            let is_of_all = !first.labels.contains_key("instance");
-            assert!(is_of_all || alert.1.is_empty(), "told of a queue by each exporter: {first:?}");
+            let is_aggregated = !first.labels.contains_key("instance");
+            assert!(is_aggregated || alert.1.is_empty(), "one alert per exporter for a queue: {first:?}");
             outcome.fired.insert(alert, first.at - since);
             if report::writes_page() || receiver == "pages" {
-                until(&format!("{what} is over"), pace.of(MENDED), || !told(true, mended).is_empty());
+                let is_resolved = || !notifications(true, repaired).is_empty();
+                until(&format!("{what} is resolved"), scale.shorten(REPAIRED), is_resolved);
             }
-            let ends = told(true, mended).into_iter().map(|told| told.at - mended);
-            outcome.over = ends.fold(outcome.over, Duration::max);
+            let ends = notifications(true, repaired).into_iter().map(|sent| sent.at - repaired);
+            outcome.resolved = ends.fold(outcome.resolved, Duration::max);
         }
     }
-    for &alert in trouble.quiet {
-        // Alertmanager tells the end even of what it has kept quiet, with the end of what spoke for it.
-        let is_loud = |told: &Told| !told.is_over() && is_about(told, trouble.house, alert);
-        let loud = stack.receiver.told().into_iter().find(|(_, told)| is_loud(told));
-        assert!(loud.is_none(), "{}: to be kept quiet: {loud:?}", trouble.what);
+    for &alert in case.inhibited {
+        // Alertmanager also sends the end of suppressed alerts, so only firing ones count.
+        let is_firing = |sent: &Notification| !sent.is_resolved() && is_about(sent, case.scenario, alert);
+        let sent = stack.receiver.notifications().into_iter().find(|(_, sent)| is_firing(sent));
+        assert!(sent.is_none(), "{}: not suppressed: {sent:?}", case.what);
     }
     outcome
 }
 
-fn is_about(told: &Told, house: &str, (name, queue): Alert) -> bool {
-    let label = |label: &str| told.labels.get(label).map_or("", String::as_str);
-    (label("job"), label("alertname"), label("queue")) == (house, name, queue)
+fn is_about(sent: &Notification, scenario: &str, (name, queue): Alert) -> bool {
+    let label = |label: &str| sent.labels.get(label).map_or("", String::as_str);
+    (label("job"), label("alertname"), label("queue")) == (scenario, name, queue)
 }

@@ -1,4 +1,4 @@
-//! Every query of every panel, asked of the Prometheus that has seen all the troubles.
+//! Runs every query of every panel on the Prometheus that has scraped all faults.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::alerting::pace::Pace;
 use crate::alerting::stack::Stack;
+use crate::alerting::time_scale::TimeScale;
 
-/// Asks what the panels ask, with all jobs, instances and queues chosen.
-pub(crate) fn every_panel_shows_something(stack: &Stack, since: Instant, pace: Pace) {
+/// Asserts that every query returns series, with all jobs, instances and queues selected.
+pub(crate) fn assert_all_have_data(stack: &Stack, since: Instant, scale: TimeScale) {
     let mut empty = BTreeSet::new();
-    let mut asked = 0;
+    let mut count = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|ending| ending != "json") {
@@ -24,11 +24,11 @@ pub(crate) fn every_panel_shows_something(stack: &Stack, since: Instant, pace: P
         for panel in dashboard["panels"].as_array().unwrap() {
             let title = panel["title"].as_str().unwrap();
             for target in panel["targets"].as_array().map(Vec::as_slice).unwrap_or_default() {
-                asked += 1;
-                let query = fill_in(target["expr"].as_str().unwrap(), pace);
+                count += 1;
+                let query = fill_in(target["expr"].as_str().unwrap(), scale);
                 if stack
                     .prometheus
-                    .query_since(&query, since, pace.interval())
+                    .query_since(&query, since, scale.interval())
                     .iter()
                     .all(|one| one.values.is_empty())
                 {
@@ -41,17 +41,16 @@ pub(crate) fn every_panel_shows_something(stack: &Stack, since: Instant, pace: P
             }
         }
     }
-    assert!(asked > 100, "only {asked} queries were found");
-    // If one has to be allowed to be empty: list it here, with the reason.
+    assert!(count > 100, "only {count} queries were found");
     assert!(empty.is_empty(), "empty: {empty:#?}");
 }
 
-/// As Grafana replaces its variables.
-fn fill_in(query: &str, pace: Pace) -> String {
+/// Replaces variables as Grafana does.
+fn fill_in(query: &str, scale: TimeScale) -> String {
     let seconds = |duration: Duration| format!("{}ms", duration.as_millis());
     let mut query = query
-        .replace("$__rate_interval", &seconds(pace.interval() * 4))
-        .replace("$__range", &seconds(pace.of(Duration::from_mins(25))));
+        .replace("$__rate_interval", &seconds(scale.interval() * 4))
+        .replace("$__range", &seconds(scale.shorten(Duration::from_mins(25))));
     for variable in ["job", "instance", "queue"] {
         query = query.replace(&format!("${variable}"), ".+");
     }

@@ -1,4 +1,4 @@
-//! The end of the line: takes what Alertmanager posts, as a pager would.
+//! Receiver of Alertmanager's notifications, in place of a pager.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-/// One alert of a message.
+/// One alert in a message of Alertmanager.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Told {
-    /// When it arrived.
+pub(crate) struct Notification {
+    /// Time of arrival.
     #[serde(skip, default = "Instant::now")]
     pub(crate) at: Instant,
     /// `firing` or `resolved`.
@@ -20,8 +20,8 @@ pub(crate) struct Told {
     pub(crate) annotations: std::collections::BTreeMap<String, String>,
 }
 
-impl Told {
-    pub(crate) fn is_over(&self) -> bool {
+impl Notification {
+    pub(crate) fn is_resolved(&self) -> bool {
         self.status == "resolved"
     }
 }
@@ -29,15 +29,15 @@ impl Told {
 #[derive(Deserialize)]
 struct Message {
     receiver: String,
-    alerts: Vec<Told>,
+    alerts: Vec<Notification>,
 }
 
-/// What has arrived, each with the receiver's name.
+/// All notifications so far, each with the name of its receiver.
 #[derive(Clone, Default)]
-pub(crate) struct Receiver(Arc<Mutex<Vec<(String, Told)>>>);
+pub(crate) struct Receiver(Arc<Mutex<Vec<(String, Notification)>>>);
 
 impl Receiver {
-    /// Listens; returns its port too.
+    /// Starts listening; returns the receiver and its port.
     pub(crate) fn start() -> (Self, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -45,7 +45,7 @@ impl Receiver {
         let inbox = receiver.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                // Alertmanager tries again what was cut off.
+                // Alertmanager retries interrupted requests.
                 let _ = inbox.take(&stream);
             }
         });
@@ -68,13 +68,13 @@ impl Receiver {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let message: Message = serde_json::from_slice(&body)?;
-        let mut told = self.0.lock().unwrap();
-        told.extend(message.alerts.into_iter().map(|alert| (message.receiver.clone(), alert)));
+        let mut notifications = self.0.lock().unwrap();
+        notifications.extend(message.alerts.into_iter().map(|alert| (message.receiver.clone(), alert)));
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     }
 
-    /// All that was sent since the start, each with the name of the receiver that it was for.
-    pub(crate) fn told(&self) -> Vec<(String, Told)> {
+    /// Returns all notifications so far, each with the name of its receiver.
+    pub(crate) fn notifications(&self) -> Vec<(String, Notification)> {
         self.0.lock().unwrap().clone()
     }
 }

@@ -1,4 +1,4 @@
-//! What came of the troubles as a table, in the field's time: printed, and compared with the one in docs/alerts.md.
+//! Prints the results of the cases as a table in production time, and compares it with the table in docs/alerts.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::alerting::pace::Pace;
-use crate::alerting::troubles::{Alert, Trouble};
+use crate::alerting::cases::{Alert, Case};
+use crate::alerting::time_scale::TimeScale;
 
-/// What was told of a trouble and when: since it began, and since it was mended.
+/// Notifications of a case: time from the fault to each alert, and from the repair to the last end.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) fired: BTreeMap<Alert, Duration>,
-    pub(crate) over: Duration,
+    pub(crate) resolved: Duration,
 }
 
 const BEGIN: &str = "<!-- fault matrix: begin -->\n";
 const END: &str = "<!-- fault matrix: end -->";
 
-/// Whether `UPDATE=1` is set, so that docs/alerts.md is rewritten.
+/// Returns whether `UPDATE=1` is set, so that docs/alerts.md is rewritten.
 pub(crate) fn writes_page() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
-/// Prints the table. Writes it into docs/alerts.md if that was requested; otherwise the page must have the same lines,
-/// apart from the times.
-pub(crate) fn tell(outcomes: &[(&Trouble, Outcome)], pace: Pace) {
-    let table = table(outcomes, pace);
+/// Prints the table. Writes it into docs/alerts.md if [`writes_page`]; otherwise asserts that the page has the same rows,
+/// except for the times.
+pub(crate) fn publish(outcomes: &[(&Case, Outcome)], scale: TimeScale) {
+    let table = table(outcomes, scale);
     eprintln!("{table}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/alerts.md");
     let text = fs::read_to_string(&path).unwrap();
@@ -47,32 +47,26 @@ pub(crate) fn tell(outcomes: &[(&Trouble, Outcome)], pace: Pace) {
     }
 }
 
-fn table(outcomes: &[(&Trouble, Outcome)], pace: Pace) -> String {
-    let in_words = |here: Duration| in_words(pace.in_the_field(here));
+fn table(outcomes: &[(&Case, Outcome)], scale: TimeScale) -> String {
+    let in_words = |here: Duration| in_words(scale.in_production(here));
     let mut table = "| what goes wrong | page | ticket | over |\n|---|---|---|---|\n".to_owned();
-    for (trouble, outcome) in outcomes {
+    for (case, outcome) in outcomes {
         let cell = |alerts: &[Alert]| {
             let alert = |alert: &Alert| format!("{} after {}", alert.0, in_words(outcome.fired[alert]));
             alerts.iter().map(alert).collect::<Vec<_>>().join(", ")
         };
         let over = match outcome.fired.len() {
             0 => String::new(),
-            _ if trouble.passes => format!("by itself after {}", in_words(outcome.over)),
-            _ => format!("after {}", in_words(outcome.over)),
+            _ if case.is_transient => format!("by itself after {}", in_words(outcome.resolved)),
+            _ => format!("after {}", in_words(outcome.resolved)),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} | {over} |",
-            trouble.what,
-            cell(trouble.pages),
-            cell(trouble.tickets)
-        );
+        let _ = writeln!(table, "| {} | {} | {} | {over} |", case.what, cell(case.pages), cell(case.tickets));
     }
     table
 }
 
-/// As in `2 min 10 s`.
+/// Formats a duration like `2 min 10 s`.
 fn in_words(duration: Duration) -> String {
     let seconds = (duration + Duration::from_millis(500)).as_secs();
     match (seconds / 60, seconds % 60) {

@@ -1,4 +1,4 @@
-//! Prometheus and Alertmanager with the bundled files, at a pace.
+//! Starts Prometheus and Alertmanager with the bundled files and shortened durations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::alerting::pace::Pace;
 use crate::alerting::receiver::Receiver;
+use crate::alerting::time_scale::TimeScale;
 use crate::support::prometheus::{KilledOnDrop, Prometheus, free_port, start};
 
 pub(crate) struct Stack {
@@ -18,8 +18,8 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Scrapes these jobs, each of which has exporters at these ports.
-    pub(crate) fn start(pace: Pace, jobs: &BTreeMap<&str, Vec<u16>>) -> Self {
+    /// Starts both; Prometheus scrapes these jobs, each with exporters at these ports.
+    pub(crate) fn start(scale: TimeScale, jobs: &BTreeMap<&str, Vec<u16>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts");
         let bundled = |name: &str| fs::read_to_string(bundled.join(name)).unwrap();
@@ -27,9 +27,9 @@ impl Stack {
         let alertmanager = free_port();
         let (receiver, port) = Receiver::start();
 
-        write("rules.yml", &pace.rules(&bundled("marie.rules.yml")));
-        write("prometheus.yml", &configuration(pace, jobs, alertmanager));
-        let routes = pace.routes(&bundled("alertmanager.example.yml"));
+        write("rules.yml", &scale.rules(&bundled("marie.rules.yml")));
+        write("prometheus.yml", &configuration(scale, jobs, alertmanager));
+        let routes = scale.routes(&bundled("alertmanager.example.yml"));
         write("alertmanager.yml", &routes.replace("localhost:9095", &format!("127.0.0.1:{port}")));
 
         let alertmanager = start(
@@ -38,21 +38,21 @@ impl Stack {
                 "--config.file=alertmanager.yml",
                 &format!("--web.listen-address=127.0.0.1:{alertmanager}"),
                 "--storage.path=alertmanager",
-                // Alone: no gossip, no port for it.
+                // A single Alertmanager needs no cluster port.
                 "--cluster.listen-address=",
             ],
             folder.path(),
         );
-        // An alert is sent again this often, and taken for resolved by Alertmanager four times later.
-        let resend = pace.of(Duration::from_mins(1)).as_millis();
+        // Prometheus repeats an alert at this interval. Alertmanager resolves it after four intervals without one.
+        let resend = scale.shorten(Duration::from_mins(1)).as_millis();
         let prometheus =
             Prometheus::start(folder.path(), &[&format!("--rules.alert.resend-delay={resend}ms")]);
         Stack { receiver, prometheus, _alertmanager: alertmanager, _folder: folder }
     }
 }
 
-fn configuration(pace: Pace, jobs: &BTreeMap<&str, Vec<u16>>, alertmanager: u16) -> String {
-    let interval = pace.interval().as_millis();
+fn configuration(scale: TimeScale, jobs: &BTreeMap<&str, Vec<u16>>, alertmanager: u16) -> String {
+    let interval = scale.interval().as_millis();
     let mut text = format!(
         "global: {{scrape_interval: {interval}ms, scrape_timeout: {interval}ms, evaluation_interval: {interval}ms}}\n\
          rule_files: [rules.yml]\n\
@@ -68,11 +68,11 @@ fn configuration(pace: Pace, jobs: &BTreeMap<&str, Vec<u16>>, alertmanager: u16)
     text
 }
 
-/// Waits for a condition.
+/// Waits until the condition holds; panics after this time.
 pub(crate) fn until(what: &str, patience: Duration, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + patience;
     while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

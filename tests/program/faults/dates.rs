@@ -1,5 +1,6 @@
-//! Dates that are none, in every time of every table: infinity both ways, the years -4713, 10000 and 294276, and
-//! null. No collector fails for them, and no number is theirs.
+//! Invalid dates in every time column of every table: both infinities, the years -4713, 10000 and 294276, and null.
+//!
+//! They make no collector fail and enter no number.
 
 use marie_exporter::demo::shape::Shape;
 use sqlx::{AssertSqlSafe, Row};
@@ -13,7 +14,7 @@ async fn value(database: &mut Database, sql: &str) -> f64 {
     sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut database.admin).await.unwrap().get("value")
 }
 
-/// Every sample of the collectors that is a time, but those that tell of the exporter or of vacuums.
+/// Returns every published time, except those of the exporter and of vacuums.
 fn times(metrics: &Metrics) -> Vec<f64> {
     let families = marie_exporter::cli::metric_table::families();
     let names = families.iter().map(|family| family.name).filter(|name| {
@@ -25,7 +26,7 @@ fn times(metrics: &Metrics) -> Vec<f64> {
     names.flat_map(|name| metrics.values(name, &[])).collect()
 }
 
-async fn dates_that_are_none(shape: Shape) {
+async fn assert_invalid_dates_are_ignored(shape: Shape) {
     let mut database = Database::new(shape).await;
     database.run("delete from job").await;
     database.run(include_str!("nullable.sql")).await;
@@ -36,12 +37,12 @@ async fn dates_that_are_none(shape: Shape) {
     assert_eq!(metrics.count("marie_jobs", &[]), jobs);
     assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
 
-    // All good dates are one and the same.
+    // All valid dates are the same.
     let instant = "select max(completed_on) from job where completed_on < now() + interval '1 day'";
-    let good = value(&mut database, &format!("extract(epoch from ({instant}))")).await;
+    let valid = value(&mut database, &format!("extract(epoch from ({instant}))")).await;
     let times = times(&metrics);
     assert!(times.len() >= 6, "{times:?}");
-    assert!(times.iter().all(|time| *time == good), "{good}: {times:?}");
+    assert!(times.iter().all(|time| *time == valid), "{valid}: {times:?}");
 
     let completed =
         format!("select count(*) from job where state = 'completed' and completed_on = ({instant})");
@@ -66,7 +67,7 @@ async fn dates_that_are_none(shape: Shape) {
 }
 
 #[tokio::test]
-async fn job_without_queue_is_in_no_number_and_fails_nothing() {
+async fn job_without_queue_is_ignored() {
     let mut database = Database::new(Shape::New).await;
     database
         .run("alter table job alter name drop not null; alter table job_history alter name drop not null")
@@ -83,22 +84,22 @@ async fn job_without_queue_is_in_no_number_and_fails_nothing() {
         .await;
     let metrics = watch.fresh();
     assert_eq!(metrics.count("marie_jobs", &[]), before + 3.0);
-    watch.until("the one with a queue is counted", |now| now.count("marie_jobs_finished_total", &[]) == 1.0);
+    watch.until("the job with a queue is counted", |now| now.count("marie_jobs_finished_total", &[]) == 1.0);
     assert_eq!(watch.metrics().count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
     watch.end();
 }
 
 #[tokio::test]
-async fn on_the_new_shape_no_number_is_of_a_date_that_is_none() {
-    dates_that_are_none(Shape::New).await;
+async fn new_shape_ignores_invalid_dates() {
+    assert_invalid_dates_are_ignored(Shape::New).await;
 }
 
 #[tokio::test]
-async fn on_the_mid_shape_no_number_is_of_a_date_that_is_none() {
-    dates_that_are_none(Shape::Mid).await;
+async fn mid_shape_ignores_invalid_dates() {
+    assert_invalid_dates_are_ignored(Shape::Mid).await;
 }
 
 #[tokio::test]
-async fn on_the_pages_shape_no_number_is_of_a_date_that_is_none() {
-    dates_that_are_none(Shape::Page).await;
+async fn page_shape_ignores_invalid_dates() {
+    assert_invalid_dates_are_ignored(Shape::Page).await;
 }

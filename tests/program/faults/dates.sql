@@ -1,5 +1,5 @@
--- A job, a DAG and a queue for each of their times, each state and each date that is none; all other times are the
--- transaction's. And a job with a time limit that no date can be added to.
+-- Inserts a job, a DAG and a queue for each time column, each state and each invalid date; other times are now().
+-- Also inserts a job whose time limit is too large to add to a date.
 do $do$
 declare
     states constant text[] := array['created', 'retry', 'active', 'completed', 'failed'];

@@ -1,5 +1,5 @@
--- Drops the indexes of job but those that its keys need and those that lead with (state), (name, state) or
--- (completed_on): what most of the exporter's queries are served by.
+-- Drops the indexes of job, except unique ones and those on (state), (name, state) or (completed_on), which serve most
+-- of the exporter's queries.
 do $do$
 declare
     dropped text;

@@ -1,4 +1,4 @@
-//! Millions of jobs that arrive in one transaction, with their history, while the exporter reads.
+//! Millions of jobs and their history are inserted in one transaction while the exporter reads.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use marie_exporter::demo::shape::Shape;
 use crate::support::databases::{furnished, run};
 use crate::support::watch::Watch;
 
-/// As many as `FAULTS_ROWS` says; ten million are the whole of it.
+/// Returns the number of rows from `FAULTS_ROWS`; the full test has ten million.
 fn rows() -> u32 {
     std::env::var("FAULTS_ROWS").map_or(100_000, |rows| rows.parse().expect("FAULTS_ROWS is a number"))
 }
@@ -19,9 +19,9 @@ async fn jobs_inserted_at_once_appear_together_and_count_once() {
     let server = Server::start_with(&[("shared_buffers", "512MB"), ("max_wal_size", "16GB")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = furnished(&url, Shape::New).await;
-    // Two dozen indexes would take most of the time.
+    // Without them the insert is much faster.
     run(&mut admin, include_str!("fewer_indexes.sql")).await;
-    // A pass over so many takes longer than other tests wait.
+    // A query over so many rows takes longer than the time-out of other tests.
     let watch = Watch::serve(&url, &["--collector.timeout=1m"]);
     let insert = include_str!("flood.sql").replace(":rows", &rows.to_string());
     let flood = tokio::spawn(async move { run(&mut admin, &insert).await });
@@ -29,12 +29,12 @@ async fn jobs_inserted_at_once_appear_together_and_count_once() {
     let all = f64::from(rows);
     while !flood.is_finished() {
         let seen = watch.metrics().count("marie_jobs", &arrived);
-        assert!(seen == 0.0 || seen == all, "{seen} of {all} are seen");
+        assert!(seen == 0.0 || seen == all, "{seen} of {all} jobs are published");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     flood.await.unwrap();
     let patience = Duration::from_secs(30 + u64::from(rows) / 10_000);
-    let metrics = watch.within(patience, "all of them are counted", |now| {
+    let metrics = watch.within(patience, "all jobs are counted", |now| {
         now.value("marie_jobs", &arrived) == Some(all)
             && now.value("marie_jobs_finished_total", &arrived) == Some(all)
     });

@@ -1,5 +1,5 @@
--- So many completed jobs at once, with the history that their triggers would write row by row, in a fraction of the
--- time.
+-- Inserts :rows completed jobs and their history in one transaction. Without triggers, which write the history row by
+-- row, this is much faster.
 begin;
 alter table job disable trigger user;
 insert into job (id, name, dag_id, state, started_on, completed_on)

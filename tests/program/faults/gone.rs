@@ -1,4 +1,4 @@
-//! The database is away, or does not let anybody in.
+//! The database is not reachable or rejects logins.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ async fn furnished_server() -> (Server, String) {
     (server, url)
 }
 
-/// Ends all of the exporter's sessions in this database, and returns how many there were.
+/// Terminates the exporter's sessions in this database, waits for their end, and returns their number.
 async fn terminate(admin: &mut PgConnection) -> usize {
     let sessions = "select pid, pg_terminate_backend(pid) from pg_stat_activity
                     where datname = current_database() and application_name = 'marie-exporter'";
@@ -33,8 +33,8 @@ async fn terminate(admin: &mut PgConnection) -> usize {
     ended.len()
 }
 
-/// Makes a role that may read all of the scheduler's tables.
-async fn make_watcher(admin: &mut PgConnection) {
+/// Creates a role that may read all of the scheduler's tables.
+async fn create_watcher(admin: &mut PgConnection) {
     run(
         admin,
         "create role watcher login;
@@ -66,7 +66,7 @@ async fn killed_server_withdraws_numbers_and_is_found_again() {
 async fn transaction_id_reused_after_kill_loses_no_event() {
     let (mut server, url) = furnished_server().await;
     let watch = Watch::serve(&url, &[]);
-    // Its id is given out and nowhere written down.
+    // The transaction id is assigned, but not yet written to disk.
     let mut open = PgConnection::connect(&url).await.unwrap();
     run(&mut open, "begin; select pg_current_xact_id()").await;
     watch.recovers();
@@ -84,7 +84,7 @@ async fn transaction_id_reused_after_kill_loses_no_event() {
 }
 
 #[tokio::test]
-async fn a_database_dropped_and_made_again_is_found() {
+async fn database_dropped_and_created_again_is_found() {
     let database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
     let name = database.url.rsplit('/').next().unwrap().to_owned();
@@ -92,7 +92,7 @@ async fn a_database_dropped_and_made_again_is_found() {
     let mut admin = PgConnection::connect(&SERVER.url("postgres")).await.unwrap();
     run(&mut admin, &format!("drop database {name} with (force)")).await;
     watch.until_unavailable("does not exist (SQLSTATE 3D000)");
-    // Renamed, so that its tables are there all at once.
+    // Renamed, so that all tables appear at once.
     let other = SERVER.create_database("another").await.unwrap();
     furnished(&other, Shape::Mid).await.close().await.unwrap();
     run(&mut admin, &format!("alter database another rename to {name}")).await;
@@ -102,20 +102,20 @@ async fn a_database_dropped_and_made_again_is_found() {
 }
 
 #[tokio::test]
-async fn a_new_password_is_taken_from_the_file_at_the_next_connect() {
+async fn new_password_is_read_from_the_file_at_next_connect() {
     let (server, url) = furnished_server().await;
     let rules = server.folder().join("data/pg_hba.conf");
     let trust = fs::read_to_string(&rules).unwrap();
     fs::write(&rules, format!("host all watcher 127.0.0.1/32 md5\n{trust}")).unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
-    make_watcher(&mut admin).await;
+    create_watcher(&mut admin).await;
     run(&mut admin, "alter role watcher password 'first_secret'; select pg_reload_conf()").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");
-    let with = |password: &str| {
+    let write_url = |password: &str| {
         fs::write(&file, url.replace("postgres@", &format!("watcher:{password}@"))).unwrap();
     };
-    with("first_secret");
+    write_url("first_secret");
     let path = file.display().to_string();
     let arguments = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &path];
     let command = crate::support::process::command(&[&arguments, Watch::flags(&[]).as_slice()].concat());
@@ -125,7 +125,7 @@ async fn a_new_password_is_taken_from_the_file_at_the_next_connect() {
     run(&mut admin, "alter role watcher password 'second_secret'").await;
     terminate(&mut admin).await;
     watch.until_unavailable("password authentication failed for user &quot;watcher&quot; (SQLSTATE 28P01)");
-    with("second_secret");
+    write_url("second_secret");
     watch.recovers();
     let page = watch.page();
     let log = watch.end();
@@ -137,21 +137,21 @@ async fn server_without_free_connection_is_unavailable() {
     let server = Server::start_with(&[("max_connections", "10")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = furnished(&url, Shape::New).await;
-    make_watcher(&mut admin).await;
+    create_watcher(&mut admin).await;
     let url = url.replace("postgres@", "watcher@");
     let watch = Watch::serve(&url, &[]);
 
-    let mut crowd = Vec::new();
-    // The exporter may be quicker than the crowd to take what it has lost.
+    let mut clients = Vec::new();
+    // The exporter may reconnect before other clients take its connections.
     let deadline = Instant::now() + Duration::from_secs(30);
     while terminate(&mut admin).await > 0 {
-        assert!(Instant::now() < deadline, "the exporter is always quicker");
+        assert!(Instant::now() < deadline, "the exporter always reconnects first");
         while let Ok(one) = PgConnection::connect(&url).await {
-            crowd.push(one);
+            clients.push(one);
         }
     }
     watch.until_unavailable("(SQLSTATE 53300)");
-    for one in crowd {
+    for one in clients {
         one.close().await.unwrap();
     }
     watch.recovers();

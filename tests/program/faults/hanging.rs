@@ -1,4 +1,4 @@
-//! The database is there and does not answer: stopped, locked, slow.
+//! The database accepts connections but does not answer.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use crate::faults::signals::{processes, send};
 use crate::support::databases::{Database, furnished};
 use crate::support::watch::Watch;
 
-/// Processes that do not run, and do again when this is dropped.
+/// Suspended processes, which continue when this is dropped.
 struct Stopped(Vec<u32>);
 
 impl Stopped {
-    /// The first process before the others, so that it starts no new ones.
-    fn all_of(server: &Server) -> Self {
+    /// Suspends the postmaster first, so that it starts no new processes, and then the others.
+    fn suspend(server: &Server) -> Self {
         let mut stopped = Stopped(vec![server.postmaster_pid()]);
         send("STOP", &stopped.0);
         stopped.0 = processes(server);
@@ -37,7 +37,7 @@ async fn suspended_server_is_unavailable_until_resumed() {
     let url = server.create_database("marie").await.unwrap();
     furnished(&url, Shape::New).await.close().await.unwrap();
     let watch = Watch::serve(&url, &[]);
-    let stopped = Stopped::all_of(&server);
+    let stopped = Stopped::suspend(&server);
     watch.until_unavailable("no answer within 5 s");
     drop(stopped);
     watch.recovers();
@@ -49,7 +49,7 @@ async fn unanswered_statement_makes_connection_unusable() {
     let database = Database::new(Shape::New).await;
     let mut connection = Connection::new(database.session().await);
     connection.set_limit(Duration::from_millis(300));
-    // Each statement has the limit for itself: four of them take longer.
+    // The limit applies to each statement; four statements together take longer.
     for _ in 0..4 {
         connection.execute(sqlx::query("select pg_sleep(0.1)")).await.unwrap();
     }

@@ -1,5 +1,7 @@
-//! The network swallows what is sent: nobody refuses, nobody answers. Between two network namespaces, where the test
-//! may make them, not even a connection is taken; a proxy that stops forwarding can be had everywhere.
+//! The network drops packets without an error.
+//!
+//! A proxy that stops forwarding works on every machine. Between two network namespaces, if the test may create them,
+//! even connects are dropped.
 
 use std::fs;
 use std::process::Command;
@@ -13,14 +15,13 @@ use crate::support::process::Process;
 use crate::support::proxy::Proxy;
 use crate::support::watch::Watch;
 
-/// Twice this is longer than the pause between two attempts to connect and the five seconds after which one is given
-/// up, the kernel's own pauses included.
+/// Twice this interval is longer than the pause between two connects and the time-out of a connect, 5 s, together.
 const INTERVAL: Duration = Duration::from_secs(6);
 const FLAGS: [&str; 3] =
     ["--collector.interval=6s", "--collector.slow-interval=6s", "--collector.timeout=1s"];
 
 #[tokio::test]
-async fn proxy_that_stops_forwarding_is_unavailable() {
+async fn proxy_that_stops_forwarding_means_unavailable() {
     let database = Database::new(Shape::New).await;
     let proxy = Proxy::start(&database.url);
     let watch = Watch::attach(Process::serve(&proxy.url, &Watch::flags(&FLAGS)), INTERVAL);
@@ -31,18 +32,20 @@ async fn proxy_that_stops_forwarding_is_unavailable() {
     watch.end();
 }
 
-/// A network namespace for the exporter, joined to ours. Three addresses: the exporter's, ours, and the database's,
-/// which is ours too, so that the way to it can be cut while the exporter is scraped.
+/// Network namespace of the exporter, connected to ours.
+///
+/// It has three addresses: the exporter's, ours, and the database's, which is also on our side. The route to the database
+/// can be cut while the exporter is scraped.
 struct Namespace {
     name: String,
     net: String,
 }
 
 impl Namespace {
-    /// None where we may not make one.
+    /// Creates the namespace; `None` if the test lacks the rights.
     fn new() -> Option<Self> {
         let id = std::process::id();
-        // From the block that is set aside for tests of network devices.
+        // 198.18.0.0/15 is reserved for tests of network devices.
         let namespace = Namespace { name: format!("marie-{id}"), net: format!("198.18.{}", id % 256) };
         if !ip(&["netns", "add", &namespace.name]) {
             return None;
@@ -62,14 +65,15 @@ impl Namespace {
         format!("{}.{host}", self.net)
     }
 
-    /// What is sent to the database goes to a card that nobody has.
+    /// Sends packets for the database to a hardware address that does not exist.
     fn cut(&self) {
-        let nobody = ["lladdr", "02:00:00:00:00:01", "dev", "way", "nud", "permanent"];
+        let unknown = ["lladdr", "02:00:00:00:00:01", "dev", "way", "nud", "permanent"];
         let to = self.address(DATABASE);
-        assert!(ip(&[["-n", &self.name, "neighbour", "replace", &to].as_slice(), &nobody].concat()));
+        assert!(ip(&[["-n", &self.name, "neighbour", "replace", &to].as_slice(), &unknown].concat()));
     }
 
-    fn mend(&self) {
+    /// Undoes [`Namespace::cut`].
+    fn restore(&self) {
         assert!(ip(&["-n", &self.name, "neighbour", "del", &self.address(DATABASE), "dev", "way"]));
     }
 }
@@ -96,9 +100,9 @@ fn ip(arguments: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn dropped_packets_are_unavailable_until_they_pass() {
+async fn dropped_packets_mean_unavailable_until_they_pass() {
     let Some(namespace) = Namespace::new() else {
-        eprintln!("not run: network namespaces cannot be made here");
+        eprintln!("skipped: the test may not create network namespaces");
         return;
     };
     let (exporter, database) = (namespace.address(EXPORTER), namespace.address(DATABASE));
@@ -118,7 +122,7 @@ async fn dropped_packets_are_unavailable_until_they_pass() {
     let watch = Watch::attach(Process::start(command, 1), INTERVAL);
     namespace.cut();
     watch.until_unavailable("no answer within 5 s");
-    namespace.mend();
+    namespace.restore();
     watch.recovers();
     watch.end();
 }

@@ -1,5 +1,5 @@
-//! A server whose lock table is small beside the partitions of `job`: what the exporter locks is missing to the
-//! scheduler.
+//! A server whose lock table is small compared with the partitions of `job`, so that the exporter's locks could leave too
+//! few for the scheduler.
 //!
 //! With `MARIE_EXPORTER_LONG_TESTS=1` there are 200 queues in 400 partitions at PostgreSQL's default settings, else 40
 //! queues in 80 partitions and a fifth of the connections.
@@ -29,7 +29,7 @@ const LOCKS: &str = "
         group by a.pid
     ) as session";
 
-/// What the scheduler does all the time: a statement over all partitions, a job that starts, one that ends.
+/// Statements that the scheduler repeats: one over all partitions, a job that starts, a job that ends, a count.
 const SCHEDULER: [&str; 4] = [
     "select marie_scheduler.refresh_job_durations()",
     "update marie_scheduler.job set state = 'active', started_on = now() where name = 'q7' and id = md5('q7 1')::uuid",
@@ -38,11 +38,11 @@ const SCHEDULER: [&str; 4] = [
 ];
 
 struct Setup {
-    /// At each start both lanes plan all of their statements.
+    /// Number of starts. At each start both lanes plan all of their statements.
     starts: u32,
     queues: u32,
     max_connections: &'static str,
-    /// An eighth of the lock table, and 600 at most.
+    /// Most locks of the exporter: an eighth of the lock table, and at most 600.
     allowed: u64,
 }
 
@@ -55,7 +55,7 @@ fn setup() -> Setup {
     }
 }
 
-/// A database with so many queues, a twin of each, and ten jobs in each queue.
+/// Creates a database with these queues, their twins, and ten jobs in each queue.
 async fn partitioned(url: &str, queues: u32) -> PgConnection {
     let mut admin = PgConnection::connect(url).await.unwrap();
     Shape::Mid.install(&mut admin, "marie_scheduler").await.unwrap();
@@ -80,7 +80,7 @@ async fn partitioned(url: &str, queues: u32) -> PgConnection {
     admin
 }
 
-/// Polls until what is published fulfils the condition.
+/// Scrapes until the published metrics fulfil the condition.
 fn until(process: &Process, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
@@ -89,12 +89,12 @@ fn until(process: &Process, what: &str, holds: impl Fn(&Metrics) -> bool) -> Met
             return metrics;
         }
         let page = || scrape::get(process.address()).text();
-        assert!(Instant::now() < deadline, "waited in vain: {what}: {}", page());
+        assert!(Instant::now() < deadline, "timed out: {what}: {}", page());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Runs the scheduler's statements until told to end or until one fails. Returns how many there were.
+/// Runs the scheduler's statements until `ends` is set or one fails; returns how many ran.
 async fn schedule(url: String, ends: Arc<AtomicBool>) -> Result<u64, String> {
     let mut session = PgConnection::connect(&url).await.map_err(|error| error.to_string())?;
     let mut count = 0;
@@ -108,7 +108,7 @@ async fn schedule(url: String, ends: Arc<AtomicBool>) -> Result<u64, String> {
     Ok(count)
 }
 
-/// Notes the most locks that the exporter's sessions hold together.
+/// Records the most locks that the exporter's sessions hold together.
 async fn count_locks(url: String, ends: Arc<AtomicBool>, most: Arc<AtomicU64>) {
     let mut session = PgConnection::connect(&url).await.unwrap();
     while !ends.load(Ordering::Relaxed) {
@@ -147,8 +147,8 @@ async fn starts_leave_the_lock_table_to_the_scheduler() {
             arguments.push("--older-than=7d");
         }
         let refused = process::output(&arguments);
-        let said = process::text(&refused.stderr);
-        assert!(!refused.status.success() && said.contains("max_locks_per_transaction"), "{words:?}: {said}");
+        let text = process::text(&refused.stderr);
+        assert!(!refused.status.success() && text.contains("max_locks_per_transaction"), "{words:?}: {text}");
     }
     ends.store(true, Ordering::Relaxed);
     counter.await.unwrap();
@@ -161,7 +161,7 @@ async fn starts_leave_the_lock_table_to_the_scheduler() {
     assert!(most > 0 && most <= allowed, "the exporter held {most} locks");
 }
 
-/// A session that holds all the locks that there are.
+/// Opens a session that holds all locks of the server's lock table.
 async fn fill_lock_table(url: &str) -> PgConnection {
     let mut session = PgConnection::connect(url).await.unwrap();
     loop {
@@ -175,10 +175,10 @@ async fn fill_lock_table(url: &str) -> PgConnection {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_lock_table_pauses_both_lanes() {
+async fn full_lock_table_pauses_both_lanes() {
     let server = Server::start_with(&[("max_connections", "20")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
-    // Its job table has more indexes than a session has places for locks beside the table.
+    // `job` has more indexes than a session has lock slots outside the lock table.
     let mut admin = furnished(&url, Shape::New).await;
     run(&mut admin, "create sequence public.lock_number").await;
     let session = fill_lock_table(&url).await;
@@ -189,11 +189,11 @@ async fn a_full_lock_table_pauses_both_lanes() {
     });
     drop(session);
     let runs = || scrape::metrics(process.address()).count("marie_collector_runs_total", &[]);
-    // A run of the other lane can be at its end still.
+    // A run of the other lane may still be ending.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = runs();
-    // Longer than many intervals, in which the pause of ten minutes is to be seen.
+    // Many intervals fit into this time; the pause takes ten minutes.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(runs(), before, "the lanes came back within seconds");
+    assert_eq!(runs(), before, "the lanes did not pause");
     process.end("TERM");
 }

@@ -1,4 +1,4 @@
-//! The schema is migrated while the exporter reads it: columns, tables, states and partitions come and go.
+//! The schema is migrated while the exporter reads it: columns, tables, states and partitions are added and removed.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -12,7 +12,7 @@ fn is_missing(metrics: &Metrics, collector: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_column_dropped_switches_off_what_reads_it_and_nothing_else() {
+async fn dropped_column_disables_only_its_collector() {
     let mut database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
     database.run("alter table job drop column hard_sla cascade").await;
@@ -28,7 +28,7 @@ async fn a_column_dropped_switches_off_what_reads_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn missing_job_table_leaves_others_and_is_found_again() {
+async fn missing_job_table_disables_only_its_collectors() {
     let mut database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
     database.run("alter table job rename to job_elsewhere").await;
@@ -44,7 +44,7 @@ async fn missing_job_table_leaves_others_and_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_state_added_under_way_is_counted_as_a_finished_one() {
+async fn added_state_counts_as_finished() {
     let mut database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
     database.run("alter type job_state add value 'paused'").await;
@@ -59,7 +59,7 @@ async fn a_state_added_under_way_is_counted_as_a_finished_one() {
 }
 
 #[tokio::test]
-async fn a_partition_that_comes_or_goes_takes_its_jobs_with_it() {
+async fn attached_or_detached_partition_changes_the_job_count() {
     let mut database = Database::new(Shape::Old).await;
     let watch = Watch::serve(&database.url, &[]);
     database

@@ -1,7 +1,8 @@
-//! What happens to the database at night, with the real binary beside it: it goes, hangs, changes, fills up. While
-//! each fault comes and goes `/metrics` answers, says what is wrong, and shows fresh numbers again within two
-//! intervals, without a restart. `FAULTS_ROWS=10000000 cargo test --test program faults::flood` writes all of the flood
-//! (10 GB, half an hour on a busy machine); without it there are 100,000 rows.
+//! Faults of the database while the binary runs: the database disappears, hangs, changes or fills up.
+//!
+//! During each fault `/metrics` answers and reports it. Afterwards numbers are fresh within two intervals, without a
+//! restart. `FAULTS_ROWS=10000000 cargo test --test program faults::flood` writes ten million rows instead of 100,000
+//! (10 GB, half an hour on a busy machine).
 
 mod dates;
 mod flood;
@@ -10,7 +11,7 @@ mod hanging;
 mod hole;
 mod lock_table;
 mod migrated;
+mod outage_log;
 mod pooler;
 mod signals;
 mod standby;
-mod told;

@@ -1,4 +1,4 @@
--- Takes NOT NULL from every time of the scheduler's tables, as a deployment may have it.
+-- Drops NOT NULL from every time column of the scheduler's tables, because some deployments lack it.
 do $do$
 declare
     found record;

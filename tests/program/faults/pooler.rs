@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode: each transaction gets whatever session of the server is free.
+//! `PgBouncer` in transaction mode: each transaction gets any free session of the server.
 
 use std::cell::Cell;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::support::metrics::Metrics;
 use crate::support::process::{Process, command, output, text};
 use crate::support::watch::{INTERVAL, Watch};
 
-/// Of the server, that the pooler's clients share.
+/// Number of the server's sessions that the pooler's clients share.
 const SESSIONS: usize = 4;
 
 struct Pooler {
@@ -30,13 +30,13 @@ struct Pooler {
 }
 
 fn program() -> Command {
-    // Debian's, which is not in everybody's path.
+    // Debian installs it outside of most users' PATH.
     let debian = Path::new("/usr/sbin/pgbouncer");
     Command::new(if debian.exists() { debian } else { Path::new("pgbouncer") })
 }
 
-/// Since 1.21 PgBouncer keeps prepared statements apart and finds them again, where it is told to.
-fn knows_prepared_statements() -> bool {
+/// Returns whether this `PgBouncer` can keep prepared statements of clients, as releases since 1.21 can.
+fn supports_prepared_statements() -> bool {
     let output = program().arg("--version").output().unwrap();
     let version = text(&output.stdout);
     let numbers = version.split(['.', ' ']).filter_map(|part| part.parse::<u32>().ok());
@@ -44,16 +44,18 @@ fn knows_prepared_statements() -> bool {
 }
 
 impl Pooler {
-    /// In front of this server, with few sessions. `statements` is how many it keeps prepared for each client;
-    /// `settings` are further lines.
+    /// Starts a pooler for this server with few sessions.
+    ///
+    /// `statements` is how many prepared statements it keeps for each client. `settings` are further lines of its
+    /// configuration.
     fn start(server: &Server, statements: u32, settings: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = server.folder().join("pgbouncer.ini");
         let users = server.folder().join("users");
-        let support = if knows_prepared_statements() {
+        let support = if supports_prepared_statements() {
             format!("max_prepared_statements = {statements}")
         } else {
-            assert_eq!(statements, 0, "this PgBouncer knows no prepared statements");
+            assert_eq!(statements, 0, "this PgBouncer does not support prepared statements");
             String::new()
         };
         fs::write(&users, "\"postgres\" \"\"\n").unwrap();
@@ -71,7 +73,7 @@ impl Pooler {
         let owner = fs::metadata(server.folder()).unwrap();
         let mut command = program();
         command.arg("--quiet").arg(&file).stdin(Stdio::null()).stderr(Stdio::null());
-        // It refuses to run as root, as PostgreSQL does.
+        // PgBouncer refuses to run as root, as PostgreSQL does.
         let child = command.uid(owner.uid()).gid(owner.gid()).spawn().unwrap();
         let pooler = Pooler { child, url: format!("postgres://postgres@127.0.0.1:{port}/marie") };
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -82,8 +84,8 @@ impl Pooler {
         pooler
     }
 
-    /// Others who take a session for a moment and give it back, so that each transaction gets another one.
-    fn neighbours(&self) -> Vec<JoinHandle<()>> {
+    /// Starts clients that use sessions briefly, so that each transaction of the exporter gets another session.
+    fn start_neighbours(&self) -> Vec<JoinHandle<()>> {
         let neighbour = |moment: u32| {
             let url = self.url.clone();
             tokio::spawn(async move {
@@ -101,24 +103,24 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// PgBouncer refuses what sqlx asks for by itself.
+/// Connects without `extra_float_digits`, a setting that `PgBouncer` rejects.
 async fn client(url: &str) -> PgConnection {
     let options: PgConnectOptions = url.parse().unwrap();
     options.extra_float_digits(None).connect().await.unwrap()
 }
 
-/// Statements that are prepared in any of the pooler's sessions.
+/// Returns the statements that are prepared in any of the pooler's sessions.
 async fn prepared(pooler: &Pooler) -> Vec<String> {
     let (mut clients, mut names) = (Vec::new(), Vec::new());
     for _ in 0..SESSIONS {
         let mut client = client(&pooler.url).await;
-        // Open, so that each has a session of its own.
+        // Open transactions, so that each client gets a different session.
         run(&mut client, "begin").await;
         let rows =
             sqlx::raw_sql("select name from pg_prepared_statements").fetch_all(&mut client).await.unwrap();
@@ -140,8 +142,8 @@ async fn pooled_with(statements: u32, settings: &str) -> (Server, Pooler, PgConn
     (server, pooler, admin)
 }
 
-/// Both lanes have their numbers round after round, and nothing fails.
-fn all_is_well(watch: &Watch) {
+/// Asserts that both lanes succeed in several runs and none fails.
+fn assert_no_failures(watch: &Watch) {
     for _ in 0..3 {
         let metrics = watch.recovers();
         assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
@@ -152,14 +154,14 @@ fn all_is_well(watch: &Watch) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pooler_without_prepared_statements_needs_url_setting() {
     let (server, pooler, _admin) = pooled(0).await;
-    let neighbours = pooler.neighbours();
+    let neighbours = pooler.start_neighbours();
     let file = server.folder().join("url");
     fs::write(&file, &pooler.url).unwrap();
     let path = file.display().to_string();
     let arguments = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &path];
     let process = Process::start(command(&[&arguments, Watch::flags(&[]).as_slice()].concat()), 1);
     let watch = Watch::attach(process, INTERVAL);
-    let failed = watch.until("a statement is not there", |now| {
+    let failed = watch.until("a prepared statement is missing", |now| {
         now.count("marie_collector_failures_total", &[("reason", "other")]) > 0.0
     });
     assert!(failed.values("marie_jobs", &[]).iter().sum::<f64>() <= 1.0, "a wrong number");
@@ -167,7 +169,7 @@ async fn pooler_without_prepared_statements_needs_url_setting() {
     watch.until("the page says what to do", |_| watch.page().contains(advice));
 
     fs::write(&file, format!("{}?statement-cache-capacity=0", pooler.url)).unwrap();
-    // A lane reads the file when it connects anew, which is after its next failure.
+    // A lane reads the file when it reconnects, after its next failure.
     let failures = |now: &Metrics| now.count("marie_collector_failures_total", &[]);
     let runs = |now: &Metrics| now.count("marie_collector_runs_total", &[]);
     let last_failure = Cell::new((failures(&failed), runs(&failed)));
@@ -185,12 +187,12 @@ async fn pooler_without_prepared_statements_needs_url_setting() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_stays_prepared_behind_pooler() {
     let (server, pooler, _admin) = pooled(0).await;
-    let neighbours = pooler.neighbours();
+    let neighbours = pooler.start_neighbours();
     let url = format!("{}?statement-cache-capacity=0", pooler.url);
     let watch = Watch::serve(&url, &[]);
     let second = Watch::serve(&url, &[]);
-    all_is_well(&watch);
-    all_is_well(&second);
+    assert_no_failures(&watch);
+    assert_no_failures(&second);
     neighbours.iter().for_each(JoinHandle::abort);
     watch.end();
     second.end();
@@ -199,15 +201,15 @@ async fn nothing_stays_prepared_behind_pooler() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_with_prepared_statements_needs_no_word() {
-    if !knows_prepared_statements() {
-        eprintln!("not run: PgBouncer knows prepared statements since 1.21");
+async fn pooler_with_prepared_statements_needs_no_url_setting() {
+    if !supports_prepared_statements() {
+        eprintln!("skipped: PgBouncer supports prepared statements since 1.21");
         return;
     }
     let (server, pooler, _admin) = pooled(100).await;
-    let neighbours = pooler.neighbours();
+    let neighbours = pooler.start_neighbours();
     let watch = Watch::serve(&pooler.url, &[]);
-    all_is_well(&watch);
+    assert_no_failures(&watch);
     neighbours.iter().for_each(JoinHandle::abort);
     watch.end();
     drop(server);

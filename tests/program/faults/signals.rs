@@ -1,10 +1,10 @@
-//! Signals to a whole server: what the kernel, an operator or a debugger does to it.
+//! Sends signals to all processes of a PostgreSQL server.
 
 use std::process::Command;
 
 use marie_exporter::demo::server::Server;
 
-/// The processes of a server, its first one first.
+/// Returns the process ids of a server, the postmaster first.
 pub(crate) fn processes(server: &Server) -> Vec<u32> {
     let first = server.postmaster_pid();
     let children = Command::new("ps").args(["-o", "pid=", "--ppid", &first.to_string()]).output().unwrap();
@@ -12,9 +12,9 @@ pub(crate) fn processes(server: &Server) -> Vec<u32> {
     std::iter::once(first).chain(children.split_whitespace().map(|id| id.parse().unwrap())).collect()
 }
 
-/// Sends a signal to all of them that are still there.
+/// Sends a signal to those processes that still exist.
 pub(crate) fn send(signal: &str, processes: &[u32]) {
     let ids = processes.iter().map(u32::to_string);
-    // Some end by themselves when others do.
+    // Some processes end when others do.
     let _ = Command::new("kill").arg(format!("-{signal}")).args(ids).output().unwrap();
 }

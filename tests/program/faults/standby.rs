@@ -1,5 +1,4 @@
-//! Another server than the primary: one in recovery, whose replay ends our queries, and which is promoted; and a
-//! primary that takes no writes.
+//! A standby whose replay cancels queries and that is promoted, and a primary that rejects writes.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use crate::support::databases::{Database, furnished, run};
 use crate::support::metrics::Metrics;
 use crate::support::watch::Watch;
 
-/// A copy of the server that follows it and ends queries that are in the way of replay after so long.
+/// Creates a standby of the server that cancels queries which block replay for longer than `patience`.
 fn standby_of(primary: &Server, patience: &str) -> Server {
     let mut standby = Server::start().unwrap();
     standby.stop().unwrap();
@@ -61,9 +60,9 @@ async fn promoted_standby_is_primary_and_counters_continue() {
     run(&mut promoted, "select pg_promote(); set search_path = marie_scheduler").await;
     watch.until("the promotion is noticed", |now| is_in_recovery(now, "false"));
     let lost = [("collector", "events"), ("reason", "history_lost")];
-    watch.until("events tell of it", |now| now.count("marie_collector_failures_total", &lost) == 1.0);
+    watch.until("the promotion is counted", |now| now.count("marie_collector_failures_total", &lost) == 1.0);
     watch.recovers();
-    // Completed again without a restart it would be no event.
+    // Without being active in between, a second completion would not be an event.
     run(&mut promoted, "update job set state = 'active', completed_on = null").await;
     run(&mut promoted, FINISH).await;
     watch.until("its own event is counted", |now| finished(now) == 2.0);
@@ -72,7 +71,7 @@ async fn promoted_standby_is_primary_and_counters_continue() {
 }
 
 #[tokio::test]
-async fn a_query_that_is_in_the_way_of_replay_fails_as_a_conflict() {
+async fn query_that_blocks_replay_fails_as_conflict() {
     let (_primary, mut admin, standby) = replicated("0").await;
     run(
         &mut admin,
@@ -84,10 +83,10 @@ async fn a_query_that_is_in_the_way_of_replay_fails_as_a_conflict() {
     .await;
     let watch = Watch::serve(&standby.url("marie"), &[]);
     let conflict = [("collector", "scheduler"), ("lane", "fast"), ("reason", "conflict")];
-    // Rows that are cleaned up on the primary while the standby reads them.
+    // The primary vacuums rows that the standby reads.
     let deadline = Instant::now() + Duration::from_mins(1);
     while watch.metrics().count("marie_collector_failures_total", &conflict) == 0.0 {
-        assert!(Instant::now() < deadline, "no query was in the way of replay");
+        assert!(Instant::now() < deadline, "no query blocked replay");
         run(&mut admin, "update version_rows set cron_on = now()").await;
         run(&mut admin, "vacuum version_rows").await;
     }
@@ -98,7 +97,7 @@ async fn a_query_that_is_in_the_way_of_replay_fails_as_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_database_that_takes_no_writes_is_read_as_any_other() {
+async fn read_only_database_is_read_without_failures() {
     let mut database = Database::new(Shape::New).await;
     let watch = Watch::serve(&database.url, &[]);
     let name = database.url.rsplit('/').next().unwrap().to_owned();

@@ -1,5 +1,6 @@
-//! A database of its own under a scrape job of its own: its tables, a scheduler at work, and its exporters. Troubles
-//! are let loose in houses, so that each of them can be told from all others by the label `job`.
+//! A scenario: a database with a simulated scheduler and its exporters, under one scrape job.
+//!
+//! The label `job` identifies the scenario, and so the fault that caused an alert.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,34 +11,34 @@ use marie_exporter::demo::shape::Shape;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::task::JoinHandle;
 
-use crate::alerting::pace::Pace;
+use crate::alerting::time_scale::TimeScale;
 use crate::support::databases::run;
 use crate::support::process::{self, Process};
 use crate::support::prometheus::free_port;
 
-/// How often the scheduler does something, in the field.
+/// Interval of the scheduler's work in production time.
 const BEAT: Duration = Duration::from_secs(10);
 
-/// What each queue of a house is called. One stays without trouble.
+/// Queues of each scenario; `calm` stays without faults.
 pub(crate) const QUEUES: [&str; 13] = [
     "calm", "hung", "broken", "late", "overdue", "slow", "flaky", "retrying", "worn", "idle", "growing",
     "waiting", "leased",
 ];
 
-pub(crate) struct House {
+pub(crate) struct Scenario {
     url: String,
-    pace: Pace,
+    scale: TimeScale,
     pub(crate) ports: Vec<u16>,
     exporters: Vec<Option<Process>>,
     is_paused: Arc<AtomicBool>,
     scheduler: JoinHandle<()>,
-    /// A transaction that somebody has left open.
+    /// A transaction that a fault has left open.
     open: Option<PgConnection>,
 }
 
-impl House {
-    /// A new database on this server.
-    pub(crate) async fn build(server: &Server, name: &str, exporters: usize, pace: Pace) -> Self {
+impl Scenario {
+    /// Creates the database on this server and starts scheduler and exporters.
+    pub(crate) async fn build(server: &Server, name: &str, exporters: usize, scale: TimeScale) -> Self {
         let url = server.create_database(name).await.unwrap();
         let mut admin = PgConnection::connect(&url).await.unwrap();
         Shape::New.install(&mut admin, "marie_scheduler").await.unwrap();
@@ -45,14 +46,14 @@ impl House {
             let settings = r#"{"retry_limit": 2, "retention_minutes": 20160, "expire_seconds": 900}"#;
             run(&mut admin, &format!("select create_queue('{queue}', '{settings}')")).await;
         }
-        // What the scheduler of a house never does, and a panel shows.
+        // A panel shows cancelled DAGs, which the scheduler below never creates.
         run(
             &mut admin,
             "insert into dag (id, name, state, completed_on)
              values (md5('cancelled')::uuid, 'cancelled', 'cancelled', now())",
         )
         .await;
-        // The role of docs/connecting.md; what it may read can be taken from it.
+        // The role of docs/connecting.md, from which a fault can revoke rights.
         run(
             &mut admin,
             "do $$ begin create role reader login; exception when duplicate_object then null; end $$;
@@ -62,10 +63,10 @@ impl House {
         .await;
         let ports: Vec<u16> = (0..exporters).map(|_| free_port()).collect();
         let is_paused = Arc::new(AtomicBool::new(false));
-        let scheduler = tokio::spawn(schedule(url.clone(), pace.of(BEAT), Arc::clone(&is_paused)));
-        let mut house = House {
+        let scheduler = tokio::spawn(schedule(url.clone(), scale.shorten(BEAT), Arc::clone(&is_paused)));
+        let mut scenario = Scenario {
             url,
-            pace,
+            scale,
             exporters: ports.iter().map(|_| None).collect(),
             ports,
             is_paused,
@@ -73,15 +74,15 @@ impl House {
             open: None,
         };
         for number in 0..exporters {
-            house.start(number);
+            scenario.start(number);
         }
-        house
+        scenario
     }
 
     pub(crate) fn start(&mut self, number: usize) {
         let url = self.url.replace("postgres@", "reader@");
         let mut command = process::command(&["serve", "--database-url", &url, "--dags.progress-limit=3"]);
-        command.args(self.pace.flags());
+        command.args(self.scale.flags());
         command.arg(format!("--web.listen-address=127.0.0.1:{}", self.ports[number]));
         self.exporters[number] = Some(Process::start(command, 1));
     }
@@ -99,20 +100,20 @@ impl House {
         run(&mut connect(&self.url).await.unwrap(), sql).await;
     }
 
-    /// Leaves a transaction open that has done this.
+    /// Runs a statement in a transaction and leaves it open.
     pub(crate) async fn leave_open(&mut self, statement: &str) {
         let mut session = connect(&self.url).await.unwrap();
         run(&mut session, &format!("begin; {statement}")).await;
         self.open = Some(session);
     }
 
-    /// Ends it.
-    pub(crate) fn let_go(&mut self) {
+    /// Ends the transaction of [`Scenario::leave_open`].
+    pub(crate) fn end_open_transaction(&mut self) {
         self.open = None;
     }
 }
 
-impl Drop for House {
+impl Drop for Scenario {
     fn drop(&mut self) {
         self.scheduler.abort();
     }
@@ -124,7 +125,7 @@ async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
     Ok(session)
 }
 
-/// The house's scheduler. When its database is away it tries again with the next beat.
+/// Runs the scenario's scheduler. During an outage it connects again at the next beat.
 async fn schedule(url: String, beat: Duration, is_paused: Arc<AtomicBool>) {
     let mut ticks = tokio::time::interval(beat);
     let mut session = None;

@@ -1,4 +1,4 @@
-//! The log tells when an outage begins and when it is over.
+//! Log lines at the begin and the end of an outage.
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
@@ -44,7 +44,7 @@ async fn outage_is_logged_when_it_begins_and_when_it_ends() {
     assert_eq!(lanes, ["fast", "slow"]);
     let (_, _, log) = process.end("TERM");
     let begins = log.lines().filter(|line| line.contains("the database is not reached")).count();
-    // One for each lane and each different error, such as "connection refused" and "starting up".
+    // One line for each lane and each different error, such as "connection refused" and "starting up".
     assert!((2..=6).contains(&begins), "{begins} lines: {log}");
     assert!(log.lines().filter(|line| line.contains("a run failed")).count() <= 2, "{log}");
 }

@@ -1,115 +1,105 @@
-//! What goes wrong, and who is to be told what of it. The fault matrix of docs/alerts.md has a line for each.
+//! The cases of the fault matrix: each fault with the alerts that it must cause. docs/alerts.md has a row for each.
 
-/// How something goes wrong in a house, and how it is mended.
-pub(crate) enum Deed {
+/// A fault of a scenario, and how to repair it.
+pub(crate) enum Fault {
     Nothing,
     Run {
         cause: String,
-        mend: String,
+        repair: String,
     },
-    /// A transaction that has done this and does not end.
+    /// Runs this statement in a transaction that stays open.
     LeaveOpen(&'static str),
     StopExporter(usize),
     StopServer,
     PauseScheduler,
 }
 
-/// An alert and the queue that it names; empty where it is not of a queue.
+/// Name of an alert, and its queue; empty if the alert has none.
 pub(crate) type Alert = (&'static str, &'static str);
 
-pub(crate) struct Trouble {
-    /// The words of docs/alerts.md.
+pub(crate) struct Case {
+    /// Text in docs/alerts.md.
     pub(crate) what: &'static str,
-    /// The house in which it happens.
-    pub(crate) house: &'static str,
-    /// Minutes of the field's time after the first ones.
+    /// The scenario with the fault.
+    pub(crate) scenario: &'static str,
+    /// Start of the fault, in minutes of production time after the first faults.
     pub(crate) after: u64,
-    pub(crate) deed: Deed,
+    pub(crate) fault: Fault,
     pub(crate) pages: &'static [Alert],
     pub(crate) tickets: &'static [Alert],
-    /// What fires as well and Alertmanager keeps quiet, for another one says it all.
-    pub(crate) quiet: &'static [Alert],
-    /// It happens once, and what is told of it is over by itself.
-    pub(crate) passes: bool,
+    /// Alerts that fire as well and that Alertmanager suppresses.
+    pub(crate) inhibited: &'static [Alert],
+    /// Whether the fault happens only once, so that its alerts resolve by themselves.
+    pub(crate) is_transient: bool,
 }
 
-/// All of them, in the order of docs/alerts.md.
-pub(crate) fn troubles() -> Vec<Trouble> {
-    let mut troubles = of_jobs();
-    troubles.extend(of_the_whole());
-    troubles
+/// Returns all cases in the order of docs/alerts.md.
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = job_cases();
+    cases.extend(service_cases());
+    cases
 }
 
-const NOTHING: Trouble = Trouble {
+const NOTHING: Case = Case {
     what: "nothing: a scheduler at work",
-    house: "calm",
+    scenario: "calm",
     after: 0,
-    deed: Deed::Nothing,
+    fault: Fault::Nothing,
     pages: &[],
     tickets: &[],
-    quiet: &[],
-    passes: false,
+    inhibited: &[],
+    is_transient: false,
 };
 
-fn of_jobs() -> Vec<Trouble> {
-    let trouble =
-        |what, deed, pages, tickets| Trouble { what, house: "marie", deed, pages, tickets, ..NOTHING };
+fn job_cases() -> Vec<Case> {
+    let case =
+        |what, fault, pages, tickets| Case { what, scenario: "marie", fault, pages, tickets, ..NOTHING };
     vec![
         NOTHING,
-        trouble("a job hangs", jobs("hung", 1, HUNG), &[("MarieJobsStuck", "hung")], &[]),
-        Trouble {
-            passes: true,
-            ..trouble(
-                "a job fails, its retries used up",
-                failed("broken"),
-                &[("MarieJobFailed", "broken")],
-                &[],
-            )
+        case("a job hangs", jobs("hung", 1, HUNG), &[("MarieJobsStuck", "hung")], &[]),
+        Case {
+            is_transient: true,
+            ..case("a job fails, its retries used up", failed("broken"), &[("MarieJobFailed", "broken")], &[])
         },
-        trouble(
+        case(
             "every second job fails",
             policy("flaky"),
             &[("MarieJobFailed", "flaky")],
             &[("MarieJobFailureRatioHigh", "flaky")],
         ),
-        trouble(
+        case(
             "a job misses its hard SLA",
             jobs("overdue", 1, PAST_HARD_SLA),
             &[("MarieHardSlaBreached", "overdue")],
             &[],
         ),
-        trouble(
+        case(
             "a job misses its soft SLA",
             jobs("slow", 1, PAST_SOFT_SLA),
             &[],
             &[("MarieSoftSlaBreached", "slow")],
         ),
-        trouble(
-            "all jobs finish after their hard SLA",
-            policy("late"),
-            &[("MarieSlaBudgetBurn", "late")],
-            &[],
-        ),
-        trouble(
+        case("all jobs finish after their hard SLA", policy("late"), &[("MarieSlaBudgetBurn", "late")], &[]),
+        case(
             "25 jobs wait for another attempt",
             jobs("retrying", 25, "state = 'retry', retry_count = 1, start_after = now() + interval '1 day'"),
             &[],
             &[("MarieRetryStorm", "retrying")],
         ),
-        trouble(
+        case(
             "6 jobs are at their last attempt",
             jobs("worn", 6, "retry_count = 2, start_after = now() + interval '1 day'"),
             &[],
             &[("MarieRetriesExhausted", "worn")],
         ),
-        trouble("no worker takes a queue's jobs", policy("idle"), &[], &[("MarieQueueStalled", "idle")]),
-        trouble(
+        case("no worker takes a queue's jobs", policy("idle"), &[], &[("MarieQueueStalled", "idle")]),
+        case(
             "more jobs come than are taken",
             growing("growing"),
             &[],
             &[("MarieQueueBacklogGrowing", "growing")],
         ),
-        trouble(
+        case(
             "a job has been ready for an hour",
             jobs(
                 "waiting",
@@ -119,7 +109,7 @@ fn of_jobs() -> Vec<Trouble> {
             &[],
             &[("MarieOldestReadyJobTooOld", "waiting")],
         ),
-        trouble(
+        case(
             "a run lease expires and is not reaped",
             jobs(
                 "leased",
@@ -129,12 +119,12 @@ fn of_jobs() -> Vec<Trouble> {
             &[],
             &[("MarieRunLeasesExpired", "leased")],
         ),
-        trouble(
+        case(
             "a DAG has lost its jobs",
-            Deed::Run {
+            Fault::Run {
                 cause: "insert into dag (id, name, state) values (md5('lost')::uuid, 'lost', 'active')"
                     .to_owned(),
-                mend: "update dag set state = 'completed', completed_on = now() where name = 'lost'"
+                repair: "update dag set state = 'completed', completed_on = now() where name = 'lost'"
                     .to_owned(),
             },
             &[],
@@ -143,18 +133,18 @@ fn of_jobs() -> Vec<Trouble> {
     ]
 }
 
-fn of_the_whole() -> Vec<Trouble> {
-    let trouble = |what, house, deed, pages, tickets, quiet| Trouble {
+fn service_cases() -> Vec<Case> {
+    let case = |what, scenario, fault, pages, tickets, inhibited| Case {
         what,
-        house,
-        deed,
+        scenario,
+        fault,
         pages,
         tickets,
-        quiet,
+        inhibited,
         ..NOTHING
     };
     vec![
-        trouble(
+        case(
             "a job hangs, and two exporters see it",
             "pair",
             jobs("hung", 1, HUNG),
@@ -162,72 +152,72 @@ fn of_the_whole() -> Vec<Trouble> {
             &[],
             &[],
         ),
-        trouble("one exporter of two is gone", "halved", Deed::StopExporter(1), &[], &[], &[]),
-        trouble(
+        case("one exporter of two is gone", "halved", Fault::StopExporter(1), &[], &[], &[]),
+        case(
             "a job hangs, one fails, one misses its hard SLA …",
             "away",
-            Deed::Run {
+            Fault::Run {
                 cause: [jobs("hung", 1, HUNG), failed("broken"), jobs("overdue", 1, PAST_HARD_SLA)]
-                    .map(|deed| deed.cause().to_owned())
+                    .map(|fault| fault.cause().to_owned())
                     .join(";"),
-                mend: ["hung", "broken", "overdue"].map(mend).join(";"),
+                repair: ["hung", "broken", "overdue"].map(repair).join(";"),
             },
             &[("MarieJobsStuck", "hung"), ("MarieJobFailed", "broken"), ("MarieHardSlaBreached", "overdue")],
             &[],
             &[],
         ),
-        Trouble {
+        Case {
             after: 10,
-            ..trouble(
+            ..case(
                 "… and then no exporter answers",
                 "away",
-                Deed::StopExporter(0),
+                Fault::StopExporter(0),
                 &[("MarieExporterDown", "")],
                 &[],
                 &[],
             )
         },
-        trouble(
+        case(
             "the database is gone",
             "severed",
-            Deed::StopServer,
+            Fault::StopServer,
             &[("MarieDatabaseUnreachable", "")],
             &[],
             &[("MarieCollectorFailing", ""), ("MarieCollectorStale", "")],
         ),
-        trouble(
+        case(
             "the scheduler falls silent",
             "silent",
-            Deed::PauseScheduler,
+            Fault::PauseScheduler,
             &[("MarieSchedulerSilent", "")],
             &[],
             &[],
         ),
-        trouble(
+        case(
             "the exporter may no longer read `job`",
             "blind",
-            Deed::Run {
+            Fault::Run {
                 cause: "revoke select on job from reader".to_owned(),
-                mend: "grant select on job to reader".to_owned(),
+                repair: "grant select on job to reader".to_owned(),
             },
             &[("MarieCollectorOff", "")],
             &[],
             &[],
         ),
-        trouble(
+        case(
             "a transaction that writes stays open",
             "open",
-            Deed::LeaveOpen("update version set cron_on = now()"),
+            Fault::LeaveOpen("update version set cron_on = now()"),
             &[],
             &[("MarieEventLag", "")],
             &[],
         ),
-        trouble(
+        case(
             "a transaction that locks `archive` stays open",
             "locked",
-            Deed::LeaveOpen("lock table archive in access exclusive mode"),
+            Fault::LeaveOpen("lock table archive in access exclusive mode"),
             &[],
-            // On the server of the trouble before.
+            // The previous case is on the same server.
             &[("MarieCollectorFailing", ""), ("MarieCollectorStale", ""), ("MarieEventLag", "")],
             &[],
         ),
@@ -240,8 +230,8 @@ const PAST_HARD_SLA: &str = "start_after = now() + interval '1 day', created_on 
 const PAST_SOFT_SLA: &str = "start_after = now() + interval '1 day', created_on = now() - interval '2 hours',
     soft_sla = now() - interval '1 second'";
 
-/// So many jobs of a queue with these columns, all in one DAG, which is active.
-fn jobs(queue: &str, count: u32, columns: &str) -> Deed {
+/// Inserts jobs of a queue with these columns into one active DAG.
+fn jobs(queue: &str, count: u32, columns: &str) -> Fault {
     let (names, values): (Vec<&str>, Vec<&str>) =
         columns.split(',').map(|column| column.trim().split_once(" = ").unwrap()).unzip();
     let cause = format!(
@@ -251,30 +241,30 @@ fn jobs(queue: &str, count: u32, columns: &str) -> Deed {
         names.join(", "),
         values.join(", ")
     );
-    Deed::Run { cause, mend: mend(queue) }
+    Fault::Run { cause, repair: repair(queue) }
 }
 
-/// A DAG that holds a failed job has failed too, as the scheduler has it.
-fn failed(queue: &str) -> Deed {
+/// Inserts a failed job into a DAG that has failed as well, as the scheduler does.
+fn failed(queue: &str) -> Fault {
     let job = jobs(queue, 1, "state = 'failed', completed_on = now()");
     let cause = format!("{}; update dag set state = 'failed' where name = '{queue}'", job.cause());
-    Deed::Run { cause, mend: mend(queue) }
+    Fault::Run { cause, repair: repair(queue) }
 }
 
-/// The scheduler treats the queue's jobs as beat.sql says under this name.
-fn policy(queue: &str) -> Deed {
+/// Gives the queue the policy of its name in beat.sql.
+fn policy(queue: &str) -> Fault {
     let cause = format!("update queue set policy = '{queue}' where name = '{queue}'");
-    Deed::Run { cause, mend: mend(queue) }
+    Fault::Run { cause, repair: repair(queue) }
 }
 
-/// First one job that nobody takes, for the DAG of those to come.
-fn growing(queue: &str) -> Deed {
+/// Inserts a DAG with one waiting job, to which beat.sql adds jobs.
+fn growing(queue: &str) -> Fault {
     let cause =
-        [jobs(queue, 1, "retry_count = 0"), policy(queue)].map(|deed| deed.cause().to_owned()).join(";");
-    Deed::Run { cause, mend: mend(queue) }
+        [jobs(queue, 1, "retry_count = 0"), policy(queue)].map(|fault| fault.cause().to_owned()).join(";");
+    Fault::Run { cause, repair: repair(queue) }
 }
 
-fn mend(queue: &str) -> String {
+fn repair(queue: &str) -> String {
     format!(
         "update queue set policy = null where name = '{queue}';
          update job set state = 'completed', completed_on = now()
@@ -283,11 +273,11 @@ fn mend(queue: &str) -> String {
     )
 }
 
-impl Deed {
+impl Fault {
     fn cause(&self) -> &str {
         match self {
-            Deed::Run { cause, .. } => cause,
-            _ => unreachable!("only statements are put together"),
+            Fault::Run { cause, .. } => cause,
+            _ => unreachable!("only faults by statements are combined"),
         }
     }
 }
