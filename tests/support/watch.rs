@@ -72,10 +72,10 @@ impl Watch {
         let url = format!("{}/metrics", process.address());
         let id = process.id();
         let over = Arc::new(AtomicBool::new(false));
-        let is_resolved = Arc::clone(&over);
+        let is_over = Arc::clone(&over);
         let prober = thread::spawn(move || {
             let mut took = Vec::new();
-            while !is_resolved.load(Ordering::Relaxed) || took.len() < ENOUGH {
+            while !is_over.load(Ordering::Relaxed) || took.len() < ENOUGH {
                 let (began, queued) = (Instant::now(), time_in_queue(id));
                 let answer = scrape::get(&url);
                 let elapsed = began.elapsed();

@@ -73,8 +73,8 @@ impl Places {
             3.. => 3,
             _ => 0,
         };
-        let job_cases = ((body.height - throughput) * 2 / 7).max(LOWEST);
-        let heights = [Constraint::Fill(1), job_cases.into(), job_cases.into(), throughput.into()];
+        let of_jobs = ((body.height - throughput) * 2 / 7).max(LOWEST);
+        let heights = [Constraint::Fill(1), of_jobs.into(), of_jobs.into(), throughput.into()];
         let [above, stuck, running, below] = Layout::vertical(heights).areas(body);
         let beside = [Constraint::Fill(1), Constraint::Length(2 * HOURS + 2)];
         let (queues, completed) = if is_wide {

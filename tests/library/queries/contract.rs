@@ -40,11 +40,11 @@ impl World {
 
     /// Returns the queues of the table and of the jobs, without empty twins.
     pub(crate) fn queues(&self) -> BTreeSet<&str> {
-        let job_cases: BTreeSet<&str> = self.jobs.iter().map(|job| job.queue.as_str()).collect();
+        let queues_of_jobs: BTreeSet<&str> = self.jobs.iter().map(|job| job.queue.as_str()).collect();
         let is_twin = |name: &str| name.starts_with('$') && name.ends_with("_dlq");
-        let of_table = self.queue_rows.iter().map(String::as_str);
-        let rows = of_table.filter(|name| !is_twin(name) || job_cases.contains(name));
-        rows.chain(job_cases.iter().copied()).collect()
+        let queues_of_table = self.queue_rows.iter().map(String::as_str);
+        let rows = queues_of_table.filter(|name| !is_twin(name) || queues_of_jobs.contains(name));
+        rows.chain(queues_of_jobs.iter().copied()).collect()
     }
 
     fn unfinished(&self) -> impl Iterator<Item = &Job> {

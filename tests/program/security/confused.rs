@@ -21,11 +21,11 @@ fn peak(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-/// The slowest of the answers of `/metrics` until `is_resolved`.
-fn slowest(address: &str, mut is_resolved: impl FnMut() -> bool) -> Duration {
+/// The slowest of the answers of `/metrics` until `is_over`.
+fn slowest(address: &str, mut is_over: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     let mut slowest = Duration::ZERO;
-    while !is_resolved() {
+    while !is_over() {
         assert!(began.elapsed() < PATIENCE, "it is not over");
         let asked = Instant::now();
         assert_eq!(get(&format!("{address}/metrics")).status, 200);
