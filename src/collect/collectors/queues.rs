@@ -12,7 +12,7 @@ use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
     name: "queues",
-    about: "QueueLabels and their settings",
+    about: "Queues and their settings",
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
     queries: &[Query {
         sql: sql!("queues.sql"),
