@@ -1,19 +1,19 @@
-//! The order of the modules under `src`: which room may use which, and no circle of imports in any folder.
+//! The dependencies between the modules under `src`: which room may use which, and no circle of imports in any folder.
 //!
-//! An import is each path that begins with `crate`, `self` or `super`, outside of unit tests. What a folder's own file
-//! shares with the files in the folder is not looked at: a face and its parts are one unit.
+//! Each path that begins with `crate`, `self` or `super` outside of unit tests counts as an import. Imports between a
+//! folder's `mod.rs` and the files in the folder do not count, because they are one unit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module, as in `["collect", "events", "totals"]`.
+/// Path of a module, such as `["collect", "events", "totals"]`.
 type Module = Vec<String>;
 
-/// By folder: for each entry the entries of the same folder that it imports.
+/// By folder, the entries of the same folder that each entry imports.
 type Folders = BTreeMap<Module, BTreeMap<String, BTreeSet<String>>>;
 
-/// Reads every source file but unit tests and the two faces of the crate.
+/// Reads every source file except unit tests, `main.rs` and `lib.rs`.
 fn modules() -> BTreeMap<Module, String> {
     fn read(folder: &Path, module: &[String], modules: &mut BTreeMap<Module, String>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -43,7 +43,7 @@ fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the paths in `text` that begin in this crate, those in braces one by one.
+/// Returns the paths in `text` that begin in this crate, with braces expanded.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let start = regex::Regex::new(r"(?:^|[^\w:$])\$?((?:crate|self|super)::)").unwrap();
     let mut paths = Vec::new();
@@ -53,7 +53,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Reads one tree of paths at the beginning of `text`, and returns what follows it.
+/// Adds the paths of one `use` tree at the beginning of `text`; returns the text after it.
 fn tree<'a>(text: &'a str, before: &[String], paths: &mut Vec<Vec<String>>) -> &'a str {
     let mut path = before.to_vec();
     let mut rest = text.trim_start();
@@ -74,14 +74,14 @@ fn tree<'a>(text: &'a str, before: &[String], paths: &mut Vec<Vec<String>>) -> &
             Some(more) if length > 0 => rest = more.trim_start(),
             _ => {
                 paths.push(path);
-                // Skips what is no path, as `as name` or `*`.
+                // Skip text that is not a path, such as `as name` or `*`.
                 return after.trim_start_matches(|letter: char| !",}".contains(letter) && length == 0);
             }
         }
     }
 }
 
-/// Returns the module that a path in `from` leads to.
+/// Returns the module that contains the target of a path in `from`.
 fn target(path: &[String], from: &Module, modules: &BTreeMap<Module, String>) -> Option<Module> {
     let ups = path.iter().take_while(|word| *word == "super").count();
     let mut base = match path[0].as_str() {
@@ -111,7 +111,7 @@ fn folders() -> Folders {
     folders
 }
 
-/// Returns the entries that are left when those that import no other one are taken away until none is left.
+/// Returns the entries that are in a circle or import one, by repeatedly removing entries without imports.
 fn circles(mut uses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     loop {
         let names: BTreeSet<String> = uses.keys().cloned().collect();
@@ -130,7 +130,7 @@ fn no_folder_has_a_circle_of_imports() {
     }
 }
 
-/// What needs no scheduler knows none.
+/// Rooms that do not need Marie, such as `http`, import no room that knows Marie.
 #[test]
 fn rooms_use_only_the_rooms_below_them() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([

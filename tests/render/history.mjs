@@ -1,7 +1,7 @@
 // Waits until Prometheus has scraped the exporter for as long as the pictures look back.
 
 const POLL_MS = 2_000;
-/** For the demo's start and the first scrape. */
+/** Time for the demo's start and the first scrape. */
 const PATIENCE_MS = 120_000;
 
 export async function history(prometheus, minutes) {
@@ -22,7 +22,7 @@ async function knows(prometheus, query) {
     const { data } = await response.json();
     return data.result.length > 0;
   } catch {
-    // It does not listen yet.
+    // Prometheus does not listen yet.
     return false;
   }
 }

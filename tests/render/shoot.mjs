@@ -1,4 +1,4 @@
-// Photographs the page, each dashboard in the dark and in the light theme, as soon as Prometheus knows enough.
+// Takes a screenshot of each dashboard in the dark and in the light theme when Prometheus has enough samples.
 //
 // usage: node shoot.mjs PROMETHEUS_URL MINUTES FOLDER
 
@@ -26,13 +26,13 @@ const server = await preview({
 });
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  // Root, as in a container, may not have a sandbox.
+  // Chromium refuses a sandbox for root, as in a container.
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
 });
 try {
   for (const dashboard of DASHBOARDS) {
     for (const theme of ["dark", "light"]) {
-      await retried(() => shoot(dashboard, theme));
+      await withRetries(() => shoot(dashboard, theme));
     }
   }
 } finally {
@@ -40,26 +40,26 @@ try {
   await server.close();
 }
 
-/** A browser drops its requests when a network interface of the machine comes or goes. */
-async function retried(work, attempts = 3) {
+/** Retries, because a browser aborts its requests when a network interface is added or removed. */
+async function withRetries(work, attempts = 3) {
   try {
     await work();
   } catch (error) {
     if (attempts === 1) {
       throw error;
     }
-    await retried(work, attempts - 1);
+    await withRetries(work, attempts - 1);
   }
 }
 
 async function shoot(dashboard, theme) {
-  // The page is as high as the dashboard needs.
+  // The page has the height of the dashboard.
   const page = await browser.newPage({ viewport: { width: WIDTH, height: 100 } });
   const broken = [];
   page.on("pageerror", (error) => broken.push(String(error)));
   await page.goto(`${server.resolvedUrls.local[0]}?${new URLSearchParams({ ...dashboard, theme, minutes, end })}`);
   await page.waitForSelector("body[data-done]", { state: "attached", timeout: DEADLINE_MS });
-  // Icons and fonts come after the data.
+  // Icons and fonts load after the data.
   await page.waitForLoadState("networkidle");
   await page.evaluate(() => document.fonts.ready);
   const errors = [await page.getAttribute("body", "data-errors"), ...broken].filter((error) => error);

@@ -1,4 +1,4 @@
-// Builds the page that draws the dashboards into dist/. Grafana's icons are served from its package.
+// Builds the page that draws the dashboards into dist/. Grafana's icons come from its package.
 import { defineConfig } from "vite";
 
 export default defineConfig({

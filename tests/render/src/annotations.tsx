@@ -1,5 +1,5 @@
-// The dashboards' annotations. Like Grafana it takes results that follow each other for one event, and draws dashed
-// lines where that begins and ends, with its colour between them.
+// Annotations of the dashboards. As in Grafana, consecutive results are one event, drawn as two dashed lines with its
+// colour between them.
 
 import { colorManipulator, rangeUtil, type TimeRange } from "@grafana/data";
 import type { UPlotConfigBuilder } from "@grafana/ui";

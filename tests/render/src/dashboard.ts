@@ -1,4 +1,4 @@
-// The dashboards' JSON, as far as it is drawn here, and the files themselves.
+// Types for the parts of the dashboards' JSON that are drawn, and the dashboard files.
 
 import type { DataTransformerConfig, FieldConfigSource, ReduceDataOptions } from "@grafana/data";
 
@@ -60,7 +60,7 @@ export function dashboard(uid: string): Dashboard {
 /** The first step of thresholds starts at minus infinity, which JSON cannot write. */
 function withInfinity(dashboard: Dashboard): Dashboard {
   return JSON.parse(JSON.stringify(dashboard), (key, value) => {
-    // A heat map has a number of `steps`.
+    // In a heat map `steps` is a number.
     if (key === "steps" && Array.isArray(value)) {
       value[0].value = -Infinity;
     }

@@ -1,4 +1,4 @@
-// A panel's data as Grafana hands it to the panel: asked for, transformed, with the field settings applied.
+// Data of a panel as Grafana prepares it: queried, transformed, with the field settings applied.
 
 import { standardTransformers, standardTransformersRegistry, transformDataFrame } from "@grafana/data";
 import type { DataFrame, GrafanaTheme2, TimeRange } from "@grafana/data";

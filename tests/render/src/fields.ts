@@ -1,5 +1,5 @@
-// Which settings of a field there are. Grafana's libraries apply them (`applyFieldOverrides`), but the list of
-// settings is part of its server; this one has those that the dashboards use.
+// The settings of a field that the dashboards use. Grafana's libraries apply them (`applyFieldOverrides`), but the list
+// of settings is part of Grafana's server.
 
 import {
   applyFieldOverrides,
@@ -19,7 +19,7 @@ const CUSTOM = [
   "hideFrom", "align", "cellOptions", "filterable", "width", "minWidth",
 ];
 
-/** What Grafana's panels start from. */
+/** Defaults of Grafana's panels. */
 const TIME_SERIES = {
   drawStyle: "line",
   lineInterpolation: "linear",
@@ -50,7 +50,7 @@ const REGISTRY = new FieldConfigOptionsRegistry(() => [
   ...CUSTOM.map((name) => setting(name, true)),
 ]);
 
-/** A setting that the list lacks would be passed over in silence, and the picture be wrong. */
+/** Rejects settings that are not in the list, because Grafana's libraries would ignore them and draw a wrong picture. */
 function check({ defaults, overrides }: FieldConfigSource) {
   const used = [
     ...Object.keys(defaults).filter((name) => name !== "custom"),

@@ -1,11 +1,11 @@
-// Cumulative buckets become rows of their own counts, lowest bucket first, as Grafana's data source does it.
+// Converts cumulative buckets into the counts of each bucket, lowest first, as Grafana's data source does.
 
 import { createDataFrame, FieldType, type DataFrame } from "@grafana/data";
 import type { Series } from "./prometheus";
 
 const bound = ({ metric }: Series) => Number(metric.le.replace("+Inf", "Infinity"));
 
-/** One frame: the times, and for each bucket a field named by its upper bound. */
+/** Returns one frame: the times, and for each bucket a field with its upper bound as name. */
 export function bucketFrames(answer: Series[], step: number): DataFrame[] {
   if (answer.length === 0) {
     return [];

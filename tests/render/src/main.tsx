@@ -1,6 +1,5 @@
-// Draws the dashboard that the address names: ?uid=marie-queue&theme=dark&minutes=20&end=UNIX_TIME_IN_MS, and
-// &var-queue=NAME to choose a queue. Sets `data-done` on the body when every panel has its data, and `data-errors` to
-// what went wrong.
+// Draws the dashboard in the address: ?uid=marie-queue&theme=dark&minutes=20&end=UNIX_TIME_IN_MS, with &var-queue=NAME
+// for one queue. Sets `data-done` on the body when every panel has its data, and `data-errors` to the errors.
 
 import { createTheme, ThemeContext } from "@grafana/data";
 import { GlobalStyles, PortalContainer } from "@grafana/ui";

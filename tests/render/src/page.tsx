@@ -1,4 +1,4 @@
-// The whole dashboard: a line with its name, variables and links, and Grafana's grid of 24 columns.
+// The dashboard: a line with its name, variables and links, and Grafana's grid of 24 columns.
 
 import type { TimeRange } from "@grafana/data";
 import { Icon, toIconName, useTheme2 } from "@grafana/ui";

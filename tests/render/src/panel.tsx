@@ -1,4 +1,4 @@
-// One panel: Grafana's frame around it, its data, and the drawing that its type asks for.
+// One panel: Grafana's frame, the panel's data, and the component for its type.
 
 import type { DataFrame, TimeRange } from "@grafana/data";
 import { PanelChrome, useTheme2 } from "@grafana/ui";

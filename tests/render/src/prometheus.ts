@@ -1,4 +1,4 @@
-// Asks Prometheus, and puts its answers into frames named like those of Grafana's data source for it.
+// Queries Prometheus and returns frames with the names that Grafana's data source gives them.
 
 import { createDataFrame, FieldType, renderLegendFormat, type DataFrame, type TimeRange } from "@grafana/data";
 
@@ -33,12 +33,12 @@ export function instant(query: string, range: TimeRange): Promise<Series[]> {
 }
 
 export function over(query: string, range: TimeRange, step: number): Promise<Series[]> {
-  // On multiples of the step, as Grafana aligns them.
+  // Times are multiples of the step, as in Grafana.
   const [start, end] = [range.from, range.to].map((time) => Math.floor(time.valueOf() / 1000 / step) * step);
   return ask("query_range", { query, start: String(start), end: String(end), step: String(step) });
 }
 
-/** One frame for each series, with null where it has no value, so that gaps are drawn. */
+/** Returns one frame for each series, with null for missing values, so that gaps are drawn. */
 export function seriesFrames(refId: string, legend: string, answer: Series[], step: number): DataFrame[] {
   return answer.map(({ metric, values }) =>
     createDataFrame({
@@ -62,7 +62,7 @@ export function seriesFrames(refId: string, legend: string, answer: Series[], st
   );
 }
 
-/** One frame for each target: the time, a column for each label, the value. */
+/** Returns one frame for each target: the time, a column for each label, the value. */
 export function tableFrame(refId: string, answer: Series[], isAlone: boolean): DataFrame {
   const labels = [...new Set(answer.flatMap(({ metric }) => Object.keys(metric)))].sort();
   return createDataFrame({

@@ -1,8 +1,8 @@
-// The time range that is drawn, and the steps that Grafana takes through it.
+// The time range of the picture and Grafana's steps in it.
 
 import { dateTime, rangeUtil, type TimeRange } from "@grafana/data";
 
-/** Prometheus' scrape interval, as it is set on the data source in Grafana. */
+/** Prometheus's scrape interval, a setting of Grafana's data source. */
 export const SCRAPE_SECONDS = 15;
 
 export function lastMinutes(minutes: number, end: number): TimeRange {
@@ -11,12 +11,12 @@ export function lastMinutes(minutes: number, end: number): TimeRange {
   return { from, to, raw: { from: `now-${minutes}m`, to: "now" } };
 }
 
-/** The step of a panel that is as wide: a nice one, and no shorter than its own least interval. */
+/** Returns the step of a panel of this width: a round number, at least the panel's minimum interval. */
 export function stepSeconds(range: TimeRange, pixels: number, least?: string): number {
   return rangeUtil.calculateInterval(range, pixels, least ?? `${SCRAPE_SECONDS}s`).intervalMs / 1000;
 }
 
-/** `$__rate_interval`: long enough for four scrapes. */
+/** Returns `$__rate_interval`, which covers four scrapes. */
 export function rateInterval(step: number): string {
   return `${Math.max(step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)}s`;
 }

@@ -1,10 +1,10 @@
-// What Grafana puts in place of variables: what the address chooses (`var-queue=extract`, as in Grafana's addresses),
-// and "All" for the others, as when a dashboard is opened first.
+// Values of Grafana's variables: those in the address (`var-queue=extract`, as in Grafana's addresses), and "All" for
+// the others, as in a newly opened dashboard.
 
 import type { InterpolateFunction } from "@grafana/data";
 import type { Variable } from "./dashboard";
 
-/** By name: what is put into queries, and what its box shows. */
+/** By name: the value in queries and the text in its box. */
 export type Values = Record<string, { value: string; text: string }>;
 
 export function values(variables: Variable[], address: URLSearchParams): Values {
@@ -25,5 +25,5 @@ export function interpolate(text: string, values: Values, rateInterval: string):
   );
 }
 
-/** For links, whose targets a picture does not show. */
+/** Leaves links unchanged, because a picture does not show their targets. */
 export const keep: InterpolateFunction = (text) => text;

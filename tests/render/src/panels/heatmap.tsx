@@ -1,5 +1,5 @@
-// A heat map panel. Grafana's libraries have none, so the cells are drawn here, in Grafana's axes and with the
-// colours of its scheme Viridis: a row for each bucket, a column for each step, nothing where the count is 0.
+// A heat map panel, with Grafana's axes and the colours of its scheme Viridis. Grafana's libraries have no heat map, so
+// the cells are drawn here: a row for each bucket, a column for each step, and no cell for a count of 0.
 
 import { formattedValueToString, getValueFormat } from "@grafana/data";
 import type { DataFrame, GrafanaTheme2, TimeRange } from "@grafana/data";
@@ -41,7 +41,7 @@ export function Heatmap({ panel, frames, range, width, height }: Props) {
   );
 }
 
-/** Time, and one row of height 1 for each label, the lowest first. */
+/** Axes: time, and one row of height 1 for each label, the lowest first. */
 function axes(theme: GrafanaTheme2, range: TimeRange, labels: string[], height: number): UPlotConfigBuilder {
   const builder = new UPlotConfigBuilder("browser");
   builder.addScale({
@@ -58,7 +58,7 @@ function axes(theme: GrafanaTheme2, range: TimeRange, labels: string[], height: 
     range: () => [0, labels.length],
   });
   builder.addAxis({ scaleKey: "x", isTime: true, placement: AxisPlacement.Bottom, theme, timeZone: "browser" });
-  // Beside the middle of its row; where rows are narrower than a line, not beside each.
+  // A label is at the middle of its row. If rows are lower than a line of text, only some rows have labels.
   const every = Math.ceil((labels.length * LINE_HEIGHT) / height);
   const rows = [...labels.keys()].filter((row) => row % every === 0);
   builder.addAxis({
@@ -89,7 +89,7 @@ function drawCells(plot: uPlot, times: number[], counts: number[][], color: (cou
     const top = plot.valToPos(index + 1, "y", true);
     row.forEach((count, column) => {
       if (count > 0) {
-        // A column shows what came in the step that ends at its time.
+        // A column shows the counts of the step that ends at its time.
         const left = plot.valToPos(times[column] - step, "x", true);
         const right = plot.valToPos(times[column], "x", true);
         ctx.fillStyle = color(count);

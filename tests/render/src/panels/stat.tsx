@@ -1,4 +1,4 @@
-// A stat panel: Grafana's big value, once for each series.
+// A stat panel: Grafana's big value for each series.
 
 import { getFieldDisplayValues, VizOrientation, type DataFrame } from "@grafana/data";
 import { BigValue, useTheme2, VizRepeater } from "@grafana/ui";

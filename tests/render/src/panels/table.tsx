@@ -1,4 +1,4 @@
-// A table panel: Grafana's table of the one frame that the transformations leave.
+// A table panel: Grafana's table of the only frame after the transformations.
 
 import type { DataFrame } from "@grafana/data";
 import { Table as GrafanaTable } from "@grafana/ui";

@@ -1,4 +1,4 @@
-// A time series panel: Grafana's graph with its legend, and the firing alerts marked in it.
+// A time series panel: Grafana's graph with its legend and marks for firing alerts.
 
 import type { DataFrame, TimeRange } from "@grafana/data";
 import { TimeSeries as GrafanaTimeSeries } from "@grafana/ui";
