@@ -62,10 +62,10 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             print(&if std::io::stdout().is_terminal() { escaped_lines(&sql) } else { sql })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Read(config, reading) => {
-            let answer = block_on(inspect::read(&config, &reading, style()))??;
-            print(&answer.text)?;
-            if let Some(note) = answer.note {
+        Command::Inspect(config, command) => {
+            let output = block_on(command.run(&config, style()))??;
+            print(&output.text)?;
+            if let Some(note) = output.note {
                 tell(&note);
             }
             Ok(ExitCode::SUCCESS)

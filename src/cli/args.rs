@@ -13,7 +13,11 @@ use clap_complete::Shell;
 #[cfg(feature = "demo")]
 use crate::config::DemoConfig;
 use crate::config::{Format, Leaf, MetricsFormat, Nothing, Settings, sources, values};
-use crate::inspect::args::{DagsAction, JobsAction, Output, QueuesAction, Stats, Times};
+use crate::inspect::dags::DagsAction;
+use crate::inspect::jobs::JobsAction;
+use crate::inspect::options::{ListOptions, Times};
+use crate::inspect::queues::QueuesAction;
+use crate::inspect::stats::Stats;
 use crate::maintain::args::MaintainAction;
 
 /// Prometheus exporter for the Marie-AI job scheduler's PostgreSQL database.
@@ -49,7 +53,7 @@ pub(super) enum Action {
     #[command(subcommand)]
     Dags(DagsAction),
     /// Count jobs
-    Stats(Leaf<Stats, Output>),
+    Stats(Leaf<Stats, ListOptions>),
     /// Watch queues, stuck and running jobs in the terminal
     Top(Leaf<Nothing, Times>),
     /// Clean up: archive and purge jobs, set up queues, make indexes; changes nothing without --execute

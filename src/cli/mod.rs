@@ -1,6 +1,6 @@
 //! The command line: from arguments, environment and file to a [`Command`], and the commands that need no database.
 //!
-//! `args` declares the commands for clap; those of a room with commands of its own stand in [`crate::inspect::args`] and
+//! `args` declares the commands for clap; those of a room with commands of its own stand in [`crate::inspect`] and
 //! [`crate::maintain::args`]. `parse` merges the sources of settings. `main.rs` runs the [`Command`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]

@@ -17,8 +17,9 @@ use crate::config::DemoConfig;
 use crate::config::connection::Connect;
 use crate::config::error::{ConfigError, Origin};
 use crate::config::sources::{self, Given, Level};
-use crate::config::{Config, DatabaseUrl, Format, Leaf, MetricsFormat, Settings, WebConfig, file};
-use crate::inspect::args::{DagsAction, JobsAction, QueuesAction, Reading, Times};
+use crate::config::{Config, DatabaseUrl, Format, MetricsFormat, Settings, WebConfig, file};
+use crate::inspect::options::Times;
+use crate::inspect::{InspectCommand, WithSettings};
 use crate::maintain::args::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
 
 /// What to do.
@@ -29,7 +30,7 @@ pub enum Command {
     Healthy(WebConfig),
     /// For a role of this name.
     Grants(Config, String),
-    Read(Config, Reading),
+    Inspect(Config, InspectCommand),
     Top(Config, Times),
     Maintain(Config, Maintenance),
     /// Into this file.
@@ -78,27 +79,18 @@ pub(super) fn parse(
         let url = database_url(&settings, &sources.given, environment)?;
         Ok::<_, ConfigError>(config(settings, Some(url)))
     };
+    let inspect = |WithSettings(command, settings)| {
+        Ok::<_, ConfigError>(Command::Inspect(connected(settings)?, command))
+    };
     Ok(match action {
         Action::Serve(settings) => Command::Serve(connected(settings)?),
         Action::Check { settings, format } => Command::Check(connected(settings)?, format),
         Action::Healthy(settings) => Command::Healthy(settings.config.web),
         Action::Grants { settings, role } => Command::Grants(connected(settings)?, role),
-        Action::Jobs(action) => {
-            let (reading, settings) = jobs(action);
-            Command::Read(connected(settings)?, reading)
-        }
-        Action::Queues(QueuesAction::List(leaf)) => {
-            Command::Read(connected(leaf.settings)?, Reading::QueuesList(leaf.answer))
-        }
-        Action::Dags(DagsAction::List(leaf)) => {
-            Command::Read(connected(leaf.settings)?, Reading::DagsList(leaf.asked, leaf.answer))
-        }
-        Action::Dags(DagsAction::Show(leaf)) => {
-            Command::Read(connected(leaf.settings)?, Reading::DagsShow(leaf.asked, leaf.answer))
-        }
-        Action::Stats(leaf) => {
-            Command::Read(connected(leaf.settings)?, Reading::Stats(leaf.asked, leaf.answer))
-        }
+        Action::Jobs(action) => inspect(action.into())?,
+        Action::Queues(action) => inspect(action.into())?,
+        Action::Dags(action) => inspect(action.into())?,
+        Action::Stats(leaf) => inspect(leaf.into())?,
         Action::Top(leaf) => Command::Top(connected(leaf.settings)?, leaf.answer),
         Action::Maintain(MaintainAction::Backup(leaf)) => {
             Command::Backup(connected(leaf.settings)?, leaf.asked.to)
@@ -121,24 +113,6 @@ pub(super) fn parse(
             Command::Demo(config(settings, None), demo)
         }
     })
-}
-
-fn jobs(action: JobsAction) -> (Reading, Settings) {
-    match action {
-        JobsAction::List(Leaf { asked, answer, settings }) => (Reading::JobsList(asked, answer), settings),
-        JobsAction::Show(Leaf { asked, answer, settings }) => (Reading::JobsShow(asked, answer), settings),
-        JobsAction::Stuck(Leaf { asked, answer, settings }) => (Reading::JobsStuck(asked, answer), settings),
-        JobsAction::Failed(Leaf { asked, answer, settings }) => {
-            (Reading::JobsFailed(asked, answer), settings)
-        }
-        JobsAction::Retrying(Leaf { asked, answer, settings }) => {
-            (Reading::JobsRetrying(asked, answer), settings)
-        }
-        JobsAction::Overdue(Leaf { asked, answer, settings }) => {
-            (Reading::JobsOverdue(asked, answer), settings)
-        }
-        JobsAction::Next(Leaf { asked, answer, settings }) => (Reading::JobsNext(asked, answer), settings),
-    }
 }
 
 fn maintenance(action: ChangeAction) -> (Maintenance, Settings) {

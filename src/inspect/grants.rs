@@ -34,7 +34,7 @@ impl Rights {
     /// has no say.
     pub fn needed(schema: &Schema) -> Self {
         let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
-        let queries = collected.chain(inspect::QUERIES.iter().copied());
+        let queries = collected.chain(inspect::queries());
         let can_run = queries.filter(|query| !matches!(query.lack(schema), Some(Lack::Missing(_))));
         let mut rights: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for need in can_run

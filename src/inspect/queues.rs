@@ -1,53 +1,75 @@
-//! `marie-exporter queues`: the queues, how they are set up, and how much work they hold.
+//! `marie-exporter queues`: the queues, their settings, and their unfinished jobs.
 
-use super::QUERY_BY_QUEUE;
-use super::listing::Listing;
-use super::reader::{Merge, Reader};
+use clap::Args;
+use sqlx::postgres::PgArguments;
+
+use super::bind::Thresholds;
+use super::command::{ListCommand, command_group};
+use super::listing::{Listing, QUERY_BY_QUEUE, listing, number, text};
+use super::options::ListOptions;
+use super::reader::Merge;
 use crate::collect::collector::Query;
-use crate::collect::collector::declare::{optional, sql};
-use crate::inspect::args::Output;
+use crate::collect::collector::declare::sql;
 use crate::postgres::{Failure, Reason};
-use crate::schema::{Lack, Need};
-use crate::terminal::columns::{Rows, number, text};
+use crate::schema::{Lack, Schema};
 
-pub(super) static LIST: Listing = Listing {
-    columns: &[
-        text("queue"),
-        number("retry_limit"),
-        number("retry_delay"),
-        text("retry_backoff"),
-        number("expire_seconds"),
-        number("retention_minutes"),
-        text("dead_letter"),
-        text("policy"),
-        number("created"),
-        number("retry"),
-        number("active"),
-    ],
-    query: Query {
-        sql: sql!("queues/list.sql"),
-        needs: &[Need::Columns("queue", &["name"]), Need::Columns("job", &["name", "state"])],
-        optional: &[
-            optional!("queue"."retry_limit": "int"),
-            optional!("queue"."retry_delay": "int"),
-            optional!("queue"."retry_backoff": "bool"),
-            optional!("queue"."expire_seconds": "int"),
-            optional!("queue"."retention_minutes": "int"),
-            optional!("queue"."dead_letter": "text"),
-            optional!("queue"."policy": "text"),
-        ],
-        ..QUERY_BY_QUEUE
-    },
-};
-
-/// # Errors
-/// Any failure of the database, and where it has no table of queues.
-pub(super) async fn list(reader: &mut Reader<'_>, output: &Output) -> Result<Rows, Failure> {
-    if let Some(lack @ Lack::Missing(_)) = LIST.query.lack(&reader.schema) {
-        let message =
-            format!("{}: {lack}; marie-exporter stats shows the queues that hold jobs", LIST.query.sql.name);
-        return Err(Failure::new(Reason::Permission, message));
+command_group! {
+    QueuesAction {
+        /// Queues with their settings and their unfinished jobs
+        List(QueuesList, ListOptions),
     }
-    let merge = Merge::Sql(include_str!("queues/merged.sql"));
-    reader.page(&LIST, merge, Some(output.into()), &|_, _| Ok(())).await
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct QueuesList {}
+
+listing! {
+    LISTING, sql!("queues/list.sql"); "queue",
+    [
+        text("queue").from("name"),
+        number("retry_limit").optional("int"),
+        number("retry_delay").optional("int"),
+        text("retry_backoff").optional("bool"),
+        number("expire_seconds").optional("int"),
+        number("retention_minutes").optional("int"),
+        text("dead_letter").optional("text"),
+        text("policy").optional("text"),
+        number("created").computed(),
+        number("retry").computed(),
+        number("active").computed(),
+    ],
+    also Need::Columns("job", &["name", "state"]),
+    Query { ..QUERY_BY_QUEUE }
+}
+
+impl QueuesList {
+    pub(crate) const QUERIES: &[&Query] = &[&LISTING.query];
+}
+
+impl ListCommand for QueuesList {
+    fn listing(&self) -> &'static Listing {
+        &LISTING
+    }
+
+    fn bind(&self, _: &mut PgArguments, _: &Thresholds, _: Option<&[String]>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn merge(&self) -> Merge {
+        Merge::Sql(include_str!("queues/merged.sql"))
+    }
+
+    /// Names another command where the shape has no table of queues.
+    fn check(&self, schema: &Schema) -> Result<(), Failure> {
+        match LISTING.query.lack(schema) {
+            Some(lack @ Lack::Missing(_)) => Err(Failure::new(
+                Reason::Permission,
+                format!(
+                    "{}: {lack}; marie-exporter stats shows the queues that hold jobs",
+                    LISTING.query.sql.name
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
 }

@@ -1,51 +1,52 @@
-//! The connection of a reading command and its open transaction, which is read-only, of one instant, and has times in
-//! the time zone that was asked for.
+//! The session of a reading command: one connection and its open read-only transaction, in which times are printed in the
+//! requested time zone.
 //!
-//! `listed` answers a listing in the open transaction, `groups` in one transaction for each group of queues.
+//! `fetch` runs a listing in the open transaction. `groups` runs it in one transaction for each group of queues, if one
+//! transaction for all would take too many locks; `scope` decides that.
 
+mod fetch;
 mod groups;
-mod listed;
 
 use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+pub(super) use self::fetch::Fetched;
 pub(super) use self::groups::{Merge, Page};
-pub use self::listed::Part;
-use super::arguments::Thresholds;
-use super::scope::{self, Reach, Scope};
+use super::bind::Thresholds;
+use super::scope::{self, Partitions, Scope};
 use crate::collect::queue_labels;
 use crate::config::Config;
 use crate::postgres::{Connection, Failure, Plans, Reason, Run, Session, Transaction};
 use crate::schema::Schema;
 
-/// What the server says of a character that its encoding lacks.
+/// How the server reports a character that the database's encoding lacks.
 const NO_SUCH_CHARACTER: &str = "(SQLSTATE 22P05)";
 
-pub struct Reader<'a> {
-    pub config: &'a Config,
-    pub schema: Schema,
-    reach: Reach,
-    /// The queues with a threshold of their own that can be queues of this database.
+pub(super) struct Reader<'a> {
+    pub(super) config: &'a Config,
+    pub(super) schema: Schema,
+    partitions: Partitions,
+    /// Without thresholds of queues whose names the database's encoding cannot hold.
     pub(super) thresholds: Thresholds,
-    /// Whether a filter has a character that no text of this database can have.
+    /// Whether a filter has a character that the database's encoding lacks.
     matches_nothing: bool,
     timezone: &'a str,
     session: Session,
     /// The open transaction, if there is one.
     run: Option<Run>,
-    /// The time that the database spent on transactions that have ended.
+    /// The database's time for transactions that have ended.
     spent: Duration,
-    /// How many transactions the longest answer took.
+    /// The most transactions that one listing took.
     transactions: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Connects and begins.
+    /// Connects, reads the schema and begins a transaction.
     ///
     /// # Errors
-    /// Any failure of the database, a time zone that it does not know, and a schema without jobs.
+    /// Besides failures of the database: an unknown time zone, and a schema without jobs.
     pub(super) async fn open(
         config: &'a Config,
         timezone: &'a str,
@@ -54,10 +55,10 @@ impl<'a> Reader<'a> {
         Self::begin(config, new_session(config), None, timezone, scope).await
     }
 
-    /// Begins on a session, whose connection a failure loses; `known` is what this database has, if that is known.
+    /// Begins a transaction on a session. `known` is the schema, if the caller has read it recently.
     ///
     /// # Errors
-    /// As of [`Reader::open`].
+    /// As of [`Reader::open`]. The session is dropped then, because its connection may be broken.
     pub(super) async fn begin(
         config: &'a Config,
         mut session: Session,
@@ -70,8 +71,8 @@ impl<'a> Reader<'a> {
         let mut schema = match known {
             Some(schema) => schema,
             None => Schema::read(&mut run, name).await.map_err(|failure| {
-                advised(Failure {
-                    message: format!("cannot look at the schema {}: {}", name.quoted(), failure.message),
+                with_advice(Failure {
+                    message: format!("cannot read the schema {}: {}", name.quoted(), failure.message),
                     ..failure
                 })
             })?,
@@ -79,17 +80,17 @@ impl<'a> Reader<'a> {
         schema.require_job_table(name)?;
         // A command has one session.
         schema.share_locks(1);
-        let (reach, run) = if scope::is_limited(&schema) {
+        let (partitions, run) = if scope::is_limited(&schema) {
             session.finish(run, None).await;
             (scope::find(&mut session, &schema, scope).await?, None)
         } else {
             prepare(&mut run, &schema, timezone).await?;
-            (Reach::AllQueues, Some(run))
+            (Partitions::All, Some(run))
         };
         let mut reader = Reader {
             config,
             schema,
-            reach,
+            partitions,
             thresholds: Thresholds::new(config.stuck_after),
             matches_nothing: false,
             timezone,
@@ -106,10 +107,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// Returns the open transaction, after opening one where there is none.
-    ///
-    /// # Errors
-    /// Any failure of the database, and a time zone that it does not know.
+    /// Returns the open transaction. Begins one if none is open.
     pub(super) async fn run(&mut self) -> Result<&mut Run, Failure> {
         let run = if let Some(run) = self.run.take() {
             run
@@ -129,10 +127,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes the filters of a command: where one has a character that the database's encoding lacks, nothing matches.
-    ///
-    /// # Errors
-    /// Any failure of the database.
+    /// Notes the texts that rows have to match. If the database's encoding cannot hold one of them, no row matches, and
+    /// no statement is sent.
     pub(super) async fn note_filters(&mut self, filters: &[&str]) -> Result<(), Failure> {
         for filter in filters {
             self.matches_nothing |= !self.can_hold(filter).await?;
@@ -140,7 +136,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Whether a text of the database can be this one.
+    /// Whether the database's encoding has all characters of a text.
     async fn can_hold(&mut self, text: &str) -> Result<bool, Failure> {
         if self.schema.can_receive(text) {
             return Ok(true);
@@ -156,7 +152,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The row of a statement with one argument.
+    /// Returns the row of a statement with one parameter.
     async fn query(&mut self, sql: &'static str, argument: &str) -> Result<PgRow, Failure> {
         let statement = self.schema.name.statement(sql);
         self.run().await?.fetch_one(sqlx::query(statement).bind(argument)).await
@@ -166,10 +162,7 @@ impl<'a> Reader<'a> {
         self.run().await?.execute(sqlx::raw_sql(statement)).await.map(drop)
     }
 
-    /// Whether there is a queue of this name, or a job in one.
-    ///
-    /// # Errors
-    /// Any failure of the database.
+    /// Whether the table of queues has a queue, or a job is in it.
     pub(super) async fn knows_queue(&mut self, name: &str) -> Result<bool, Failure> {
         if self.matches_nothing {
             return Ok(false);
@@ -180,34 +173,34 @@ impl<'a> Reader<'a> {
                 return Ok(true);
             }
         }
-        Ok(self.query(include_str!("reader/queue_is_known.sql"), name).await?.try_get("known")?)
+        Ok(self.query(include_str!("reader/queue_has_jobs.sql"), name).await?.try_get("known")?)
     }
 
-    /// The time that the database spent on this so far.
+    /// Returns the time that the database has spent on this reader.
     pub(super) fn busy(&self) -> Duration {
         self.spent + self.run.as_ref().map_or(Duration::ZERO, |run| run.busy())
     }
 
-    /// How many transactions the longest answer took, each of an instant of its own.
+    /// Returns the most transactions that one listing took. Each transaction has its own instant.
     pub(super) fn transactions(&self) -> usize {
         self.transactions
     }
 
-    /// Ends the transaction, after which the session can begin another.
+    /// Ends the transaction, so that the session can begin another.
     pub(super) async fn end(mut self) -> (Session, Schema) {
         self.end_transaction().await;
         (self.session, self.schema)
     }
 
-    /// Ends the transaction and the connection.
-    pub async fn close(self) {
+    /// Ends the transaction and closes the connection.
+    pub(super) async fn close(self) {
         let (mut session, _) = self.end().await;
         session.close().await;
     }
 }
 
-/// A session whose statements are planned for their arguments: a filter that is not used costs nothing, and partitions
-/// that are not needed are not locked.
+/// Returns a session that plans each statement for its arguments. Then a filter that is NULL costs nothing, and partitions
+/// that the arguments exclude are not locked.
 pub(super) fn new_session(config: &Config) -> Session {
     let reading = Transaction::reading(config.collectors.timeout);
     Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
@@ -226,8 +219,8 @@ async fn set_time_zone(connection: &mut Connection, timezone: &str) -> Result<()
     }
 }
 
-/// With what a person can do about it.
-fn advised(mut failure: Failure) -> Failure {
+/// Adds what the user can do about a failure.
+fn with_advice(mut failure: Failure) -> Failure {
     let advice = match failure.reason {
         Reason::Timeout => "; a longer --collector.timeout gives it more time",
         Reason::Lock => {

@@ -1,11 +1,13 @@
-//! `marie-exporter top`: queues, stuck and running jobs, and the day's throughput, live in the terminal. Fetching, drawing
-//! and keys are apart; here they meet, and the terminal is put back as it was whatever ends them.
+//! `marie-exporter top`: queues, stuck and running jobs, and the throughput of the last day, live in the terminal.
+//!
+//! `feed` fetches the numbers by the `queries`, `draw` draws them, and `view` handles keys. This file runs all three, and
+//! restores the terminal when `top` ends or panics.
 
 mod columns;
 mod draw;
 mod feed;
 mod numbers;
-pub(super) mod panes;
+mod queries;
 mod queues;
 mod view;
 
@@ -17,30 +19,31 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
 
 use self::feed::Feed;
 use self::numbers::Numbers;
-use self::view::{View, Wish};
+pub(super) use self::queries::QUERIES;
+use self::view::{Request, View};
 use crate::config::Config;
-use crate::inspect::args::Times;
-use tokio_util::sync::CancellationToken;
+use crate::inspect::options::Times;
 
-/// How often ages are drawn anew.
+/// How often ages are redrawn.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Shows the numbers until a key or a signal ends it.
+/// Shows the numbers until a key or `shutdown` ends it.
 ///
 /// # Errors
-/// Where there is no terminal, or it cannot be drawn on. That the database is away is shown, and no error.
+/// If standard output is no terminal or cannot be drawn on. A failure of the database is shown, and is no error.
 pub async fn top(config: Config, times: &Times, shutdown: CancellationToken) -> anyhow::Result<()> {
     anyhow::ensure!(
         std::io::stdout().is_terminal(),
-        "top needs a terminal, and standard output is none; for scripts there are jobs, queues and stats"
+        "top needs a terminal, and standard output is none; in scripts use jobs, queues and stats"
     );
     let schema = config.database.schema.as_str().to_owned();
-    let (wish, wishes) = mpsc::channel(1);
+    let (refresh, refreshes) = mpsc::channel(1);
     let (send, mut numbers) = watch::channel(Numbers::default());
-    let feed = tokio::spawn(Feed::new(config, times.timezone.clone()).run(wishes, send));
+    let feed = tokio::spawn(Feed::new(config, times.timezone.clone()).run(refreshes, send));
     let mut screen = Screen::open()?;
     let mut events = events();
     let mut view = View::new();
@@ -54,29 +57,29 @@ pub async fn top(config: Config, times: &Times, shutdown: CancellationToken) -> 
         let first = tokio::select! {
             _ = tick.tick() => None,
             changed = numbers.changed() => {
-                changed.context("nobody fetches the numbers any more")?;
+                changed.context("the task that fetches the numbers has ended")?;
                 None
             }
-            event = events.recv() => Some(event.context("the terminal is gone")?),
+            event = events.recv() => Some(event.context("cannot read from the terminal any more")?),
             () = shutdown.cancelled() => break,
         };
-        // All that has been typed meanwhile, before it is drawn: a key that is held down comes faster than pictures.
+        // A key that is held down repeats faster than pictures are drawn, so all waiting keys are handled at once.
         let typed = first.into_iter().chain(std::iter::from_fn(|| events.try_recv().ok()));
-        let wishes: Vec<Wish> = typed.filter_map(|event| view.take(&event)).collect();
-        if wishes.contains(&Wish::Quit) {
+        let requests: Vec<Request> = typed.filter_map(|event| view.handle(&event)).collect();
+        if requests.contains(&Request::Quit) {
             break;
         }
-        if wishes.contains(&Wish::Refresh) {
-            // One that waits already is as good as another.
-            let _ = wish.try_send(());
+        if requests.contains(&Request::Refresh) {
+            // An error means that a refresh is already pending.
+            let _ = refresh.try_send(());
         }
     }
-    // The server notices that the connection is gone, and its own time-out bounds what still runs.
+    // The connection closes with the task. A statement that still runs ends by the server's time-out at the latest.
     feed.abort();
     Ok(())
 }
 
-/// The terminal in its own screen, until this is dropped; a panic puts it back too, before it says what it is.
+/// The terminal's alternate screen. Dropping it restores the terminal; so does a panic, before its message is printed.
 struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -91,7 +94,7 @@ impl Drop for Screen {
     }
 }
 
-/// Keys and changes of size, from a thread that ends with the process: nothing else can wait for a terminal.
+/// Returns keys and changes of size. A thread reads them, because reading blocks; it ends with the process.
 fn events() -> mpsc::Receiver<Event> {
     let (send, events) = mpsc::channel(16);
     std::thread::spawn(move || {

@@ -40,10 +40,6 @@ pub(crate) const fn text(name: &'static str) -> Column {
     Column { name, kind: Kind::Text }
 }
 
-pub(crate) const fn id(name: &'static str) -> Column {
-    Column { name, kind: Kind::Id }
-}
-
 pub(crate) const fn number(name: &'static str) -> Column {
     Column { name, kind: Kind::Number }
 }
@@ -54,8 +50,4 @@ pub(crate) const fn state(name: &'static str) -> Column {
 
 pub(crate) const fn time(name: &'static str) -> Column {
     Column { name, kind: Kind::Time }
-}
-
-pub(crate) const fn duration(name: &'static str) -> Column {
-    Column { name, kind: Kind::Duration }
 }

@@ -1,12 +1,14 @@
-//! Why a DAG does not come to its end: each job that others wait for and that will not, or not yet, be completed.
+//! What blocks a DAG: each job that others wait for and that will not be completed, or cannot be completed yet.
+//!
+//! `show` gives the jobs and the edges between them; the blockers are the rows of its section `blocked_by`.
 
 use std::cmp::Reverse;
 
 use serde_json::Value;
 
 use super::graph::Graph;
-use super::job::Job;
-use crate::terminal::columns::{Column, number, text, time};
+use super::job::{Job, State};
+use crate::terminal::columns::{Column, Rows, number, text, time};
 
 pub(super) const COLUMNS: &[Column] = &[
     text("reason"),
@@ -18,58 +20,62 @@ pub(super) const COLUMNS: &[Column] = &[
     text("detail"),
 ];
 
-/// A job that waits for one which is not of its DAG.
-pub(super) struct Outside {
+/// An edge from a job to a parent outside of its DAG.
+pub(super) struct OutsideEdge {
     pub(super) job: usize,
     pub(super) parent: String,
-    /// None where that job has no row.
-    pub(super) state: Option<String>,
+    /// `None` if the parent has no row.
+    pub(super) state: Option<State>,
 }
 
-/// Who waits for whom.
+/// The edges from the jobs of a DAG to the jobs that they wait for.
 pub(super) struct Edges {
-    /// Among the DAG's jobs.
+    /// Those between jobs of the DAG.
     pub(super) graph: Graph,
-    pub(super) outside: Vec<Outside>,
+    pub(super) outside: Vec<OutsideEdge>,
 }
 
-/// One reason; `job` is the one that is in the way.
+/// One reason, and the job that causes it.
 #[derive(Default)]
 struct Blocker {
     reason: String,
     job: Option<usize>,
-    since: Value,
-    until: Value,
-    /// None where nobody knows who waits for whom.
+    since: Option<String>,
+    until: Option<String>,
+    /// How many jobs wait for it; `None` if the edges are not known.
     waiting: Option<usize>,
     detail: Option<String>,
 }
 
-/// All of them, those before others that keep more jobs waiting; none where no job is left to wait. Without the edges
-/// those that need none: not what is deferred, for it may wait for others as well.
-pub(super) fn all(dag_state: Option<&str>, jobs: &[Job], edges: Option<&Edges>) -> Vec<Vec<Value>> {
-    let unfinished = jobs.iter().filter(|job| is_waiting(&job.state) || job.state == "active").count();
+/// Returns the blockers, those that keep most jobs waiting first. A finished DAG has none.
+///
+/// Without edges, the blockers that follow from edges are left out. A deferred job is one of these, because it may wait
+/// for another job as well.
+pub(super) fn find(dag_state: Option<&str>, jobs: &[Job], edges: Option<&Edges>) -> Rows {
+    let unfinished = jobs.iter().filter(|job| job.state.is_unfinished()).count();
     if unfinished == 0 {
-        return Vec::new();
+        return Rows::default();
     }
-    let waits: Vec<bool> = jobs.iter().map(|job| is_waiting(&job.state)).collect();
+    let waits: Vec<bool> = jobs.iter().map(|job| job.state.is_waiting()).collect();
     let mut blockers: Vec<Blocker> = Vec::new();
-    blockers.extend(dag_state.and_then(|state| left_behind(state, unfinished)));
-    blockers.extend(edges.and_then(|edges| circle(jobs, &edges.graph, &waits)));
+    blockers.extend(dag_state.and_then(|state| finished_dag(state, unfinished)));
+    blockers.extend(edges.and_then(|edges| cycle(jobs, &edges.graph, &waits)));
     for (place, job) in jobs.iter().enumerate() {
         let blocker = Blocker { job: Some(place), ..Blocker::default() };
         let waiting = || edges.map(|edges| edges.graph.waiting_for(place, &waits));
-        match job.state.as_str() {
+        match job.state.0.as_str() {
             reason @ ("failed" | "expired" | "cancelled") => {
                 blockers.push(Blocker { reason: reason.to_owned(), waiting: waiting(), ..blocker });
             }
-            _ if job.is_stuck => blockers.push(Blocker {
+            _ if job.is_stuck() => blockers.push(Blocker {
                 reason: "stuck".to_owned(),
                 since: job.started_on.clone(),
                 waiting: waiting(),
                 ..blocker
             }),
-            _ if !job.deferred_until.is_null() && edges.is_some_and(|edges| is_free(place, jobs, edges)) => {
+            _ if job.deferred_until.is_some()
+                && edges.is_some_and(|edges| has_satisfied_parents(place, jobs, edges)) =>
+            {
                 blockers.push(Blocker {
                     reason: "deferred".to_owned(),
                     until: job.deferred_until.clone(),
@@ -80,19 +86,19 @@ pub(super) fn all(dag_state: Option<&str>, jobs: &[Job], edges: Option<&Edges>) 
             _ => {}
         }
     }
-    blockers.extend(edges.into_iter().flat_map(|edges| leading_out(edges, &waits)));
+    blockers.extend(edges.into_iter().flat_map(|edges| outside_parents(edges, &waits)));
     blockers.sort_by_key(|blocker| Reverse(blocker.waiting));
-    blockers.into_iter().map(|blocker| row(blocker, jobs)).collect()
+    Rows { rows: blockers.into_iter().map(|blocker| blocker.into_row(jobs)).collect(), more: false }
 }
 
-/// Jobs whose way is barred by one that is not of the DAG.
-fn leading_out(edges: &Edges, waits: &[bool]) -> Vec<Blocker> {
+/// Returns a blocker for each waiting job whose parent outside of the DAG is unfinished or has no row.
+fn outside_parents(edges: &Edges, waits: &[bool]) -> Vec<Blocker> {
     let mut blockers = Vec::new();
-    for Outside { job, parent, state } in edges.outside.iter().filter(|outside| waits[outside.job]) {
-        let (reason, detail) = match state.as_deref() {
+    for OutsideEdge { job, parent, state } in edges.outside.iter().filter(|edge| waits[edge.job]) {
+        let (reason, detail) = match state {
             None => ("parent_missing", format!("waits for {parent}, which has no row")),
-            Some(state) if is_satisfied(state) => continue,
-            Some(state) => ("other_dag", format!("waits for {parent}, which is {state}")),
+            Some(state) if state.is_satisfied() => continue,
+            Some(State(state)) => ("other_dag", format!("waits for {parent}, which is {state}")),
         };
         let waiting = Some(edges.graph.waiting_for(*job, waits) + 1);
         let (reason, detail) = (reason.to_owned(), Some(detail));
@@ -101,22 +107,27 @@ fn leading_out(edges: &Edges, waits: &[bool]) -> Vec<Blocker> {
     blockers
 }
 
-fn row(blocker: Blocker, jobs: &[Job]) -> Vec<Value> {
-    let job = blocker.job.map(|place| &jobs[place]);
-    vec![
-        blocker.reason.into(),
-        job.map(|job| job.id.clone()).into(),
-        job.map(|job| job.queue.clone()).into(),
-        blocker.since,
-        blocker.until,
-        blocker.waiting.into(),
-        blocker.detail.into(),
-    ]
+impl Blocker {
+    /// Returns the values of [`COLUMNS`].
+    fn into_row(self, jobs: &[Job]) -> Vec<Value> {
+        let job = self.job.map(|place| &jobs[place]);
+        vec![
+            self.reason.into(),
+            job.map(|job| job.id.clone()).into(),
+            job.and_then(|job| job.queue.clone()).into(),
+            self.since.into(),
+            self.until.into(),
+            self.waiting.into(),
+            self.detail.into(),
+        ]
+    }
 }
 
-/// The running scheduler takes no more jobs of a DAG that is finished. When the gateway restarts it takes up every DAG
-/// with waiting jobs again, whatever the DAG's state.
-fn left_behind(dag_state: &str, unfinished: usize) -> Option<Blocker> {
+/// Returns a blocker if the DAG is finished although jobs are not.
+///
+/// The running scheduler takes no more jobs of a finished DAG. When the gateway restarts, it takes up each DAG with waiting
+/// jobs again, in whichever state the DAG is.
+fn finished_dag(dag_state: &str, unfinished: usize) -> Option<Blocker> {
     let is_finished = matches!(dag_state, "completed" | "failed" | "cancelled" | "expired");
     is_finished.then(|| Blocker {
         reason: "dag_finished".to_owned(),
@@ -128,31 +139,24 @@ fn left_behind(dag_state: &str, unfinished: usize) -> Option<Blocker> {
     })
 }
 
-fn circle(jobs: &[Job], graph: &Graph, waits: &[bool]) -> Option<Blocker> {
-    let circle = graph.circle().filter(|circle| circle.iter().any(|&job| waits[job]))?;
-    let ids: Vec<&str> = circle.iter().take(10).map(|&job| jobs[job].id.as_str()).collect();
-    let more = if circle.len() > ids.len() { " …" } else { "" };
+fn cycle(jobs: &[Job], graph: &Graph, waits: &[bool]) -> Option<Blocker> {
+    const SHOWN: usize = 10;
+    let cycle = graph.cycle().filter(|cycle| cycle.iter().any(|&job| waits[job]))?;
+    let first = *cycle.first()?;
+    let ids: Vec<&str> = cycle.iter().take(SHOWN).map(|&job| jobs[job].id.as_str()).collect();
+    let more = if cycle.len() > ids.len() { " …" } else { "" };
     Some(Blocker {
         reason: "cycle".to_owned(),
-        job: circle.first().copied(),
-        waiting: Some(graph.waiting_for(circle[0], waits) + usize::from(waits[circle[0]])),
-        detail: Some(format!("{} jobs wait for each other: {}{more}", circle.len(), ids.join(" → "))),
+        job: Some(first),
+        waiting: Some(graph.waiting_for(first, waits) + usize::from(waits[first])),
+        detail: Some(format!("{} jobs wait for each other: {}{more}", cycle.len(), ids.join(" → "))),
         ..Blocker::default()
     })
 }
 
-/// Whether nothing but time is in a job's way.
-fn is_free(job: usize, jobs: &[Job], edges: &Edges) -> bool {
-    let of_others = edges.outside.iter().filter(|outside| outside.job == job);
-    edges.graph.parents(job).iter().all(|&parent| is_satisfied(&jobs[parent].state))
-        && of_others.filter_map(|outside| outside.state.as_deref()).all(is_satisfied)
-}
-
-fn is_waiting(state: &str) -> bool {
-    matches!(state, "created" | "retry")
-}
-
-/// Whether jobs behind one in this state can run.
-fn is_satisfied(state: &str) -> bool {
-    !matches!(state, "created" | "retry" | "active" | "expired" | "cancelled" | "failed")
+/// Whether a job waits for no other job. An outside parent without a row does not count; it is a blocker of its own.
+fn has_satisfied_parents(job: usize, jobs: &[Job], edges: &Edges) -> bool {
+    let outside = edges.outside.iter().filter(|edge| edge.job == job);
+    edges.graph.parents(job).iter().all(|&parent| jobs[parent].state.is_satisfied())
+        && outside.filter_map(|edge| edge.state.as_ref()).all(State::is_satisfied)
 }

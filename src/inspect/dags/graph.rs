@@ -1,9 +1,9 @@
-//! Who waits for whom among the jobs of a DAG, which may not be one: clients write the lists, and a circle in them must
-//! be found, not followed.
+//! The edges between the jobs of a DAG. Because clients write the lists of parents, the graph can have a cycle; each
+//! function ends all the same.
 
 use std::collections::VecDeque;
 
-/// Jobs by their place in a list.
+/// Parents and children of each job, which is known by its place in the list of jobs.
 #[derive(Debug)]
 pub(super) struct Graph {
     parents: Vec<Vec<usize>>,
@@ -11,7 +11,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// `edges` are pairs of a job and one that it waits for.
+    /// Makes a graph of `jobs` jobs. An edge is a job and a parent, which the job waits for.
     pub(super) fn new(jobs: usize, edges: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut graph = Graph { parents: vec![Vec::new(); jobs], children: vec![Vec::new(); jobs] };
         for (job, parent) in edges {
@@ -25,7 +25,7 @@ impl Graph {
         &self.parents[job]
     }
 
-    /// Every job behind all that it waits for; those in a circle and behind one are not among them.
+    /// Returns the jobs in an order in which parents come first. Jobs in a cycle and their descendants are left out.
     fn order(&self) -> Vec<usize> {
         let mut waits: Vec<usize> = self.parents.iter().map(Vec::len).collect();
         let mut order: Vec<usize> = (0..waits.len()).filter(|&job| waits[job] == 0).collect();
@@ -42,13 +42,13 @@ impl Graph {
         order
     }
 
-    /// The chain that takes the longest, its first job first; of those that take as long the one of the most jobs.
+    /// Returns the chain of jobs that takes longest, first job first. Of equally long chains it is the one with most jobs.
     pub(super) fn critical_path(&self, micros: &[u64]) -> Vec<usize> {
         let mut reached = vec![(0, 0); micros.len()];
         let mut before = vec![None; micros.len()];
         let order = self.order();
         for &job in &order {
-            // Whoever has a place in the order, so have its parents, before it.
+            // `order` is topological: parents come first.
             before[job] = self.parents[job].iter().copied().max_by_key(|&parent| reached[parent]);
             let (time, jobs): (u64, usize) = before[job].map_or((0, 0), |parent: usize| reached[parent]);
             reached[job] = (time.saturating_add(micros[job]), jobs + 1);
@@ -59,39 +59,39 @@ impl Graph {
         path
     }
 
-    /// Jobs that wait for each other in a circle, if there are any: each for the one behind it, the last for the first.
-    pub(super) fn circle(&self) -> Option<Vec<usize>> {
+    /// Returns jobs that wait for each other in a cycle, if any: each for the next one, the last for the first.
+    pub(super) fn cycle(&self) -> Option<Vec<usize>> {
         let mut ordered = vec![false; self.parents.len()];
         for job in self.order() {
             ordered[job] = true;
         }
-        // Who is in no order waits for another such, so the way back comes round.
+        // A job without a place in the order has a parent without one, so a walk along parents returns to a visited job.
         let start = ordered.iter().position(|ordered| !ordered)?;
-        let mut way = vec![start];
+        let mut path = vec![start];
         let mut place = vec![None; ordered.len()];
         place[start] = Some(0);
         loop {
-            let job = *way.last()?;
+            let job = *path.last()?;
             let parent = *self.parents[job].iter().find(|&&parent| !ordered[parent])?;
             if let Some(from) = place[parent] {
-                return Some(way.split_off(from));
+                return Some(path.split_off(from));
             }
-            place[parent] = Some(way.len());
-            way.push(parent);
+            place[parent] = Some(path.len());
+            path.push(parent);
         }
     }
 
-    /// How many jobs wait for this one, also through others that wait.
+    /// Returns how many jobs wait for this one, directly or through other waiting jobs. `waits` tells which jobs wait.
     pub(super) fn waiting_for(&self, job: usize, waits: &[bool]) -> usize {
         let mut seen = vec![false; waits.len()];
         seen[job] = true;
-        let mut ahead = VecDeque::from([job]);
+        let mut pending = VecDeque::from([job]);
         let mut count = 0;
-        while let Some(job) = ahead.pop_front() {
+        while let Some(job) = pending.pop_front() {
             for &child in &self.children[job] {
                 if waits[child] && !std::mem::replace(&mut seen[child], true) {
                     count += 1;
-                    ahead.push_back(child);
+                    pending.push_back(child);
                 }
             }
         }
@@ -104,7 +104,7 @@ impl Graph {
 mod tests {
     use super::*;
 
-    /// Every chain that begins anywhere, by trying them all.
+    /// Collects each chain of the graph that begins with `chain`.
     fn all_chains(graph: &Graph, chain: &mut Vec<usize>, chains: &mut Vec<Vec<usize>>) {
         chains.push(chain.clone());
         for &child in &graph.children[*chain.last().unwrap()] {
@@ -115,20 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn the_critical_path_is_the_longest_of_all_chains() {
+    fn critical_path_is_the_longest_chain() {
         use rand::{RngExt, SeedableRng};
-        let mut dice = rand::rngs::StdRng::seed_from_u64(1);
+        let mut random = rand::rngs::StdRng::seed_from_u64(1);
         for _ in 0..300 {
-            let jobs = dice.random_range(1..9);
+            let jobs = random.random_range(1..9);
             let mut edges = Vec::new();
             for job in 1..jobs {
                 for parent in 0..job {
-                    if dice.random_range(0..3) == 0 {
+                    if random.random_range(0..3) == 0 {
                         edges.push((job, parent));
                     }
                 }
             }
-            let micros: Vec<u64> = (0..jobs).map(|_| dice.random_range(0..4)).collect();
+            let micros: Vec<u64> = (0..jobs).map(|_| random.random_range(0..4)).collect();
             let graph = Graph::new(jobs, edges);
             let length =
                 |chain: &Vec<usize>| (chain.iter().map(|&job| micros[job]).sum::<u64>(), chain.len());
@@ -139,26 +139,26 @@ mod tests {
             let path = graph.critical_path(&micros);
             assert_eq!(length(&path), chains.iter().map(length).max().unwrap(), "{graph:?} {micros:?}");
             assert!(chains.contains(&path), "{path:?} is no chain of {graph:?}");
-            assert_eq!(graph.circle(), None);
+            assert_eq!(graph.cycle(), None);
         }
     }
 
     #[test]
-    fn a_circle_is_found_and_followed_by_nobody() {
-        // 0 ← 1 ← 2 ← 3 ← 1, and 4 behind them; 5 waits for itself.
+    fn cycle_is_found_and_ends_no_path() {
+        // 0 ← 1 ← 2 ← 3 ← 1, and 4 after them; 5 waits for itself.
         let graph = Graph::new(6, [(1, 0), (2, 1), (3, 2), (1, 3), (4, 3)]);
-        let circle = graph.circle().unwrap();
-        assert_eq!(circle.len(), 3, "{circle:?}");
-        for (place, &job) in circle.iter().enumerate() {
-            assert!(graph.parents(job).contains(&circle[(place + 1) % 3]), "{circle:?}");
+        let cycle = graph.cycle().unwrap();
+        assert_eq!(cycle.len(), 3, "{cycle:?}");
+        for (place, &job) in cycle.iter().enumerate() {
+            assert!(graph.parents(job).contains(&cycle[(place + 1) % 3]), "{cycle:?}");
         }
         assert_eq!(graph.critical_path(&[5, 100, 100, 100, 100, 1]), [0]);
         assert_eq!(graph.waiting_for(1, &[true; 6]), 3);
-        assert_eq!(Graph::new(1, [(0, 0)]).circle(), Some(vec![0]));
+        assert_eq!(Graph::new(1, [(0, 0)]).cycle(), Some(vec![0]));
     }
 
     #[test]
-    fn who_is_finished_waits_for_nobody_and_passes_nothing_on() {
+    fn finished_job_is_not_counted_as_waiting() {
         // 0 ← 1 ← 2, 0 ← 3 ← 2
         let graph = Graph::new(4, [(1, 0), (2, 1), (3, 0), (2, 3)]);
         assert_eq!(graph.waiting_for(0, &[false, true, true, true]), 3);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dag_without_jobs_has_no_path() {
+    fn dag_without_jobs_has_no_critical_path() {
         assert_eq!(Graph::new(0, []).critical_path(&[]), Vec::<usize>::new());
     }
 }

@@ -1,62 +1,55 @@
-//! A job of a DAG, decoded from a row of `show`'s listing. `blockers` and `show` read it.
+//! A job of a DAG, as `dags show` reads it.
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use crate::postgres::{Failure, Reason};
-
-/// Columns of the listing behind those that are printed.
-const IS_STUCK: usize = 8;
-const DEFERRED_UNTIL: usize = 9;
-
-/// A job of the DAG, as its blockers and its critical path need it.
+/// The columns of a row that the blockers and the critical path need.
+#[derive(Debug, Deserialize)]
 pub(super) struct Job {
     pub(super) id: String,
-    pub(super) queue: Value,
-    pub(super) state: String,
-    /// How long it has run.
-    pub(super) micros: u64,
-    pub(super) is_stuck: bool,
-    pub(super) started_on: Value,
-    pub(super) deferred_until: Value,
+    pub(super) queue: Option<String>,
+    pub(super) state: State,
+    /// Seconds; `None` for a job that has not been started.
+    run_time: Option<f64>,
+    /// `None` if the date of its start is NULL.
+    is_stuck: Option<bool>,
+    pub(super) started_on: Option<String>,
+    pub(super) deferred_until: Option<String>,
 }
 
+/// A job's state. Some shapes store any text.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct State(pub(super) String);
+
 impl Job {
-    /// Decodes a row of the listing of a DAG's jobs.
-    ///
-    /// # Errors
-    /// When a value is not of its column's kind.
-    pub(super) fn new(row: &[Value]) -> Result<Self, Failure> {
-        let seconds = match &row[7] {
-            // It has not been started.
-            Value::Null => 0.0,
-            value => value.as_f64().ok_or_else(|| undecoded("run_time", value))?,
-        };
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.unwrap_or_default()
+    }
+
+    /// How long it has run, in microseconds.
+    pub(super) fn run_micros(&self) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "some thousand years fit"
+            reason = "`as` saturates, and u64 holds some hundred thousand years"
         )]
-        let micros = (seconds * 1e6) as u64;
-        Ok(Job {
-            id: decoded("id", &row[0])?.to_owned(),
-            queue: row[1].clone(),
-            state: decoded("state", &row[2])?.to_owned(),
-            micros,
-            is_stuck: row[IS_STUCK] == Value::Bool(true),
-            started_on: row[5].clone(),
-            deferred_until: row[DEFERRED_UNTIL].clone(),
-        })
+        let micros = (self.run_time.unwrap_or_default() * 1e6) as u64;
+        micros
     }
 }
 
-/// Returns a column's text.
-///
-/// # Errors
-/// When the value is not a text.
-pub(super) fn decoded<'a>(column: &str, value: &'a Value) -> Result<&'a str, Failure> {
-    value.as_str().ok_or_else(|| undecoded(column, value))
-}
+impl State {
+    /// Whether the job has not been started.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.0.as_str(), "created" | "retry")
+    }
 
-fn undecoded(column: &str, value: &Value) -> Failure {
-    Failure::new(Reason::Other, format!("{column} of a job cannot be used: {value}"))
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.is_waiting() || self.0 == "active"
+    }
+
+    /// Whether jobs that wait for this one can run.
+    pub(super) fn is_satisfied(&self) -> bool {
+        !self.is_unfinished() && !matches!(self.0.as_str(), "expired" | "cancelled" | "failed")
+    }
 }

@@ -1,258 +1,267 @@
-//! `marie-exporter dags show`: how far a DAG has come, its critical path, and what blocks it.
+//! `dags show`: the progress of a DAG, its critical path, and what blocks it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::str::FromStr;
+use std::time::Duration;
 
+use clap::Args;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
 use sqlx::types::Uuid;
 
-use super::blockers::{self, Edges, Outside};
+use super::blockers::{self, Edges, OutsideEdge};
 use super::graph::Graph;
-use super::job::{Job, decoded};
+use super::job::{Job, State};
 use crate::collect::collector::Query;
-use crate::collect::collector::declare::{optional, sql};
-use crate::collect::collectors::dags::PLANNER;
-use crate::inspect::args::DagsShow;
-use crate::inspect::arguments::add;
-use crate::inspect::listing::Listing;
-use crate::inspect::reader::{Part, Reader};
-use crate::inspect::sheet::{Body, Section, Sheet};
-use crate::inspect::{QUERY, fallbacks};
+use crate::collect::collector::declare::sql;
+use crate::config::values;
+use crate::inspect::bind::{bind, id_arguments};
+use crate::inspect::command::ShowCommand;
+use crate::inspect::fallbacks::NO_DEPENDENCIES;
+use crate::inspect::listing::{QUERY, duration, listing, number, state, text, time, unprinted};
+use crate::inspect::reader::{Fetched, Reader};
+use crate::inspect::scope::Scope;
+use crate::inspect::sections::{Body, Section, Sections};
 use crate::postgres::{Failure, Reason};
-use crate::schema::Need;
-use crate::terminal::columns::{Column, Rows, duration, number, state, text, time};
+use crate::terminal::columns::{Column, Rows};
 use crate::terminal::table;
 
-/// A table for people shows no more rows of a section; JSON has them all.
+/// The most rows of a section that a table shows. JSON has all rows.
 const SHOWN: usize = 100;
 
-pub(in crate::inspect) static DAG: Listing = Listing {
-    columns: &[
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DagsShow {
+    /// The DAG's id
+    #[arg(value_parser = values::id)]
+    id: Uuid,
+}
+
+listing! {
+    DAG, sql!("show/dag.sql"); "dag",
+    [
         text("id"),
-        text("name"),
+        text("name").optional("text"),
         state("state"),
-        text("planner"),
-        time("created_on"),
+        text("planner").optional("text"),
+        time("created_on").optional("timestamptz"),
+        time("started_on").optional("timestamptz"),
+        time("completed_on").optional("timestamptz"),
+        duration("run_time").computed(),
+        time("soft_sla").optional("timestamptz"),
+        time("hard_sla").optional("timestamptz"),
+    ],
+    Query { ..QUERY }
+}
+
+/// A row of [`DAG`].
+#[derive(Deserialize)]
+struct Dag {
+    state: Option<String>,
+}
+
+listing! {
+    PROGRESS, sql!("show/progress.sql"); "job",
+    [
+        unprinted("dag_id"),
+        unprinted("state"),
+        number("total_jobs").computed(),
+        number("completed").computed(),
+        number("waiting").computed(),
+        number("active").computed(),
+        number("failed").computed(),
+        number("other").computed(),
+        number("progress_pct").computed(),
+    ],
+    Query { ..QUERY }
+}
+
+listing! {
+    /// A row is a [`Job`]. The columns from [`NOT_PRINTED`] on are not printed.
+    JOBS, sql!("show/jobs.sql"); "job",
+    [
+        unprinted("dag_id"),
+        text("id"),
+        text("queue").from("name"),
+        state("state"),
+        number("level").from("job_level").optional("int"),
+        number("retry_count"),
         time("started_on"),
         time("completed_on"),
-        duration("run_time"),
-        time("soft_sla"),
-        time("hard_sla"),
+        duration("run_time").computed(),
+        text(NOT_PRINTED).computed(),
+        time("deferred_until").from("start_after").optional("timestamptz"),
     ],
-    query: Query {
-        sql: sql!("show/dag.sql"),
-        needs: &[Need::Columns("dag", &["id", "state"])],
-        optional: &[
-            PLANNER,
-            optional!("dag"."name": "text"),
-            optional!("dag"."created_on": "timestamptz"),
-            optional!("dag"."started_on": "timestamptz"),
-            optional!("dag"."completed_on": "timestamptz"),
-            optional!("dag"."soft_sla": "timestamptz"),
-            optional!("dag"."hard_sla": "timestamptz"),
-        ],
-        ..QUERY
-    },
-};
+    Query { ..QUERY }
+}
 
-pub(in crate::inspect) static PROGRESS: Listing = Listing {
-    columns: &[
-        number("total_jobs"),
-        number("completed"),
-        number("waiting"),
-        number("active"),
-        number("failed"),
-        number("other"),
-        number("progress_pct"),
+const NOT_PRINTED: &str = "is_stuck";
+
+listing! {
+    EDGES, sql!("show/edges.sql"); "job",
+    [
+        text("job").from("id"),
+        text("parent").from("dependencies"),
+        unprinted("name"),
+        unprinted("dag_id"),
     ],
-    query: Query {
-        sql: sql!("show/progress.sql"),
-        needs: &[Need::Columns("job", &["dag_id", "state"])],
-        ..QUERY
-    },
-};
+    Query { fallbacks: &[NO_DEPENDENCIES], ..QUERY }
+}
 
-/// The columns that are printed. Behind them the query has two that only [`Job`] reads.
-const JOB_COLUMNS: &[Column] = &[
-    text("id"),
-    text("queue"),
-    state("state"),
-    number("level"),
-    number("retry_count"),
-    time("started_on"),
-    time("completed_on"),
-    duration("run_time"),
-];
+/// A row of [`EDGES`].
+#[derive(Deserialize)]
+struct Edge {
+    job: String,
+    parent: String,
+}
 
-pub(in crate::inspect) static JOBS: Listing = Listing {
-    columns: &[
-        JOB_COLUMNS[0],
-        JOB_COLUMNS[1],
-        JOB_COLUMNS[2],
-        JOB_COLUMNS[3],
-        JOB_COLUMNS[4],
-        JOB_COLUMNS[5],
-        JOB_COLUMNS[6],
-        JOB_COLUMNS[7],
-        text("is_stuck"),
-        time("deferred_until"),
-    ],
-    query: Query {
-        sql: sql!("show/jobs.sql"),
-        needs: &[Need::Columns(
-            "job",
-            &["id", "name", "state", "dag_id", "retry_count", "started_on", "completed_on"],
-        )],
-        optional: &[optional!("job"."job_level": "int"), optional!("job"."start_after": "timestamptz")],
-        ..QUERY
-    },
-};
+listing! {
+    OUTSIDE, sql!("show/outside.sql"); "job",
+    [text("id"), text("queue").from("name"), state("state")],
+    Query { ..QUERY }
+}
 
-pub(in crate::inspect) static EDGES: Listing = Listing {
-    columns: &[text("job"), text("parent")],
-    query: Query {
-        sql: sql!("show/edges.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "dag_id", "dependencies"])],
-        fallbacks: &[fallbacks::NO_DEPENDENCIES],
-        ..QUERY
-    },
-};
+/// A row of [`OUTSIDE`].
+#[derive(Deserialize)]
+struct OutsideJob {
+    id: String,
+    state: Option<State>,
+}
 
-pub(in crate::inspect) static OUTSIDE: Listing = Listing {
-    columns: &[text("id"), text("queue"), state("state")],
-    query: Query {
-        sql: sql!("show/outside.sql"),
-        needs: &[Need::Columns("job", &["id", "name", "state"])],
-        ..QUERY
-    },
-};
+impl DagsShow {
+    pub(crate) const QUERIES: &[&Query] =
+        &[&DAG.query, &PROGRESS.query, &JOBS.query, &EDGES.query, &OUTSIDE.query];
+}
 
-/// # Errors
-/// Where there is no such DAG, its jobs cannot be read, or the database goes away.
-pub(in crate::inspect) async fn show(reader: &mut Reader<'_>, asked: &DagsShow) -> Result<Sheet, Failure> {
-    let id = asked.id;
-    let dag = reader.part(&DAG, of(id)?).await?;
-    let dag_state = match &dag {
-        Part::Rows(rows) => rows.rows.first().and_then(|row| row[2].as_str()).map(str::to_owned),
-        Part::NotHere | Part::Failed(_) => None,
+impl ShowCommand for DagsShow {
+    fn scope(&self) -> Scope<'_> {
+        Scope::Dag(self.id)
+    }
+
+    fn read<'a>(&'a self, reader: &'a mut Reader<'_>) -> BoxFuture<'a, Result<Sections, Failure>> {
+        Box::pin(read(reader, self.id))
+    }
+}
+
+async fn read(reader: &mut Reader<'_>, id: Uuid) -> Result<Sections, Failure> {
+    let dag_rows = reader.try_fetch(&DAG, id_arguments(id)?).await?;
+    let dag: Option<Dag> = match &dag_rows {
+        Fetched::Rows(rows) => DAG.decode_first(rows)?,
+        Fetched::Missing | Fetched::Failed(_) => None,
     };
-    let is_there = matches!(&dag, Part::Rows(rows) if !rows.rows.is_empty());
-    let progress = reader.part(&PROGRESS, of(id)?).await?;
-    let mut arguments = of(id)?;
-    reader.thresholds.add_to(&mut arguments)?;
-    let listed = reader.rows(&JOBS, arguments).await?.rows;
-    if listed.is_empty() && !is_there {
+    let progress = reader.try_fetch(&PROGRESS, id_arguments(id)?).await?;
+    let mut arguments = id_arguments(id)?;
+    reader.thresholds.bind_to(&mut arguments)?;
+    let job_rows = reader.fetch(&JOBS, arguments).await?;
+    if job_rows.rows.is_empty() && dag.is_none() {
         let schema = reader.config.database.schema.quoted();
         let message = format!(
-            "there is no DAG {id} in the schema {schema}, nor a job of it: it was purged, or never there"
+            "there is no DAG {id} in the schema {schema}, nor a job of it: it was purged or never existed"
         );
         return Err(Failure::new(Reason::Other, message));
     }
-    let jobs: Vec<Job> = listed.iter().map(|row| Job::new(row)).collect::<Result<_, _>>()?;
-    let edges = reader.part(&EDGES, of(id)?).await?;
+    let dag_state = dag.and_then(|dag| dag.state);
+    let jobs: Vec<Job> = JOBS.decode(&job_rows.rows)?;
+    let job_rows = printed(job_rows);
+    let edges = reader.try_fetch(&EDGES, id_arguments(id)?).await?;
 
-    let mut sheet = Sheet::default();
-    sheet.sections.extend(Section::of_one("dag", &DAG, dag));
-    sheet.sections.extend(Section::of_one("progress", &PROGRESS, progress));
-    let rows: Vec<Vec<Value>> = listed.into_iter().map(|row| row[..JOB_COLUMNS.len()].to_vec()).collect();
+    let mut sections = Sections::default();
+    sections.extend(Section::fields("dag", &DAG, dag_rows));
+    sections.extend(Section::fields("progress", &PROGRESS, progress));
     match edges {
-        Part::Rows(edges) => {
-            let edges = reckon(reader, &jobs, &edges).await?;
-            let blocked = blockers::all(dag_state.as_deref(), &jobs, Some(&edges));
-            sheet.sections.push(capped("blocked_by", blockers::COLUMNS, blocked, &|_| true));
-            sheet.sections.push(critical_path(&jobs, &edges.graph, &rows));
+        Fetched::Rows(rows) => {
+            let edges = load_edges(reader, &jobs, &rows).await?;
+            let blocked = blockers::find(dag_state.as_deref(), &jobs, Some(&edges));
+            sections.extend([section("blocked_by", blockers::COLUMNS, blocked, &|_| true)]);
+            sections.extend([critical_path(&jobs, &edges.graph, &job_rows)]);
         }
-        Part::NotHere => {
-            let blocked = blockers::all(dag_state.as_deref(), &jobs, None);
-            let section = capped("blocked_by", blockers::COLUMNS, blocked, &|_| true);
-            sheet.sections.push(match EDGES.query.lack(&reader.schema) {
+        Fetched::Missing => {
+            let blocked = blockers::find(dag_state.as_deref(), &jobs, None);
+            let section = section("blocked_by", blockers::COLUMNS, blocked, &|_| true);
+            sections.extend([match EDGES.query.lack(&reader.schema) {
                 Some(lack) => section.with_caveat(format!(
                     "what jobs wait for is not known here, for there is {lack}: neither deferred jobs nor missing \
                      parents nor circles are told, nor a critical path"
                 )),
                 None => section,
-            });
+            }]);
         }
-        Part::Failed(why) => sheet.push("blocked_by", Body::Failed(why)),
+        Fetched::Failed(why) => sections.push("blocked_by", Body::Failed(why)),
     }
-    let open = |row: &[Value]| !matches!(row[2].as_str(), Some("completed" | "skipped"));
-    sheet.sections.push(capped("jobs", JOB_COLUMNS, rows, &open));
-    Ok(sheet)
+    let is_unfinished = |place: usize| !matches!(jobs[place].state.0.as_str(), "completed" | "skipped");
+    sections.extend([section("jobs", printed_columns(), job_rows, &is_unfinished)]);
+    Ok(sections)
 }
 
-fn of(id: Uuid) -> Result<PgArguments, Failure> {
-    let mut arguments = PgArguments::default();
-    add(&mut arguments, id)?;
-    Ok(arguments)
+/// Returns the columns of [`JOBS`] that are printed.
+fn printed_columns() -> &'static [Column] {
+    let count = JOBS.columns.iter().take_while(|column| column.name != NOT_PRINTED).count();
+    &JOBS.columns[..count]
 }
 
-/// The edges between the DAG's jobs as a graph, and those that lead out of it.
-async fn reckon(reader: &mut Reader<'_>, jobs: &[Job], edges: &Rows) -> Result<Edges, Failure> {
+fn printed(mut rows: Rows) -> Rows {
+    for row in &mut rows.rows {
+        row.truncate(printed_columns().len());
+    }
+    rows
+}
+
+/// Makes a graph of the edges between the DAG's jobs, and reads the states of the parents outside of the DAG.
+async fn load_edges(reader: &mut Reader<'_>, jobs: &[Job], rows: &Rows) -> Result<Edges, Failure> {
     let places: HashMap<&str, usize> =
         jobs.iter().enumerate().map(|(place, job)| (job.id.as_str(), place)).collect();
     let mut inside = Vec::new();
-    let mut leading_out = Vec::new();
-    for edge in &edges.rows {
-        let (job, parent) = (decoded("job", &edge[0])?, decoded("parent", &edge[1])?);
-        match (places.get(job), places.get(parent)) {
+    let mut outside = Vec::new();
+    for Edge { job, parent } in EDGES.decode::<Edge>(&rows.rows)? {
+        match (places.get(job.as_str()), places.get(parent.as_str())) {
             (Some(&job), Some(&parent)) => inside.push((job, parent)),
-            (Some(&job), None) => leading_out.push((job, parent)),
+            (Some(&job), None) => outside.push((job, parent)),
             (None, _) => {}
         }
     }
-    let wanted: BTreeSet<&str> = leading_out.iter().map(|(_, parent)| *parent).collect();
-    let mut states: HashMap<String, Option<String>> = HashMap::new();
-    if !wanted.is_empty() {
+    let parents: BTreeSet<&str> = outside.iter().map(|(_, parent)| parent.as_str()).collect();
+    let mut states: HashMap<String, Option<State>> = HashMap::new();
+    if !parents.is_empty() {
+        let ids: Vec<Uuid> = parents.iter().filter_map(|id| id.parse().ok()).collect();
         let mut arguments = PgArguments::default();
-        let ids: Vec<Uuid> = wanted.iter().filter_map(|id| Uuid::from_str(id).ok()).collect();
-        add(&mut arguments, ids)?;
-        for row in reader.rows(&OUTSIDE, arguments).await?.rows {
-            let state = row[2].as_str().map(str::to_owned);
-            states.insert(decoded("id", &row[0])?.to_owned(), state);
-        }
+        bind(&mut arguments, ids)?;
+        let rows = reader.fetch(&OUTSIDE, arguments).await?;
+        states.extend(OUTSIDE.decode::<OutsideJob>(&rows.rows)?.into_iter().map(|job| (job.id, job.state)));
     }
-    let outside = leading_out
+    let outside = outside
         .into_iter()
-        .map(|(job, parent)| Outside {
-            job,
-            parent: parent.to_owned(),
-            state: states.get(parent).cloned().flatten(),
+        .map(|(job, parent)| {
+            let state = states.get(&parent).cloned().flatten();
+            OutsideEdge { job, parent, state }
         })
         .collect();
     Ok(Edges { graph: Graph::new(jobs.len(), inside), outside })
 }
 
-fn critical_path(jobs: &[Job], graph: &Graph, rows: &[Vec<Value>]) -> Section {
-    let micros: Vec<u64> = jobs.iter().map(|job| job.micros).collect();
+fn critical_path(jobs: &[Job], graph: &Graph, rows: &Rows) -> Section {
+    let micros: Vec<u64> = jobs.iter().map(Job::run_micros).collect();
     let path = graph.critical_path(&micros);
-    let seconds = std::time::Duration::from_micros(path.iter().map(|&job| micros[job]).sum()).as_secs_f64();
-    let rows: Vec<Vec<Value>> = path.iter().map(|&job| rows[job].clone()).collect();
+    let seconds = Duration::from_micros(path.iter().map(|&job| micros[job]).sum()).as_secs_f64();
+    let rows: Vec<Vec<Value>> = path.iter().map(|&job| rows.rows[job].clone()).collect();
     let length = format!("{} of work so far", table::in_words(seconds));
-    capped("critical_path", JOB_COLUMNS, rows, &|_| true).noted(length)
+    section("critical_path", printed_columns(), Rows { rows, more: false }, &|_| true).with_note(length)
 }
 
-/// A section of which a table shows the first rows, `important` ones before others.
-fn capped(
+/// Returns a section whose table shows at most [`SHOWN`] rows, `is_important` ones before others. The order stays.
+fn section(
     name: &'static str,
     columns: &'static [Column],
-    rows: Vec<Vec<Value>>,
-    important: &dyn Fn(&[Value]) -> bool,
+    rows: Rows,
+    is_important: &dyn Fn(usize) -> bool,
 ) -> Section {
-    let count = rows.len();
-    let mut shown = None;
-    if count > SHOWN {
-        let (mut first, others): (Vec<usize>, Vec<usize>) =
-            (0..count).partition(|&place| important(&rows[place]));
-        first.extend(others);
-        first.truncate(SHOWN);
-        first.sort_unstable();
-        shown = Some(first);
+    let count = rows.rows.len();
+    if count <= SHOWN {
+        return Section::new(name, Body::Rows { columns, rows, shown: None });
     }
-    let section = Section::new(name, Body::Rows { columns, rows: Rows { rows, more: false }, shown });
-    if count > SHOWN {
-        section.noted(format!("and {} more; --format=json has them all", count - SHOWN))
-    } else {
-        section
-    }
+    let (mut shown, others): (Vec<usize>, Vec<usize>) = (0..count).partition(|&place| is_important(place));
+    shown.extend(others);
+    shown.truncate(SHOWN);
+    shown.sort_unstable();
+    Section::new(name, Body::Rows { columns, rows, shown: Some(shown) })
+        .with_note(format!("and {} more; --format=json has them all", count - SHOWN))
 }

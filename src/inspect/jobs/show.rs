@@ -1,90 +1,127 @@
-//! `marie-exporter jobs show`: one job with all that belongs to it. Each section stands for itself: what this database
-//! does not have is left out, and what cannot be read in time says so in its place.
+//! `jobs show`: one job in sections.
+//!
+//! A section that this database does not have is left out. A section that could not be read says why, and the others are
+//! printed all the same.
 
+use clap::Args;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
-use sqlx::postgres::PgArguments;
 use sqlx::types::Uuid;
 
-use super::sections::{
-    ARCHIVED, ATTEMPTS, BOUNDS, CHILDREN, HISTORY_BY_ID, INDEXED_TIMELINE, JOB, LEASES, PARENTS, PAYLOAD,
-    SETTINGS, TIMELINE,
+use super::job_sections::{
+    ARCHIVED, ATTEMPTS, Archived, BOUNDS, Bounds, CHILDREN, HISTORY_BY_ID, INDEXED_TIMELINE, JOB, LEASES,
+    PARENTS, PAYLOAD, SETTINGS, TIMELINE,
 };
-use crate::inspect::args::JobsShow;
-use crate::inspect::arguments::add;
-use crate::inspect::reader::{Part, Reader};
-use crate::inspect::sheet::{Body, Section, Sheet};
+use crate::collect::collector::Query;
+use crate::config::values;
+use crate::inspect::bind::{bind, id_arguments};
+use crate::inspect::command::ShowCommand;
+use crate::inspect::reader::{Fetched, Reader};
+use crate::inspect::scope::Scope;
+use crate::inspect::sections::{Body, Section, Sections};
 use crate::postgres::{Failure, Reason};
 use crate::terminal::columns::Column;
 use crate::terminal::table;
 
-/// # Errors
-/// Where there is no such job, its payload is asked for and may not be read, or the database goes away.
-pub(in crate::inspect) async fn show(reader: &mut Reader<'_>, asked: &JobsShow) -> Result<Sheet, Failure> {
-    let id = asked.id;
-    if asked.payload {
+#[derive(Debug, Clone, Args)]
+pub(crate) struct JobsShow {
+    /// The job's id
+    #[arg(value_parser = values::id)]
+    id: Uuid,
+
+    /// Print data and output as well, which the exporter's own role may not read
+    #[arg(long)]
+    payload: bool,
+}
+
+impl JobsShow {
+    pub(crate) const QUERIES: &[&Query] = &[
+        &JOB.query,
+        &SETTINGS.query,
+        &LEASES.query,
+        &PARENTS.query,
+        &CHILDREN.query,
+        &ATTEMPTS.query,
+        &BOUNDS.query,
+        &TIMELINE.query,
+        &ARCHIVED.query,
+    ];
+}
+
+impl ShowCommand for JobsShow {
+    fn scope(&self) -> Scope<'_> {
+        Scope::Job(self.id)
+    }
+
+    fn read<'a>(&'a self, reader: &'a mut Reader<'_>) -> BoxFuture<'a, Result<Sections, Failure>> {
+        Box::pin(read(reader, self))
+    }
+}
+
+async fn read(reader: &mut Reader<'_>, command: &JobsShow) -> Result<Sections, Failure> {
+    let id = command.id;
+    if command.payload {
         reader.may_run(&PAYLOAD.query)?;
     }
-    let job = reader.rows(&JOB, just(id)?).await?;
+    let job = reader.fetch(&JOB, id_arguments(id)?).await?;
     let Some(fields) = job.rows.into_iter().next() else {
-        return Err(missing(reader, id).await?);
+        return Err(no_such_job(reader, id).await?);
     };
     let mut fields: Vec<(Column, Value)> = JOB.columns.iter().copied().zip(fields).collect();
-    let settings = reader.part(&SETTINGS, just(id)?).await?;
-    let mut sheet = Sheet::default();
-    if let Part::Rows(settings) = settings {
+    let settings = reader.try_fetch(&SETTINGS, id_arguments(id)?).await?;
+    let mut sections = Sections::default();
+    if let Fetched::Rows(settings) = settings {
         let settings = settings.rows.into_iter().next().unwrap_or_default();
         fields.extend(SETTINGS.columns.iter().copied().zip(settings));
-        sheet.push("job", Body::Fields(fields));
+        sections.push("job", Body::Fields(fields));
     } else {
-        sheet.push("job", Body::Fields(fields));
-        sheet.push_part("settings", &SETTINGS, settings);
+        sections.push("job", Body::Fields(fields));
+        sections.extend(Section::rows("settings", &SETTINGS, settings));
     }
-    let leases = reader.part(&LEASES, just(id)?).await?;
-    sheet.sections.extend(Section::of_one("leases", &LEASES, leases));
-    for (title, listing) in [("parents", &PARENTS), ("children", &CHILDREN), ("attempts", &ATTEMPTS)] {
-        let part = reader.part(listing, just(id)?).await?;
-        sheet.push_part(title, listing, part);
+    let leases = reader.try_fetch(&LEASES, id_arguments(id)?).await?;
+    sections.extend(Section::fields("leases", &LEASES, leases));
+    for (name, listing) in [("parents", &PARENTS), ("children", &CHILDREN), ("attempts", &ATTEMPTS)] {
+        let fetched = reader.try_fetch(listing, id_arguments(id)?).await?;
+        sections.extend(Section::rows(name, listing, fetched));
     }
-    // Last, for it can take long.
-    sheet.sections.extend(timeline(reader, id).await?);
-    if asked.payload {
-        let payload = reader.part(&PAYLOAD, just(id)?).await?;
-        sheet.sections.extend(Section::of_documents(&PAYLOAD, payload));
+    // Last, because it can take long.
+    sections.extend(timeline(reader, id).await?);
+    if command.payload {
+        let payload = reader.try_fetch(&PAYLOAD, id_arguments(id)?).await?;
+        sections.extend(Section::documents(&PAYLOAD, payload));
     }
-    Ok(sheet)
+    Ok(sections)
 }
 
 async fn timeline(reader: &mut Reader<'_>, id: Uuid) -> Result<Option<Section>, Failure> {
     if reader.schema.has_index(&HISTORY_BY_ID) {
-        let part = reader.part(&INDEXED_TIMELINE, just(id)?).await?;
-        return Ok(Section::of_rows("timeline", &INDEXED_TIMELINE, part));
+        let fetched = reader.try_fetch(&INDEXED_TIMELINE, id_arguments(id)?).await?;
+        return Ok(Section::rows("timeline", &INDEXED_TIMELINE, fetched));
     }
-    let bounds = match reader.part(&BOUNDS, just(id)?).await? {
-        Part::Rows(bounds) => bounds.rows.into_iter().next().unwrap_or_default(),
-        part @ (Part::NotHere | Part::Failed(_)) => {
-            return Ok(Section::of_rows("timeline", &BOUNDS, part));
+    let bounds = match reader.try_fetch(&BOUNDS, id_arguments(id)?).await? {
+        Fetched::Rows(rows) => BOUNDS.decode_first::<Bounds>(&rows)?.unwrap_or_default(),
+        fetched @ (Fetched::Missing | Fetched::Failed(_)) => {
+            return Ok(Section::rows("timeline", &BOUNDS, fetched));
         }
     };
-    let instant = |place: usize| bounds.get(place).and_then(Value::as_str);
-    let (since, until) = (instant(0), instant(1));
-    let mut arguments = just(id)?;
-    add(&mut arguments, since)?;
-    add(&mut arguments, until)?;
-    let part = reader.part(&TIMELINE, arguments).await?;
-    let is_read = matches!(part, Part::Rows(_));
-    let section = Section::of_rows("timeline", &TIMELINE, part);
-    Ok(match unseen(since, until).filter(|_| is_read) {
-        Some(unseen) => section.map(|section| section.with_caveat(unseen)),
+    let mut arguments = id_arguments(id)?;
+    bind(&mut arguments, bounds.since.as_deref())?;
+    bind(&mut arguments, bounds.until.as_deref())?;
+    let fetched = reader.try_fetch(&TIMELINE, arguments).await?;
+    let is_read = matches!(fetched, Fetched::Rows(_));
+    let section = Section::rows("timeline", &TIMELINE, fetched);
+    Ok(match unread_period(&bounds).filter(|_| is_read) {
+        Some(caveat) => section.map(|section| section.with_caveat(caveat)),
         None => section,
     })
 }
 
-/// Which rows the timeline cannot have, because nobody looked for them.
-fn unseen(since: Option<&str>, until: Option<&str>) -> Option<String> {
-    let sides = [("before", since), ("after", until)];
+/// Describes the part of the history in which the timeline was not searched.
+fn unread_period(bounds: &Bounds) -> Option<String> {
+    let sides = [("before", &bounds.since), ("after", &bounds.until)];
     let sides: Vec<String> = sides
         .iter()
-        .filter_map(|(side, instant)| Some(format!("{side} {}", table::to_the_second((*instant)?))))
+        .filter_map(|(side, instant)| Some(format!("{side} {}", table::to_the_second(instant.as_deref()?))))
         .collect();
     (!sides.is_empty()).then(|| {
         format!(
@@ -94,32 +131,27 @@ fn unseen(since: Option<&str>, until: Option<&str>) -> Option<String> {
     })
 }
 
-fn just(id: Uuid) -> Result<PgArguments, Failure> {
-    let mut arguments = PgArguments::default();
-    add(&mut arguments, id)?;
-    Ok(arguments)
-}
-
-/// That there is no such job, and where it may be.
-async fn missing(reader: &mut Reader<'_>, id: Uuid) -> Result<Failure, Failure> {
+/// Returns the error for an id without a job, which names the archive if the job is there.
+async fn no_such_job(reader: &mut Reader<'_>, id: Uuid) -> Result<Failure, Failure> {
     let schema = reader.config.database.schema.quoted();
-    let archive = match reader.part(&ARCHIVED, just(id)?).await? {
-        Part::Rows(archived) => match archived.rows.first().map(Vec::as_slice) {
-            Some([queue, state, _, archived_on]) => {
+    let archive = match reader.try_fetch(&ARCHIVED, id_arguments(id)?).await? {
+        Fetched::Rows(rows) => match ARCHIVED.decode_first::<Archived>(&rows)? {
+            Some(Archived { queue, state, archived_on }) => {
                 let message = format!(
-                    "there is no job {id} in the schema {schema} any more: it was {} and of the queue {queue}, and \
-                     has been in the archive since {}",
-                    state.as_str().unwrap_or_default(),
-                    archived_on.as_str().unwrap_or_default()
+                    "there is no job {id} in the schema {schema} any more: it was {} and of the queue {}, and has been \
+                     in the archive since {}",
+                    state.unwrap_or_default(),
+                    Value::from(queue),
+                    archived_on.unwrap_or_default()
                 );
                 return Ok(Failure::new(Reason::Other, message));
             }
-            _ => "it is not in the archive either",
+            None => "it is not in the archive either",
         },
-        Part::NotHere => "there is no archive here",
-        Part::Failed(_) => "the archive, where it may be, could not be read",
+        Fetched::Missing => "there is no archive here",
+        Fetched::Failed(_) => "the archive, where it may be, could not be read",
     };
     let message =
-        format!("there is no job {id} in the schema {schema}: {archive}; it was purged, or never there");
+        format!("there is no job {id} in the schema {schema}: {archive}; it was purged or never existed");
     Ok(Failure::new(Reason::Other, message))
 }

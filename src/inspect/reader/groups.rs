@@ -1,50 +1,50 @@
-//! Answers a listing in one transaction, or in one for each group of queues where a transaction must not lock the
-//! partitions of all queues.
+//! Runs a listing page by page: in one transaction, or in one for each group of queues if one transaction must not lock
+//! the partitions of all queues.
 //!
-//! The rows of two groups are merged by the database, in the group's transaction, because only the database orders text
-//! by its own rules. After each group no more rows are kept than the page needs. Each group is of an instant of its own.
+//! The database merges the rows of each group with those of the groups before, because it orders text by its own
+//! collation. After each group only the rows that the page needs are kept. Each group is read at its own instant.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgArguments;
 
-use super::listed::{as_json, named, rows_of, texts};
-use super::{Part, Reader, advised, set_time_zone};
+use super::fetch::{Fetched, as_json, decode, json_texts, with_name};
+use super::{Reader, set_time_zone, with_advice};
 use crate::collect::collector::{Division, Query};
 use crate::collect::division::{Parents, Slice, Transactions, slices};
-use crate::inspect::args::Output;
-use crate::inspect::arguments::add;
+use crate::inspect::bind::bind;
 use crate::inspect::listing::Listing;
-use crate::inspect::scope::Reach;
+use crate::inspect::options::ListOptions;
+use crate::inspect::scope::Partitions;
 use crate::postgres::{Connection, Failure};
 use crate::schema::Schema;
 use crate::terminal::columns::{Kind, Rows};
 
-/// Adds a listing's arguments behind those of its page. The second parameter is the queues of a group, or `None` if the
-/// answer is for all queues. A listing that reads jobs of other queues too returns rows of these queues only.
-pub(in crate::inspect) type Filters<'a> =
+/// Binds a listing's parameters after those of its page. The second argument is the queues of a group, or `None` if the
+/// statement covers all queues.
+pub(in crate::inspect) type BindFilters<'a> =
     &'a (dyn Fn(&mut PgArguments, Option<&[String]>) -> Result<(), Failure> + Sync);
 
-/// How the rows of two groups of queues become those of both.
+/// How the rows of two groups of queues are merged.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::inspect) enum Merge {
-    /// All rows, in the order at the end of the listing's own SQL.
+    /// All rows are kept, in the order at the end of the listing's own SQL.
     Rows,
-    /// The column `line` of a statement over the rows of both, a common table expression `part` with the listing's columns
-    /// and `line`, the JSON object of each row. Its parameter $3 is how many rows.
+    /// A statement returns the merged rows in its column `line`. It reads the rows of both from `part`, which has the
+    /// listing's columns and `line`, the JSON object of the row. $3 is how many rows to return.
     Sql(&'static str),
 }
 
-/// Which rows of a listing are shown. Its first two arguments are how many, one more than are shown, and from which on.
+/// A page of a listing. Its limit and offset are the first two parameters of the statement.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::inspect) struct Page {
     pub(in crate::inspect) size: u32,
-    /// The first is 1.
+    /// 1 for the first page.
     pub(in crate::inspect) number: u32,
 }
 
-impl From<&Output> for Page {
-    fn from(output: &Output) -> Self {
-        Page { size: output.limit, number: output.page }
+impl From<&ListOptions> for Page {
+    fn from(options: &ListOptions) -> Self {
+        Page { size: options.limit, number: options.page }
     }
 }
 
@@ -53,46 +53,46 @@ impl Page {
         i64::from(self.size) * i64::from(self.number.saturating_sub(1))
     }
 
-    /// One row more than are shown.
+    /// One row more than are shown, which tells whether a next page exists.
     fn limit(self) -> i64 {
         i64::from(self.size) + 1
     }
 
-    /// The rows up to the page's end.
-    fn all_before(self) -> i64 {
+    /// How many rows there are up to the page's end.
+    fn end(self) -> i64 {
         self.offset() + self.limit()
     }
 }
 
 impl Reader<'_> {
-    /// Returns a page of a listing, or all of its rows.
+    /// Returns a page of a listing, or all rows.
     ///
     /// # Errors
-    /// Any failure of the database, led by the query's name; what it lacks, or our role.
-    pub(in crate::inspect) async fn page(
+    /// If the query cannot run here or fails. The message begins with the query's name.
+    pub(in crate::inspect) async fn fetch_page(
         &mut self,
         listing: &'static Listing,
         merge: Merge,
         page: Option<Page>,
-        filters: Filters<'_>,
+        bind_filters: BindFilters<'_>,
     ) -> Result<Rows, Failure> {
         let mut rows = if self.is_grouped(&listing.query) {
-            let mut rows = self.rows_of_groups(listing, merge, page, filters).await?;
+            let mut rows = self.fetch_groups(listing, merge, page, bind_filters).await?;
             let offset = page.map_or(0, |page| usize::try_from(page.offset()).unwrap_or(usize::MAX));
             rows.rows.drain(..offset.min(rows.rows.len()));
             rows
         } else {
-            if matches!(self.reach, Reach::Groups) {
-                // What earlier statements have locked would add up.
+            if matches!(self.partitions, Partitions::InGroups) {
+                // Locks are held until the end of the transaction, so those of earlier statements would add up.
                 self.end_transaction().await;
             }
             let mut arguments = PgArguments::default();
             if let Some(page) = page {
-                add(&mut arguments, page.limit())?;
-                add(&mut arguments, page.offset())?;
+                bind(&mut arguments, page.limit())?;
+                bind(&mut arguments, page.offset())?;
             }
-            filters(&mut arguments, None)?;
-            self.rows(listing, arguments).await?
+            bind_filters(&mut arguments, None)?;
+            self.fetch(listing, arguments).await?
         };
         if let Some(page) = page {
             rows.more = rows.rows.len() > page.size as usize;
@@ -101,41 +101,42 @@ impl Reader<'_> {
         Ok(rows)
     }
 
-    /// Returns the same as one part of an answer, whose other parts can do without it.
+    /// Returns a page of a listing, or why there is none.
     ///
     /// # Errors
-    /// Where the database is gone, and with it the other parts.
-    pub(in crate::inspect) async fn part_of_page(
+    /// If the connection fails.
+    pub(in crate::inspect) async fn try_fetch_page(
         &mut self,
         listing: &'static Listing,
         page: Option<Page>,
-        filters: Filters<'_>,
-    ) -> Result<Part, Failure> {
+        bind_filters: BindFilters<'_>,
+    ) -> Result<Fetched, Failure> {
         if self.is_missing(&listing.query) {
-            return Ok(Part::NotHere);
+            return Ok(Fetched::Missing);
         }
-        if !matches!(self.reach, Reach::Groups) {
-            self.execute("SAVEPOINT part").await?;
+        let is_grouped = matches!(self.partitions, Partitions::InGroups);
+        if !is_grouped {
+            self.execute("SAVEPOINT listing").await?;
         }
-        let rows = self.page(listing, Merge::Rows, page, filters).await;
-        if rows.is_err() && matches!(self.reach, Reach::Groups) {
+        let rows = self.fetch_page(listing, Merge::Rows, page, bind_filters).await;
+        if rows.is_err() && is_grouped {
             self.end_transaction().await;
         }
-        self.part_of(rows).await
+        self.recover(rows).await
     }
 
-    /// Whether the answer takes a transaction for each group of queues.
+    /// Whether the query takes a transaction for each group of queues.
     fn is_grouped(&self, query: &Query) -> bool {
-        matches!(self.reach, Reach::Groups) && query.is_divided(&self.schema)
+        matches!(self.partitions, Partitions::InGroups) && query.is_divided(&self.schema)
     }
 
     /// Returns the rows up to the page's end.
-    async fn rows_of_groups(
+    async fn fetch_groups(
         &mut self,
         listing: &'static Listing,
         merge: Merge,
         page: Option<Page>,
-        filters: Filters<'_>,
+        bind_filters: BindFilters<'_>,
     ) -> Result<Rows, Failure> {
         self.may_run(&listing.query)?;
         if self.matches_nothing {
@@ -143,26 +144,28 @@ impl Reader<'_> {
         }
         self.end_transaction().await;
         let mut transactions = Transactions::new(&mut self.session, &self.schema);
-        let question = Question { listing, merge, limit: page.map(Page::all_before), filters };
-        let answer = question.ask(&mut transactions, &self.schema, self.timezone).await;
+        let limit = page.map(Page::end);
+        let grouped = GroupedListing { listing, merge, limit, bind_filters };
+        let fetched = grouped.fetch(&mut transactions, &self.schema, self.timezone).await;
         self.spent += transactions.busy;
-        let (lines, groups) = answer?;
+        let (texts, groups) = fetched?;
         self.transactions = self.transactions.max(groups);
-        rows_of(listing, &lines)
+        decode(listing, &texts)
     }
 }
 
-struct Question<'a> {
+/// A listing that is read for one group of queues after another.
+struct GroupedListing<'a> {
     listing: &'static Listing,
     merge: Merge,
-    /// How many rows are needed; all where there is none.
+    /// How many rows are needed; `None` for all.
     limit: Option<i64>,
-    filters: Filters<'a>,
+    bind_filters: BindFilters<'a>,
 }
 
-impl Question<'_> {
-    /// Returns the rows of all groups, merged, and how many groups there are.
-    async fn ask(
+impl GroupedListing<'_> {
+    /// Returns the merged rows of all groups as JSON objects, and how many groups there are.
+    async fn fetch(
         &self,
         transactions: &mut Transactions<'_>,
         schema: &Schema,
@@ -181,9 +184,9 @@ impl Question<'_> {
             let kept = merged.take();
             let rows = transactions.run_for_values(async |connection| {
                 set_time_zone(connection, timezone).await?;
-                let rows = self.rows_of(connection, schema, slice).await?;
+                let rows = self.fetch_group(connection, schema, slice).await?;
                 match kept {
-                    Some(kept) => self.merged(connection, schema, kept, rows).await,
+                    Some(kept) => self.merge(connection, schema, kept, rows).await,
                     None => Ok(rows),
                 }
             });
@@ -192,8 +195,8 @@ impl Question<'_> {
         Ok((merged.unwrap_or_default(), slices.len()))
     }
 
-    /// Returns the rows of one group, as JSON objects.
-    async fn rows_of(
+    /// Returns the rows of one group as JSON objects.
+    async fn fetch_group(
         &self,
         connection: &mut Connection,
         schema: &Schema,
@@ -202,29 +205,29 @@ impl Question<'_> {
         let query = &self.listing.query;
         let mut arguments = PgArguments::default();
         if let Some(limit) = self.limit {
-            add(&mut arguments, limit)?;
-            add(&mut arguments, 0_i64)?;
+            bind(&mut arguments, limit)?;
+            bind(&mut arguments, 0_i64)?;
         }
-        (self.filters)(&mut arguments, Some(&slice.own))?;
+        (self.bind_filters)(&mut arguments, Some(&slice.own))?;
         let text = query.text_of_queues(schema, &mut arguments, &slice.read)?;
-        // Safe, because nothing but our own files and the quoted schema goes into it.
+        // Safe, because the statement consists of our own files and the quoted schema.
         let statement = AssertSqlSafe(as_json(schema, &text));
-        let found = connection.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
-        texts(&found.map_err(|failure| named(query, advised(failure)))?)
+        let rows = connection.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
+        json_texts(&rows.map_err(|failure| with_name(query, with_advice(failure)))?)
     }
 
-    async fn merged(
+    async fn merge(
         &self,
         connection: &mut Connection,
         schema: &Schema,
         kept: Vec<String>,
         more: Vec<String>,
     ) -> Result<Vec<String>, Failure> {
-        // Safe, because nothing but our own files goes into it.
+        // Safe, because the statement consists of our own files.
         let statement = AssertSqlSafe(self.merge.statement(self.listing, schema));
         let statement = sqlx::query(statement).bind(kept).bind(more).bind(self.limit).persistent(false);
-        let found = connection.fetch_all(statement).await;
-        texts(&found.map_err(|failure| named(&self.listing.query, advised(failure)))?)
+        let rows = connection.fetch_all(statement).await;
+        json_texts(&rows.map_err(|failure| with_name(&self.listing.query, with_advice(failure)))?)
     }
 }
 
@@ -245,20 +248,20 @@ impl Merge {
     from unnest($1::text[] || $2::text[]) as listed (line)
     cross join lateral json_to_record(listed.line::json) as field ({})
 )
-select {} as listed from (\n{merged}\n) as merged",
+select {} as json from (\n{merged}\n) as merged",
             fields.join(", "),
             schema.sent("line")
         )
     }
 }
 
-/// Returns the order of a listing's rows, with which its SQL ends before the limit; nothing where they have none.
+/// Returns the `order by` clause at the end of a listing's SQL, or an empty string.
 fn order(sql: &str) -> String {
     let order = sql.rsplit_once("\norder by ").and_then(|(_, end)| end.split("\nlimit ").next());
     order.map_or_else(String::new, |order| format!("order by {order}"))
 }
 
-/// Returns the type of a column's values in SQL.
+/// Returns the SQL type of a column's values.
 fn data_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Id => "uuid",

@@ -1,99 +1,132 @@
-//! Which columns of a pane fit beside each other: where the terminal is narrow the less important ones go, each as a whole,
-//! before a queue's name or a job's id is cut.
+//! The columns of `top`'s panes. In a narrow terminal the least important columns are left out, so that no job id or queue
+//! name is cut.
 
 use ratatui::layout::Constraint;
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Row;
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+use super::queries::{RunningJob, StuckJob};
+use super::queues::Queue;
+use crate::terminal::table;
+
+/// A column of rows of type `R`.
+#[derive(Debug)]
+pub(super) struct Column<R> {
     heading: &'static str,
-    /// Its least width, if it takes what is left.
+    /// The least width of a column that takes the rest.
     width: u16,
     is_number: bool,
-    takes_the_rest: bool,
-    /// Those with higher ones go first.
+    takes_rest: bool,
+    /// 0 for the most important column.
     rank: u8,
+    cell: fn(&R) -> Line<'static>,
 }
 
-const fn id(heading: &'static str, rank: u8) -> Column {
-    Column { heading, width: 36, is_number: false, takes_the_rest: false, rank }
+impl<R> Column<R> {
+    /// A column of ids.
+    const fn id(heading: &'static str, rank: u8, cell: fn(&R) -> Line<'static>) -> Self {
+        Column { heading, width: 36, is_number: false, takes_rest: false, rank, cell }
+    }
+
+    const fn queue(rank: u8, cell: fn(&R) -> Line<'static>) -> Self {
+        Column { heading: "QUEUE", width: 10, is_number: false, takes_rest: true, rank, cell }
+    }
+
+    const fn number(heading: &'static str, width: u16, rank: u8, cell: fn(&R) -> Line<'static>) -> Self {
+        Column { heading, width, is_number: true, takes_rest: false, rank, cell }
+    }
+
+    fn aligned<'a>(&self, cell: Line<'a>) -> Line<'a> {
+        if self.is_number { cell.right_aligned() } else { cell }
+    }
 }
 
-const fn queue(rank: u8) -> Column {
-    Column { heading: "QUEUE", width: 10, is_number: false, takes_the_rest: true, rank }
-}
-
-const fn number(heading: &'static str, width: u16, rank: u8) -> Column {
-    Column { heading, width, is_number: true, takes_the_rest: false, rank }
-}
-
-pub(super) const OF_QUEUES: &[Column] = &[
-    queue(0),
-    number("CREATED", 7, 4),
-    number("RETRY", 6, 5),
-    number("READY", 6, 2),
-    number("ACTIVE", 6, 3),
-    number("STUCK", 6, 1),
-    number("DONE 1H", 7, 6),
+pub(super) const QUEUE_COLUMNS: &[Column<Queue>] = &[
+    Column::queue(0, |queue| text(Some(&queue.name))),
+    Column::number("CREATED", 7, 4, |queue| count(queue.created)),
+    Column::number("RETRY", 6, 5, |queue| count(queue.retry)),
+    Column::number("READY", 6, 2, |queue| count(queue.ready)),
+    Column::number("ACTIVE", 6, 3, |queue| count(queue.active)),
+    Column::number("STUCK", 6, 1, |queue| {
+        let style = if queue.stuck > 0 { Style::new().fg(Color::Red) } else { Style::new() };
+        count(queue.stuck).style(style)
+    }),
+    Column::number("DONE 1H", 7, 6, |queue| count(queue.completed)),
 ];
 
-pub(super) const OF_STUCK: &[Column] = &[
-    id("JOB", 0),
-    queue(1),
-    number("ACTIVE FOR", 10, 2),
-    number("THRESHOLD", 9, 4),
-    number("RETRIES", 7, 3),
-    id("DAG", 5),
+pub(super) const STUCK_COLUMNS: &[Column<StuckJob>] = &[
+    Column::id("JOB", 0, |stuck| text(Some(&stuck.job.id))),
+    Column::queue(1, |stuck| text(stuck.job.queue.as_deref())),
+    Column::number("ACTIVE FOR", 10, 2, |stuck| duration(stuck.job.active_for)),
+    Column::number("THRESHOLD", 9, 4, |stuck| duration(Some(stuck.threshold))),
+    Column::number("RETRIES", 7, 3, |stuck| optional_count(stuck.job.retry_count)),
+    Column::id("DAG", 5, |stuck| text(stuck.job.dag_id.as_deref())),
 ];
 
-pub(super) const OF_RUNNING: &[Column] =
-    &[id("JOB", 0), queue(1), number("ACTIVE FOR", 10, 2), number("RETRIES", 7, 3), id("DAG", 4)];
+pub(super) const RUNNING_COLUMNS: &[Column<RunningJob>] = &[
+    Column::id("JOB", 0, |job| text(Some(&job.id))),
+    Column::queue(1, |job| text(job.queue.as_deref())),
+    Column::number("ACTIVE FOR", 10, 2, |job| duration(job.active_for)),
+    Column::number("RETRIES", 7, 3, |job| optional_count(job.retry_count)),
+    Column::id("DAG", 4, |job| text(job.dag_id.as_deref())),
+];
 
-/// Those that are shown, with their places among all.
-pub(super) struct Kept(Vec<(usize, Column)>);
+/// What a cell shows for NULL.
+const NULL: &str = "-";
 
-impl Kept {
-    /// As many as there is room for, the most important one in any case.
-    pub(super) fn of(all: &[Column], room: u16) -> Self {
-        let mut by_rank: Vec<(usize, Column)> = all.iter().copied().enumerate().collect();
+fn text(text: Option<&str>) -> Line<'static> {
+    Line::from(text.map_or_else(|| NULL.to_owned(), table::harmless_text))
+}
+
+fn count(count: u64) -> Line<'static> {
+    Line::from(count.to_string())
+}
+
+fn optional_count(count: Option<i64>) -> Line<'static> {
+    Line::from(count.map_or_else(|| NULL.to_owned(), |count| count.to_string()))
+}
+
+fn duration(seconds: Option<f64>) -> Line<'static> {
+    Line::from(seconds.map_or_else(|| NULL.to_owned(), table::in_words))
+}
+
+/// The columns that a pane shows.
+pub(super) struct Fitting<R: 'static>(Vec<&'static Column<R>>);
+
+impl<R> Fitting<R> {
+    /// Selects the most important columns that fit into `room` characters, at least one.
+    pub(super) fn select(columns: &'static [Column<R>], room: u16) -> Self {
+        let mut by_rank: Vec<(usize, &Column<R>)> = columns.iter().enumerate().collect();
         by_rank.sort_by_key(|(_, column)| column.rank);
         let mut taken = 0;
-        let mut kept: Vec<(usize, Column)> = by_rank
+        let mut selected: Vec<(usize, &Column<R>)> = by_rank
             .into_iter()
             .take_while(|(_, column)| {
                 let is_first = taken == 0;
-                // A space is between each two.
+                // One space separates two columns.
                 taken += column.width + u16::from(!is_first);
                 is_first || taken <= room
             })
             .collect();
-        kept.sort_by_key(|(place, _)| *place);
-        Kept(kept)
+        selected.sort_by_key(|(place, _)| *place);
+        Fitting(selected.into_iter().map(|(_, column)| column).collect())
     }
 
     pub(super) fn widths(&self) -> Vec<Constraint> {
-        let width = |column: &Column| {
-            if column.takes_the_rest { Constraint::Fill(1) } else { Constraint::Length(column.width) }
+        let width = |column: &&Column<R>| {
+            if column.takes_rest { Constraint::Fill(1) } else { Constraint::Length(column.width) }
         };
-        self.0.iter().map(|(_, column)| width(column)).collect()
+        self.0.iter().map(width).collect()
     }
 
     pub(super) fn heading(&self) -> Row<'static> {
-        let cells = self.0.iter().map(|(_, column)| column.aligned(Line::from(column.heading)));
+        let cells = self.0.iter().map(|column| column.aligned(Line::from(column.heading)));
         Row::new(cells).style(Style::new().add_modifier(Modifier::DIM))
     }
 
-    /// A row of a cell for each of all columns.
-    pub(super) fn row<'a>(&self, cells: &[Line<'a>]) -> Row<'a> {
-        Row::new(self.0.iter().map(|&(place, column)| column.aligned(cells[place].clone())))
-    }
-}
-
-impl Column {
-    fn aligned(self, cell: Line<'_>) -> Line<'_> {
-        if self.is_number { cell.right_aligned() } else { cell }
+    pub(super) fn row(&self, row: &R) -> Row<'static> {
+        Row::new(self.0.iter().map(|column| column.aligned((column.cell)(row))))
     }
 }
 
@@ -102,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn job_id_and_queue_stay_longest_and_all_fits() {
+    fn least_important_columns_are_left_out_first() {
         for (room, headings) in [
             (0, vec!["JOB"]),
             (46, vec!["JOB"]),
@@ -112,8 +145,8 @@ mod tests {
             (76, vec!["JOB", "QUEUE", "ACTIVE FOR", "THRESHOLD", "RETRIES"]),
             (113, vec!["JOB", "QUEUE", "ACTIVE FOR", "THRESHOLD", "RETRIES", "DAG"]),
         ] {
-            let Kept(kept) = Kept::of(OF_STUCK, room);
-            assert_eq!(kept.iter().map(|(_, column)| column.heading).collect::<Vec<_>>(), headings, "{room}");
+            let Fitting(selected) = Fitting::select(STUCK_COLUMNS, room);
+            assert_eq!(selected.iter().map(|column| column.heading).collect::<Vec<_>>(), headings, "{room}");
         }
     }
 }

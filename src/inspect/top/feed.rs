@@ -1,5 +1,7 @@
-//! Fetches the numbers that `top` shows, at a collector's cost: each part on the exporter's interval for its pace, never
-//! oftener than the load budget allows, on one connection, in a read-only transaction that ends with the refresh.
+//! Fetches the numbers that `top` shows, on one connection, in read-only transactions.
+//!
+//! Each query runs at the interval that its lane has in the exporter, and never more often than the load budget allows.
+//! `top` receives the [`Numbers`] and sends a message when the user asks for newer ones.
 
 use std::time::Duration;
 
@@ -7,28 +9,27 @@ use sqlx::Row;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::numbers::{Numbers, Shown};
-use super::panes::Part;
-use super::queues;
+use super::numbers::Numbers;
+use super::queries::TopQuery;
 use crate::collect::collector::Lane;
 use crate::collect::exporter::debt::Debt;
 use crate::config::Config;
-use crate::inspect::reader::{self, Reader, new_session};
+use crate::inspect::reader::{Fetched, Reader, new_session};
 use crate::inspect::scope::Scope;
 use crate::postgres::{Failure, Reason, Session};
 use crate::schema::Schema;
 
-/// The first pause after the database was not reached; it doubles up to the interval.
+/// The pause after the first failed connect. It doubles with each further one, up to the interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// As often as the exporter reads the catalog.
+/// The age at which the schema is read again, as in the exporter.
 const SCHEMA_AGE: Duration = Duration::from_mins(1);
 
-/// When a part is asked for.
+/// When a query runs next.
 #[derive(Clone, Copy)]
-struct Turn {
+struct Schedule {
     due: Instant,
-    /// Not before this, whoever asks.
+    /// The user cannot bring the run forward beyond this.
     earliest: Instant,
     debt: Debt,
 }
@@ -37,46 +38,49 @@ pub(super) struct Feed {
     config: Config,
     timezone: String,
     numbers: Numbers,
-    turns: [Turn; Part::ALL.len()],
+    schedules: [Schedule; TopQuery::ALL.len()],
     session: Session,
     schema: Option<(Schema, Instant)>,
-    /// Attempts to reach the database that failed in a row.
-    misses: u32,
+    /// How many attempts to reach the database have failed in a row.
+    failed_attempts: u32,
 }
 
 impl Feed {
     pub(super) fn new(config: Config, timezone: String) -> Self {
         let now = Instant::now();
         let session = new_session(&config);
-        let turns = [Turn { due: now, earliest: now, debt: Debt::default() }; Part::ALL.len()];
-        Feed { config, timezone, numbers: Numbers::default(), turns, session, schema: None, misses: 0 }
+        let schedule = Schedule { due: now, earliest: now, debt: Debt::default() };
+        let schedules = [schedule; TopQuery::ALL.len()];
+        let numbers = Numbers::default();
+        Feed { config, timezone, numbers, schedules, session, schema: None, failed_attempts: 0 }
     }
 
-    /// Refreshes what is due until nobody looks any more. A wish brings forward what the budget allows.
-    pub(super) async fn run(mut self, mut wishes: mpsc::Receiver<()>, shown: watch::Sender<Numbers>) {
+    /// Runs the queries that are due and sends the numbers, until the receiver is dropped. A message in `refreshes` brings
+    /// forward the queries that the load budget allows.
+    pub(super) async fn run(mut self, mut refreshes: mpsc::Receiver<()>, sender: watch::Sender<Numbers>) {
         loop {
-            let next = self.turns.iter().map(|turn| turn.due).min().unwrap_or_else(Instant::now);
+            let next = self.schedules.iter().map(|schedule| schedule.due).min().unwrap_or_else(Instant::now);
             tokio::select! {
                 () = sleep_until(next) => {}
-                wish = wishes.recv() => match wish {
+                refresh = refreshes.recv() => match refresh {
                     Some(()) => self.bring_forward(),
                     None => return,
                 },
             }
             let now = Instant::now();
-            let due: Vec<Part> =
-                Part::ALL.into_iter().filter(|part| self.turns[*part as usize].due <= now).collect();
+            let is_due = |query: &TopQuery| self.schedules[*query as usize].due <= now;
+            let due: Vec<TopQuery> = TopQuery::ALL.into_iter().filter(is_due).collect();
             if due.is_empty() {
                 continue;
             }
-            match self.refresh(&due).await {
+            match self.run_queries(&due).await {
                 Ok(()) => {
-                    self.misses = 0;
+                    self.failed_attempts = 0;
                     self.numbers.trouble = None;
                 }
                 Err(failure) => self.back_off(&failure),
             }
-            if shown.send(self.numbers.clone()).is_err() {
+            if sender.send(self.numbers.clone()).is_err() {
                 return;
             }
         }
@@ -84,13 +88,13 @@ impl Feed {
 
     fn bring_forward(&mut self) {
         let now = Instant::now();
-        for turn in self.turns.iter_mut().filter(|turn| turn.earliest <= now) {
-            turn.due = now;
+        for schedule in self.schedules.iter_mut().filter(|schedule| schedule.earliest <= now) {
+            schedule.due = now;
         }
     }
 
-    async fn refresh(&mut self, due: &[Part]) -> Result<(), Failure> {
-        // A failure loses it, and its connection, which is in doubt then.
+    async fn run_queries(&mut self, queries: &[TopQuery]) -> Result<(), Failure> {
+        // A failure drops the session, because its connection may be broken.
         let session = std::mem::replace(&mut self.session, new_session(&self.config));
         let config = self.config.clone();
         let known = self.schema.take().filter(|(_, read)| read.elapsed() < SCHEMA_AGE);
@@ -101,8 +105,8 @@ impl Feed {
         let row = reader.run().await?.fetch_one(sqlx::query(include_str!("instant.sql"))).await?;
         self.numbers.database = row.try_get("database")?;
         self.numbers.instant = row.try_get("instant")?;
-        for &part in due {
-            self.ask(part, &mut reader).await?;
+        for &query in queries {
+            self.run_query(query, &mut reader).await?;
         }
         let (session, schema) = reader.end().await;
         self.session = session;
@@ -111,60 +115,56 @@ impl Feed {
         Ok(())
     }
 
-    async fn ask(&mut self, part: Part, reader: &mut Reader<'_>) -> Result<(), Failure> {
+    async fn run_query(&mut self, query: TopQuery, reader: &mut Reader<'_>) -> Result<(), Failure> {
         let before = reader.busy();
-        let asked = part.read(reader).await?;
+        let fetched = query.fetch(reader).await?;
         let cost = reader.busy().saturating_sub(before);
         let collectors = &self.config.collectors;
         let mut pause = collectors.pause_after(cost);
         let now = Instant::now();
-        let shown = &mut self.numbers.parts[part as usize];
-        let turn = &mut self.turns[part as usize];
-        match asked {
-            reader::Part::Rows(rows) => match queues::check(part, &rows.rows) {
-                Ok(()) => *shown = Shown { rows: rows.rows, taken: Some(now), failure: None },
-                Err(why) => shown.failure = Some(why),
-            },
-            reader::Part::NotHere => {
-                let lack = part.listing().query.lack(&reader.schema);
-                shown.failure = lack.map(|lack| format!("this database has {lack}"));
+        let schedule = &mut self.schedules[query as usize];
+        match fetched {
+            Fetched::Rows(rows) => self.numbers.store(query, &rows),
+            Fetched::Missing => {
+                let lack = query.listing().query.lack(&reader.schema);
+                self.numbers.status(query).failure = lack.map(|lack| format!("this database has {lack}"));
             }
-            reader::Part::Failed(why) => {
-                if shown.failure.replace(why).is_none() && turn.debt.puts_off(pause) {
+            Fetched::Failed(why) => {
+                let is_first = self.numbers.status(query).failure.replace(why).is_none();
+                if is_first && schedule.debt.puts_off(pause) {
                     pause = Duration::ZERO;
                 }
             }
         }
-        let interval = match part.listing().query.lane(&reader.schema) {
+        let interval = match query.listing().query.lane(&reader.schema) {
             Lane::Fast => collectors.interval,
             Lane::Slow => collectors.slow_interval,
         };
-        if shown.failure.is_none() {
-            pause += turn.debt.pay(interval.max(pause));
+        if self.numbers.status(query).failure.is_none() {
+            pause += schedule.debt.pay(interval.max(pause));
         }
-        turn.due = now + interval.max(pause);
-        turn.earliest = now + pause;
+        schedule.due = now + interval.max(pause);
+        schedule.earliest = now + pause;
         Ok(())
     }
 
-    /// The database is away, or cannot be asked: everything that is due waits.
+    /// Delays all queries after the database could not be reached or the schema not be read.
     fn back_off(&mut self, failure: &Failure) {
         let interval = self.config.collectors.interval;
         let pause = match failure.reason {
             Reason::Unavailable => {
-                FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.misses)).min(interval)
+                FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failed_attempts)).min(interval)
             }
             _ => interval,
         };
-        self.misses = self.misses.saturating_add(1);
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
         let now = Instant::now();
-        let again = now + pause;
-        for turn in &mut self.turns {
-            turn.due = turn.due.max(again);
-            // A key must not bring the next attempt forward.
-            turn.earliest = turn.earliest.max(again);
+        let next = now + pause;
+        for schedule in &mut self.schedules {
+            schedule.due = schedule.due.max(next);
+            schedule.earliest = schedule.earliest.max(next);
         }
-        self.numbers.trouble = Some((failure.message.clone(), again));
+        self.numbers.trouble = Some((failure.message.clone(), next));
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
     use crate::cli::{self, Command};
 
     #[tokio::test]
-    async fn key_held_while_database_is_away_reconnects_no_faster() {
+    async fn held_key_while_database_is_away_reconnects_no_faster() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://marie@{}/marie", listener.local_addr().unwrap());
         let attempts = Arc::new(AtomicU32::new(0));
@@ -193,19 +193,19 @@ mod tests {
         });
         let arguments = ["marie-exporter", "top", "--database-url", &url];
         let Ok(Command::Top(config, times)) = cli::parse(arguments.map(Into::into), |_| None, &[]) else {
-            panic!("top was asked for");
+            panic!("not the command top");
         };
-        let (wish, wishes) = mpsc::channel(1);
+        let (refresh, refreshes) = mpsc::channel(1);
         let (send, mut numbers) = watch::channel(Numbers::default());
-        let feed = tokio::spawn(Feed::new(config, times.timezone).run(wishes, send));
+        let feed = tokio::spawn(Feed::new(config, times.timezone).run(refreshes, send));
         numbers.changed().await.unwrap();
         let first = attempts.load(Ordering::Relaxed);
         assert!(numbers.borrow().trouble.is_some());
         for _ in 0..50 {
-            let _ = wish.try_send(());
+            let _ = refresh.try_send(());
             sleep(Duration::from_millis(10)).await;
         }
-        // The next attempt is due a second after the first one; on a slow machine that has passed.
+        // On a slow machine the next attempt, a second after the first one, is made in the meantime.
         let more = attempts.load(Ordering::Relaxed) - first;
         assert!(more <= first, "{more} more attempts after {first}");
         feed.abort();

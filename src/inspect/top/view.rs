@@ -1,8 +1,8 @@
-//! What a person has chosen to see of the numbers: which pane the arrows move in, and how far down each one is.
+//! The user's view of the numbers: which pane is chosen, and how far each pane is scrolled. Keys change it.
 
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// The panes that can be chosen, in their order on the screen.
+/// A pane that can be chosen and scrolled, in the order on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pane {
     Queues,
@@ -17,13 +17,13 @@ pub(super) struct View {
     pub(super) chosen: Pane,
     /// The first row that each pane shows.
     offsets: [usize; PANES.len()],
-    /// Rows that each pane has and has room for, as it was drawn last.
+    /// How many rows each pane has and shows, as it was drawn last.
     sizes: [(usize, usize); PANES.len()],
 }
 
-/// What a key asks for that the view cannot do itself.
+/// What a key requests of `top`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Request {
     Quit,
     Refresh,
 }
@@ -33,17 +33,17 @@ impl View {
         View { chosen: Pane::Queues, offsets: [0; PANES.len()], sizes: [(0, 0); PANES.len()] }
     }
 
-    /// Takes a key.
-    pub(super) fn take(&mut self, event: &Event) -> Option<Wish> {
+    /// Applies a key to the view, and returns what else the key requests.
+    pub(super) fn handle(&mut self, event: &Event) -> Option<Request> {
         let Event::Key(KeyEvent { code, modifiers, kind: KeyEventKind::Press, .. }) = event else {
             return None;
         };
-        let (rows, room) = self.sizes[self.chosen as usize];
-        let page = isize::try_from(room.max(1)).unwrap_or(isize::MAX);
+        let (rows, visible) = self.sizes[self.chosen as usize];
+        let page = isize::try_from(visible.max(1)).unwrap_or(isize::MAX);
         match code {
-            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => return Some(Wish::Quit),
-            KeyCode::Char('q') | KeyCode::Esc => return Some(Wish::Quit),
-            KeyCode::Char('r') => return Some(Wish::Refresh),
+            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => return Some(Request::Quit),
+            KeyCode::Char('q') | KeyCode::Esc => return Some(Request::Quit),
+            KeyCode::Char('r') => return Some(Request::Refresh),
             KeyCode::Tab | KeyCode::Right => self.choose(1),
             KeyCode::BackTab | KeyCode::Left => self.choose(PANES.len() - 1),
             KeyCode::Down => self.scroll(1),
@@ -51,14 +51,14 @@ impl View {
             KeyCode::PageDown => self.scroll(page),
             KeyCode::PageUp => self.scroll(-page),
             KeyCode::Home => self.offsets[self.chosen as usize] = 0,
-            KeyCode::End => self.offsets[self.chosen as usize] = rows.saturating_sub(room),
+            KeyCode::End => self.offsets[self.chosen as usize] = rows.saturating_sub(visible),
             _ => {}
         }
         None
     }
 
-    fn choose(&mut self, further: usize) {
-        self.chosen = PANES[(self.chosen as usize + further) % PANES.len()];
+    fn choose(&mut self, steps: usize) {
+        self.chosen = PANES[(self.chosen as usize + steps) % PANES.len()];
     }
 
     fn scroll(&mut self, rows: isize) {
@@ -67,17 +67,17 @@ impl View {
         self.clamp(self.chosen);
     }
 
-    /// The first row that a pane of that many rows shows where it has room for so many.
-    pub(super) fn first_row(&mut self, pane: Pane, rows: usize, room: usize) -> usize {
-        self.sizes[pane as usize] = (rows, room);
+    /// Returns the first row that a pane shows. The pane has `rows` rows and shows `visible` of them.
+    pub(super) fn first_row(&mut self, pane: Pane, rows: usize, visible: usize) -> usize {
+        self.sizes[pane as usize] = (rows, visible);
         self.clamp(pane);
         self.offsets[pane as usize]
     }
 
     fn clamp(&mut self, pane: Pane) {
-        let (rows, room) = self.sizes[pane as usize];
+        let (rows, visible) = self.sizes[pane as usize];
         let offset = &mut self.offsets[pane as usize];
-        *offset = (*offset).min(rows.saturating_sub(room));
+        *offset = (*offset).min(rows.saturating_sub(visible));
     }
 }
 
@@ -85,18 +85,18 @@ impl View {
 mod tests {
     use super::*;
 
-    fn press(view: &mut View, code: KeyCode) -> Option<Wish> {
-        view.take(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+    fn press(view: &mut View, code: KeyCode) -> Option<Request> {
+        view.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
     }
 
     #[test]
     fn q_escape_and_control_c_quit_and_r_refreshes() {
         let mut view = View::new();
-        assert_eq!(press(&mut view, KeyCode::Char('q')), Some(Wish::Quit));
-        assert_eq!(press(&mut view, KeyCode::Esc), Some(Wish::Quit));
+        assert_eq!(press(&mut view, KeyCode::Char('q')), Some(Request::Quit));
+        assert_eq!(press(&mut view, KeyCode::Esc), Some(Request::Quit));
         let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(view.take(&Event::Key(control)), Some(Wish::Quit));
-        assert_eq!(press(&mut view, KeyCode::Char('r')), Some(Wish::Refresh));
+        assert_eq!(view.handle(&Event::Key(control)), Some(Request::Quit));
+        assert_eq!(press(&mut view, KeyCode::Char('r')), Some(Request::Refresh));
         assert_eq!(press(&mut view, KeyCode::Char('c')), None);
     }
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn tab_and_arrows_go_round_the_panes() {
+    fn tab_and_arrows_choose_panes_in_turn() {
         let mut view = View::new();
         for (key, chosen) in [
             (KeyCode::Tab, Pane::Stuck),

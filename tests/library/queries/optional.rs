@@ -26,7 +26,7 @@ const TABLES: [&str; 9] = [
 ];
 
 fn queries() -> impl Iterator<Item = &'static Query> {
-    COLLECTORS.iter().flat_map(|collector| collector.queries).chain(inspect::QUERIES.iter().copied())
+    COLLECTORS.iter().flat_map(|collector| collector.queries).chain(inspect::queries())
 }
 
 /// Returns the skipped queries, and the queries on this table that the server rejects.

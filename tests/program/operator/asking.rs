@@ -2,24 +2,23 @@
 
 use marie_exporter::cli::{self, Command};
 use marie_exporter::config::Config;
-use marie_exporter::inspect::args::Reading;
-use marie_exporter::inspect::{self, Answer};
+use marie_exporter::inspect::{InspectCommand, Output};
 use marie_exporter::terminal::table::Style;
 use serde_json::Value;
 
 /// What is asked with these words of this database.
-pub(crate) fn parsed(url: &str, words: &[&str]) -> (Config, Reading) {
+pub(crate) fn parsed(url: &str, words: &[&str]) -> (Config, InspectCommand) {
     let database = ["--database-url", url];
     let arguments = ["marie-exporter"].iter().chain(words).chain(&database);
     match cli::parse(arguments.map(Into::into), |_| None, &[]) {
-        Ok(Command::Read(config, reading)) => (config, reading),
+        Ok(Command::Inspect(config, command)) => (config, command),
         other => panic!("{words:?}: {other:?}"),
     }
 }
 
-pub(crate) async fn ask(url: &str, words: &[&str]) -> anyhow::Result<Answer> {
-    let (config, reading) = parsed(url, words);
-    inspect::read(&config, &reading, Style::Plain).await
+pub(crate) async fn ask(url: &str, words: &[&str]) -> anyhow::Result<Output> {
+    let (config, command) = parsed(url, words);
+    command.run(&config, Style::Plain).await
 }
 
 pub(crate) async fn text(url: &str, words: &[&str]) -> String {

@@ -8,7 +8,7 @@ use marie_exporter::collect::collectors::{sla, statistics, stuck};
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::inspect::QUERIES;
+use marie_exporter::inspect;
 use marie_exporter::postgres::Session;
 use marie_exporter::schema::Schema;
 
@@ -69,7 +69,7 @@ async fn of_top(
     let mut run = session.begin().await.unwrap();
     let schema = Schema::read(&mut run, &config.database.schema).await.unwrap();
     session.finish(run, None).await;
-    let query = QUERIES.iter().find(|query| query.sql.name == file).unwrap();
+    let query = inspect::queries().find(|query| query.sql.name == file).unwrap();
     let text = query.text(&schema);
     let mut asked = sqlx::query(AssertSqlSafe(text)).persistent(false);
     if file == "queues.sql" {

@@ -3,7 +3,7 @@
 
 use marie_exporter::config::SchemaName;
 use marie_exporter::demo::shape::Shape;
-use marie_exporter::inspect::QUERIES;
+use marie_exporter::inspect;
 use marie_exporter::schema::Schema;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -202,7 +202,7 @@ async fn the_history_is_never_read_as_a_whole() {
         let name: SchemaName = "marie_scheduler".parse().unwrap();
         let mut session = marie_exporter::postgres::Connection::new(database.session().await);
         let schema = Schema::read(&mut session, &name).await.unwrap();
-        let timeline = QUERIES.iter().find(|query| query.sql.name == "show/timeline.sql").unwrap();
+        let timeline = inspect::queries().find(|query| query.sql.name == "show/timeline.sql").unwrap();
         let text = timeline.text(&schema);
         database
             .run(&format!(

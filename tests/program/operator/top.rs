@@ -61,7 +61,7 @@ async fn top_keeps_numbers_during_outage_and_recovers() {
     server.stop().unwrap();
     let screen =
         terminal.until("the trouble", |screen| screen.contains("cannot connect to PostgreSQL at 127.0.0.1"));
-    assert!(screen.contains("extract") && screen.contains("again in"), "{screen}");
+    assert!(screen.contains("extract") && screen.contains("retry in"), "{screen}");
     server.start_again().unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
     run(

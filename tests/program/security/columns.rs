@@ -103,7 +103,7 @@ fn columns(needs: impl IntoIterator<Item = &'static Need>) -> Vec<(&'static str,
 /// Those of the collectors and those of the reading commands.
 fn queries() -> impl Iterator<Item = &'static Query> {
     let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
-    collected.chain(inspect::QUERIES.iter().copied())
+    collected.chain(inspect::queries())
 }
 
 /// The feed asks the job's history even where there is nothing to read of it but DAGs.
@@ -112,7 +112,7 @@ fn is_asked_for_by_the_feed(query: &Query, column: (&str, &str)) -> bool {
 }
 
 async fn ask(reader: &mut Reader, query: &'static Query) -> Result<(), Failure> {
-    let is_an_operators = inspect::QUERIES.iter().any(|own| std::ptr::eq(*own, query));
+    let is_an_operators = inspect::queries().any(|own| std::ptr::eq(own, query));
     if is_an_operators { reader.execute(query).await } else { reader.fetch(query).await }
 }
 

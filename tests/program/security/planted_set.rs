@@ -110,7 +110,7 @@ async fn prepare_all(url: &str) -> Result<usize, Failure> {
     let schema = Schema::read(&mut run, &config.database.schema).await?;
     let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
     let mut count = 0;
-    for query in collected.chain(inspect::QUERIES.iter().copied()) {
+    for query in collected.chain(inspect::queries()) {
         if query.lack(&schema).is_none() {
             let prepare = format!("prepare planted_{count} as {}", query.text(&schema));
             run.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;

@@ -1,8 +1,9 @@
-//! The picture at sizes from a watch to a wall, without a terminal.
+//! The picture at many sizes, drawn without a terminal.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
@@ -15,48 +16,73 @@ fn picture(width: u16, height: u16, numbers: &Numbers, view: &mut View, now: Ins
     (0..height).map(|y| line(y).trim_end().to_owned()).collect()
 }
 
+fn latest<R: DeserializeOwned>(now: Instant, rows: Value) -> Latest<R> {
+    let status = Status { taken: Some(now), failure: None };
+    Latest { rows: serde_json::from_value(rows).unwrap(), status }
+}
+
 fn numbers(now: Instant) -> Numbers {
-    let rows = |rows: Value| {
-        let rows = rows.as_array().into_iter().flatten();
-        let rows = rows.map(|row| row.as_array().cloned().unwrap_or_default()).collect();
-        Shown { rows, taken: Some(now), failure: None }
-    };
     let id = "0192f0c1-2d3e-7f00-8000-000000000001";
     Numbers {
         database: "marie".to_owned(),
         instant: "2026-11-24T22:15:03.123456+00:00".to_owned(),
         refreshed: Some(now),
-        parts: [
-            rows(json!([["extract", 3, 1, 2, 0], ["hung\u{1b}[2J", 0, 0, 4, 4]])),
-            rows(json!([["extract", 2]])),
-            rows(json!([[id, "hung", 7384.2, 3600, 1, id]])),
-            rows(json!([[id, "extract", 12.0, 0, id]])),
-            rows(json!([["extract", 0, 10], ["extract", 23, 5], ["idle", 0, 1]])),
-        ],
+        queues: latest(
+            now,
+            json!([
+                {"queue": "extract", "created": 3, "retry": 1, "active": 2, "stuck": 0},
+                {"queue": "hung\u{1b}[2J", "created": 0, "retry": 0, "active": 4, "stuck": 4},
+            ]),
+        ),
+        ready: latest(now, json!([{"queue": "extract", "ready": 2}])),
+        stuck: latest(
+            now,
+            json!([{
+                "id": id, "queue": "hung", "active_for": 7384.2, "threshold": 3600, "retry_count": 1,
+                "dag_id": id,
+            }]),
+        ),
+        running: latest(
+            now,
+            json!([{"id": id, "queue": "extract", "active_for": 12.0, "retry_count": 0, "dag_id": id}]),
+        ),
+        completed: latest(
+            now,
+            json!([
+                {"queue": "extract", "hours_ago": 0, "jobs": 10},
+                {"queue": "extract", "hours_ago": 23, "jobs": 5},
+                {"queue": "idle", "hours_ago": 0, "jobs": 1},
+            ]),
+        ),
         trouble: None,
     }
 }
 
-/// Nine queues, nine stuck jobs and nine that run.
-fn many(now: Instant) -> Numbers {
-    let mut many = numbers(now);
-    many.parts[Part::Queues as usize].rows =
-        (0..9).map(|n| vec![json!(format!("queue {n}")), json!(n), json!(0), json!(1), json!(0)]).collect();
-    many.parts[Part::Ready as usize].rows.clear();
-    many.parts[Part::Completed as usize].rows.clear();
-    let job = |n| vec![json!(format!("0192f0c1-2d3e-7f00-8000-{n:012}")), json!("extract"), json!(7384.2)];
-    let with = |more: &[Value]| (0..9).map(|n| [job(n), more.to_vec()].concat()).collect();
-    many.parts[Part::Stuck as usize].rows = with(&[json!(3600), json!(1), Value::Null]);
-    many.parts[Part::Running as usize].rows = with(&[json!(1), Value::Null]);
-    many
+/// Nine queues, nine stuck jobs and nine running jobs.
+fn nine_of_each(now: Instant) -> Numbers {
+    let queue = |n| json!({"queue": format!("queue {n}"), "created": n, "retry": 0, "active": 1, "stuck": 0});
+    let job = |n| {
+        json!({
+            "id": format!("0192f0c1-2d3e-7f00-8000-{n:012}"), "queue": "extract", "active_for": 7384.2,
+            "threshold": 3600, "retry_count": 1, "dag_id": null,
+        })
+    };
+    Numbers {
+        queues: latest(now, (0..9).map(queue).collect()),
+        ready: latest(now, json!([])),
+        stuck: latest(now, (0..9).map(job).collect()),
+        running: latest(now, (0..9).map(job).collect()),
+        completed: latest(now, json!([])),
+        ..numbers(now)
+    }
 }
 
 fn press(view: &mut View, code: KeyCode) {
-    view.take(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    view.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
 }
 
 #[test]
-fn eighty_columns_and_twenty_four_lines_hold_all_of_it() {
+fn terminal_of_80_by_24_shows_all_panes() {
     let now = Instant::now();
     let picture = picture(80, 24, &numbers(now), &mut View::new(), now + Duration::from_secs(4));
     let text = picture.join("\n");
@@ -81,9 +107,9 @@ fn eighty_columns_and_twenty_four_lines_hold_all_of_it() {
 }
 
 #[test]
-fn each_pane_shows_three_rows_in_60_columns_by_20_lines() {
+fn terminal_of_60_by_20_shows_three_rows_a_pane() {
     let now = Instant::now();
-    let picture = picture(60, 20, &many(now), &mut View::new(), now + Duration::from_secs(4));
+    let picture = picture(60, 20, &nine_of_each(now), &mut View::new(), now + Duration::from_secs(4));
     let text = picture.join("\n");
     assert_eq!(picture[0], " schema marie_scheduler       2026-11-24 22:15:03Z · 4s ago");
     assert_eq!(picture[2], "│QUEUE          CREATED  RETRY  READY ACTIVE  STUCK DONE 1H│");
@@ -103,7 +129,7 @@ fn each_pane_shows_three_rows_in_60_columns_by_20_lines() {
 }
 
 #[test]
-fn where_three_panes_have_no_room_the_chosen_one_has_all_of_it() {
+fn small_terminal_shows_the_chosen_pane_only() {
     let now = Instant::now();
     let mut view = View::new();
     for (title, heading, row) in [
@@ -123,7 +149,7 @@ fn where_three_panes_have_no_room_the_chosen_one_has_all_of_it() {
             "│0192f0c1-2d3e-7f00-8000-000000000004  │",
         ),
     ] {
-        let picture = picture(40, 10, &many(now), &mut view, now + Duration::from_secs(4));
+        let picture = picture(40, 10, &nine_of_each(now), &mut view, now + Duration::from_secs(4));
         let text = picture.join("\n");
         assert_eq!(picture[0], " schema marie_scheduler          4s ago", "{text}");
         assert!(picture[1].starts_with(&format!("┌ {title} ─")), "{text}");
@@ -136,26 +162,26 @@ fn where_three_panes_have_no_room_the_chosen_one_has_all_of_it() {
 }
 
 #[test]
-fn numbers_that_grow_old_stay_and_say_so() {
+fn old_numbers_stay_and_show_their_age() {
     let now = Instant::now();
     let mut numbers = numbers(now);
     let later = now + Duration::from_secs(95);
     numbers.trouble = Some(("cannot connect to PostgreSQL".to_owned(), later + Duration::from_secs(8)));
-    numbers.parts[Part::Running as usize].failure = Some("running.sql: statement timeout".to_owned());
+    numbers.running.status.failure = Some("running.sql: statement timeout".to_owned());
     let text = picture(100, 30, &numbers, &mut View::new(), later).join("\n");
     for shown in [
         "1m 35s ago",
         "─ 1m 35s old ┐",
         "─ running.sql: statement timeout ┐",
         "│extract",
-        " again in 8s: cannot connect to PostgreSQL",
+        " retry in 8s: cannot connect to PostgreSQL",
     ] {
         assert!(text.contains(shown), "{shown} is not in\n{text}");
     }
 }
 
 #[test]
-fn no_size_is_too_small_or_too_large_to_be_drawn() {
+fn any_size_is_drawn() {
     let now = Instant::now();
     for (width, height) in [(1, 1), (3, 2), (10, 5), (40, 10), (80, 15), (116, 16), (400, 120)] {
         for numbers in [numbers(now), Numbers::default()] {
@@ -165,16 +191,15 @@ fn no_size_is_too_small_or_too_large_to_be_drawn() {
 }
 
 #[test]
-fn a_pane_shows_the_rows_that_it_was_scrolled_to() {
+fn scrolled_pane_shows_its_last_rows() {
     let now = Instant::now();
     let mut numbers = numbers(now);
-    numbers.parts[Part::Queues as usize].rows = (0..50)
-        .map(|n| vec![json!(format!("queue {n:02}")), json!(100 - n), json!(0), json!(0), json!(0)])
-        .collect();
+    let queue = |n| json!({"queue": format!("queue {n:02}"), "created": 100 - n, "retry": 0, "active": 0, "stuck": 0});
+    numbers.queues = latest(now, (0..50).map(queue).collect());
     let mut view = View::new();
     assert!(picture(80, 24, &numbers, &mut view, now)[3].contains("queue 00"));
     press(&mut view, KeyCode::End);
     let picture = picture(80, 24, &numbers, &mut view, now).join("\n");
-    // Those without unfinished jobs come last.
+    // Queues without unfinished jobs come last.
     assert!(picture.contains("idle") && !picture.contains("queue 10"), "{picture}");
 }

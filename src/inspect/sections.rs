@@ -1,5 +1,5 @@
-//! What `show` prints: one thing in sections, each a list of fields, a table or a document. A section that could not be
-//! read says why, and takes nothing from the others.
+//! What `jobs show` and `dags show` print: named sections, each a list of fields, a table or a JSON document. A section
+//! that could not be read says why.
 
 use comfy_table::{Attribute, Cell, Table, presets};
 use serde::Serialize;
@@ -7,25 +7,23 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::terminal::escape::{escaped_json, escaped_lines};
-
 use super::listing::Listing;
-use super::reader::Part;
+use super::reader::Fetched;
 use crate::terminal::columns::{Column, Rows};
+use crate::terminal::escape::{escaped_json, escaped_lines};
 use crate::terminal::table::{self, Object, Style};
 
 #[derive(Debug, Default)]
-pub(super) struct Sheet {
-    pub(super) sections: Vec<Section>,
-}
+pub(super) struct Sections(Vec<Section>);
 
 #[derive(Debug)]
 pub(super) struct Section {
-    /// As in JSON; a sheet's heading is in capitals, its underscores spaces.
+    /// As in JSON. The heading in a terminal has capitals, and spaces for the underscores.
     name: &'static str,
     body: Body,
+    /// Lines below the table, for people only.
     notes: Vec<String>,
-    /// What may be lacking here; JSON says it too, as `NAME_note`.
+    /// What may be lacking in this section. JSON has it as `NAME_note`.
     caveat: Option<String>,
 }
 
@@ -35,33 +33,30 @@ pub(super) enum Body {
     Rows {
         columns: &'static [Column],
         rows: Rows,
-        /// The places of those that a table for people shows, where they are not all.
+        /// The places of the rows that a table shows; `None` for all. JSON has all rows.
         shown: Option<Vec<usize>>,
     },
-    /// JSON as it is, none where there is none.
+    /// A JSON document; `None` for NULL.
     Document(Option<Box<RawValue>>),
     /// Why it could not be read.
     Failed(String),
 }
 
-impl Sheet {
+impl Sections {
     pub(super) fn push(&mut self, name: &'static str, body: Body) {
-        self.sections.push(Section::new(name, body));
+        self.0.push(Section::new(name, body));
     }
 
-    /// What a listing gave, as a table; nothing where this database has no such thing.
-    pub(super) fn push_part(&mut self, name: &'static str, listing: &Listing, part: Part) {
-        self.sections.extend(Section::of_rows(name, listing, part));
+    pub(super) fn extend(&mut self, sections: impl IntoIterator<Item = Section>) {
+        self.0.extend(sections);
     }
 
-    /// # Errors
-    /// Never, but for memory.
     pub(super) fn json(&self) -> serde_json::Result<String> {
         Ok(escaped_json(&serde_json::to_string_pretty(self)?))
     }
 
     pub(super) fn table(&self, style: Style) -> String {
-        let sections: Vec<String> = self.sections.iter().map(|section| section.table(style)).collect();
+        let sections: Vec<String> = self.0.iter().map(|section| section.table(style)).collect();
         sections.join("\n\n")
     }
 }
@@ -71,33 +66,22 @@ impl Section {
         Section { name, body, notes: Vec::new(), caveat: None }
     }
 
-    /// What a listing gave, as a table; none where this database has no such thing.
-    pub(super) fn of_rows(name: &'static str, listing: &Listing, part: Part) -> Option<Self> {
-        let columns = listing.columns;
-        let body = match part {
-            Part::NotHere => return None,
-            Part::Failed(why) => Body::Failed(why),
-            Part::Rows(rows) => Body::Rows { columns, rows, shown: None },
+    /// Returns the rows of a listing as a table, or `None` if this database lacks what the listing reads.
+    pub(super) fn rows(name: &'static str, listing: &Listing, fetched: Fetched) -> Option<Self> {
+        let body = match fetched {
+            Fetched::Missing => return None,
+            Fetched::Failed(why) => Body::Failed(why),
+            Fetched::Rows(rows) => Body::Rows { columns: listing.columns, rows, shown: None },
         };
         Some(Section::new(name, body))
     }
 
-    pub(super) fn with_caveat(self, caveat: String) -> Self {
-        Section { caveat: Some(caveat), ..self }
-    }
-
-    /// The same with something that a table for people says below it.
-    pub(super) fn noted(mut self, note: String) -> Self {
-        self.notes.push(note);
-        self
-    }
-
-    /// A listing's only row as fields.
-    pub(super) fn of_one(name: &'static str, listing: &Listing, part: Part) -> Option<Self> {
-        let body = match part {
-            Part::NotHere => return None,
-            Part::Failed(why) => Body::Failed(why),
-            Part::Rows(rows) => {
+    /// Returns the only row of a listing as fields, or `None` if there is no row.
+    pub(super) fn fields(name: &'static str, listing: &Listing, fetched: Fetched) -> Option<Self> {
+        let body = match fetched {
+            Fetched::Missing => return None,
+            Fetched::Failed(why) => Body::Failed(why),
+            Fetched::Rows(rows) => {
                 let row = rows.rows.into_iter().next()?;
                 Body::Fields(listing.columns.iter().copied().zip(row).collect())
             }
@@ -105,24 +89,33 @@ impl Section {
         Some(Section::new(name, body))
     }
 
-    /// A listing's only row as a document for each column, which holds JSON as text.
-    pub(super) fn of_documents(listing: &Listing, part: Part) -> Vec<Self> {
-        let bodies: Vec<Body> = match part {
-            Part::NotHere => Vec::new(),
-            Part::Failed(why) => listing.columns.iter().map(|_| Body::Failed(why.clone())).collect(),
-            Part::Rows(rows) => {
+    /// Returns a section for each column of a listing's only row, whose values are JSON as text.
+    pub(super) fn documents(listing: &Listing, fetched: Fetched) -> Vec<Self> {
+        let bodies: Vec<Body> = match fetched {
+            Fetched::Missing => Vec::new(),
+            Fetched::Failed(why) => listing.columns.iter().map(|_| Body::Failed(why.clone())).collect(),
+            Fetched::Rows(rows) => {
                 let row = rows.rows.into_iter().next().unwrap_or_default();
-                row.into_iter().map(|value| document(value.as_str())).collect()
+                row.into_iter().map(|value| Body::document(value.as_str())).collect()
             }
         };
         listing.columns.iter().zip(bodies).map(|(column, body)| Section::new(column.name, body)).collect()
     }
 
+    pub(super) fn with_caveat(self, caveat: String) -> Self {
+        Section { caveat: Some(caveat), ..self }
+    }
+
+    pub(super) fn with_note(mut self, note: String) -> Self {
+        self.notes.push(note);
+        self
+    }
+
     fn table(&self, style: Style) -> String {
         let heading = self.name.replace('_', " ").to_uppercase();
         let body = match &self.body {
-            Body::Fields(fields) => of_fields(fields, style),
-            Body::Rows { columns, rows, shown } => of_rows(columns, rows, shown.as_deref(), style),
+            Body::Fields(fields) => table_of_fields(fields, style),
+            Body::Rows { columns, rows, shown } => table_of_rows(columns, rows, shown.as_deref(), style),
             Body::Document(None) => "none".to_owned(),
             Body::Document(Some(document)) => {
                 document.get().lines().map(table::harmless_text).collect::<Vec<_>>().join("\n")
@@ -135,14 +128,16 @@ impl Section {
     }
 }
 
-fn document(text: Option<&str>) -> Body {
-    match text.map(|text| RawValue::from_string(text.to_owned())).transpose() {
-        Ok(document) => Body::Document(document),
-        Err(error) => Body::Failed(error.to_string()),
+impl Body {
+    fn document(text: Option<&str>) -> Self {
+        match text.map(|text| RawValue::from_string(text.to_owned())).transpose() {
+            Ok(document) => Body::Document(document),
+            Err(error) => Body::Failed(error.to_string()),
+        }
     }
 }
 
-fn of_fields(fields: &[(Column, Value)], style: Style) -> String {
+fn table_of_fields(fields: &[(Column, Value)], style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table::in_style(&mut table, style);
@@ -153,27 +148,27 @@ fn of_fields(fields: &[(Column, Value)], style: Style) -> String {
     table::lines(&mut table)
 }
 
-/// Columns in which nothing stands are left out: they are those that this shape or this job has no use for.
-fn of_rows(columns: &[Column], rows: &Rows, shown: Option<&[usize]>, style: Style) -> String {
+/// Prints the columns that have a value in any row. This shape or this job does not use the others.
+fn table_of_rows(columns: &[Column], rows: &Rows, shown: Option<&[usize]>, style: Style) -> String {
     if rows.rows.is_empty() {
         return "none".to_owned();
     }
-    let kept: Vec<usize> =
+    let used: Vec<usize> =
         (0..columns.len()).filter(|&place| rows.rows.iter().any(|row| !row[place].is_null())).collect();
-    let columns: Vec<Column> = kept.iter().map(|&place| columns[place]).collect();
-    let all: Vec<usize> = (0..rows.rows.len()).collect();
+    let columns: Vec<Column> = used.iter().map(|&place| columns[place]).collect();
+    let every_row: Vec<usize> = (0..rows.rows.len()).collect();
     let rows: Vec<Vec<Value>> = shown
-        .unwrap_or(&all)
+        .unwrap_or(&every_row)
         .iter()
-        .map(|&row| kept.iter().map(|&place| rows.rows[row][place].clone()).collect())
+        .map(|&row| used.iter().map(|&place| rows.rows[row][place].clone()).collect())
         .collect();
     table::table(&columns, &Rows { rows, more: false }, style)
 }
 
-impl Serialize for Sheet {
+impl Serialize for Sections {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for section in &self.sections {
+        for section in &self.0 {
             match &section.body {
                 Body::Fields(fields) => {
                     let (columns, values): (Vec<Column>, Vec<Value>) = fields.iter().cloned().unzip();
