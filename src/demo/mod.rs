@@ -1,7 +1,8 @@
-//! A throwaway PostgreSQL with Marie-AI's scheduler tables and a simulated scheduler at work on
-//! them: what `marie-exporter demo` shows and what the tests run against. Read `server` (the
-//! database), `shape` (the tables), `simulator` (the rows) in this order. Nothing else in the crate
-//! depends on it; packages leave it out with the cargo feature `demo`.
+//! A throwaway PostgreSQL with Marie-AI's scheduler tables and a simulated scheduler. `marie-exporter demo` shows it, and
+//! the tests run against it.
+//!
+//! `server` starts the database, `shape` creates the tables, `simulator` writes the rows. No other part of the crate
+//! depends on this one. Packages are built without the cargo feature `demo`, which includes it.
 
 use std::io::Write;
 
@@ -19,11 +20,11 @@ pub mod server;
 pub mod shape;
 pub mod simulator;
 
-/// `marie-exporter demo`: a database with a day of past jobs, a scheduler that goes on from there, and the
-/// exporter, until `shutdown` is cancelled. Nothing is left behind.
+/// `marie-exporter demo`: runs a database with a day of past jobs, a scheduler that continues from there, and the
+/// exporter, until `shutdown` is cancelled. Then it removes all files.
 ///
 /// # Errors
-/// When no server can be started, or the exporter cannot serve.
+/// If the database cannot be started or the exporter cannot serve.
 pub async fn run(mut config: Config, demo: DemoConfig, shutdown: CancellationToken) -> anyhow::Result<()> {
     say("Starting a throwaway PostgreSQL and writing a day of past jobs ...");
     let schema = config.database.schema.as_str().to_owned();
@@ -54,7 +55,7 @@ pub async fn run(mut config: Config, demo: DemoConfig, shutdown: CancellationTok
 async fn prepare(schema: &str, rate: f64) -> anyhow::Result<(Server, String, Simulator)> {
     let server = tokio::task::spawn_blocking(Server::start_guarded)
         .await
-        .context("the server's starter has panicked")??;
+        .context("the task that starts PostgreSQL panicked")??;
     let url = server.create_database("marie").await.context("cannot make the demo's database")?;
     let mut connection =
         PgConnection::connect(&url).await.context("cannot connect to the demo's database")?;
@@ -65,7 +66,7 @@ async fn prepare(schema: &str, rate: f64) -> anyhow::Result<(Server, String, Sim
     Ok((server, url, simulator))
 }
 
-/// For the person who started it; a closed pipe is no reason to end.
+/// Prints a line. A closed pipe does not end the demo.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

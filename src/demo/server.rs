@@ -1,6 +1,8 @@
-//! A PostgreSQL server of our own, from the binaries installed on this machine: on a free loopback
-//! port, in a temporary folder, gone when it is dropped and also when we are interrupted or killed.
-//! The demo and every test that needs a database start here.
+//! A throwaway PostgreSQL server, run from the installed binaries on a free loopback port, in a temporary folder. It ends
+//! when it is dropped, and also when this process is interrupted or killed.
+//!
+//! `binaries` finds the programs, `account` chooses the user, `supervisor` runs and ends the server, `urls` gives its
+//! URLs. The demo and each test with a database use it.
 
 mod account;
 mod binaries;
@@ -27,13 +29,12 @@ use binaries::Binaries;
 use error::failed_to;
 use supervisor::Supervisor;
 
-/// A slow machine under load takes some seconds; more than this means that something is wrong.
+/// The longest time for a start. A slow machine under load takes some seconds.
 const START_PATIENCE: Duration = Duration::from_mins(1);
 const PORT_ATTEMPTS: usize = 5;
 
-/// Nothing here has to outlive the machine, so nothing waits for the disk. It does outlive
-/// [`Server::stop`], which is why `synchronous_commit` stays on; without fsync it costs next to
-/// nothing. JIT and autovacuum stay on, as in the field.
+/// The default settings. The data need not survive a crash of the machine, so `fsync` is off. They have to survive
+/// [`Server::stop`], so `synchronous_commit` stays on. JIT and autovacuum are on, as in production.
 const SETTINGS: [(&str, &str); 9] = [
     ("listen_addresses", "127.0.0.1"),
     ("max_connections", "200"),
@@ -46,9 +47,9 @@ const SETTINGS: [(&str, &str); 9] = [
     ("log_timezone", "UTC"),
 ];
 
-/// A running server. Dropping it stops it at once and removes its folder.
+/// A running server. Dropping it stops the server and removes its folder.
 pub struct Server {
-    // Dropped before the folder, for the server writes there until its last moment.
+    // Dropped before the folder, because the server writes there until it ends.
     supervisor: Supervisor,
     binaries: Binaries,
     account: Option<Account>,
@@ -64,13 +65,13 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// Starts a server with these settings of postgresql.conf on top of the default ones.
+    /// Starts a server with settings of postgresql.conf that override the default ones.
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         Self::start_guarded_by(None, settings)
     }
 
-    /// Starts a server that asks for a password, also on its socket: other users of this machine can reach its port, and
-    /// a superuser of PostgreSQL runs programs as the server's account.
+    /// Starts a server that requires a password, also on its socket. Other users of this machine can reach its port, and a
+    /// superuser of PostgreSQL can run programs as the server's account.
     pub fn start_guarded() -> Result<Self, ServerError> {
         let password: u128 = rand::random();
         Self::start_guarded_by(Some(format!("{password:032x}")), &[])
@@ -108,7 +109,7 @@ impl Server {
                         folder,
                     });
                 }
-                // Somebody else took the port between our look and the server's.
+                // Another process took the port after `free_port` had released it.
                 Err(ServerError::NotStarted { log, .. })
                     if !last && log.contains("Address already in use") =>
                 {
@@ -126,24 +127,24 @@ impl Server {
         self.port
     }
 
-    /// The process id of the server's first process; after a stop, of the one that was.
+    /// Returns the process id of the postmaster; after a stop, of the previous one.
     pub fn postmaster_pid(&self) -> u32 {
         self.postmaster_pid
     }
 
-    /// The server's version as in `15.18`.
+    /// Returns the server's version, such as `15.18`.
     pub fn version(&self) -> &str {
         &self.binaries.version
     }
 
-    /// The temporary folder that holds all of it: data, log, socket.
+    /// Returns the temporary folder with data, log and socket.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A program that comes with the server (`pg_basebackup`), to be run as whoever owns the server's folder.
+    /// Returns a command for a program of the server, such as `pg_basebackup`. It runs as the owner of the folder.
     pub fn program(&self, name: &str) -> Command {
-        // In a folder of PATH there may be links to some of them only.
+        // A folder of PATH may have links to some of the programs only.
         let postgres = self.binaries.folder.join("postgres");
         let postgres = fs::canonicalize(&postgres).unwrap_or(postgres);
         let mut command = Command::new(postgres.with_file_name(name));
@@ -154,7 +155,7 @@ impl Server {
         command
     }
 
-    /// Stops the server as if its machine had lost power: sessions break off, the data stay.
+    /// Stops the server immediately. Sessions are aborted, and the data stay.
     pub fn stop(&mut self) -> Result<(), ServerError> {
         self.supervisor
             .stop()
@@ -174,7 +175,7 @@ impl Server {
         Ok(())
     }
 
-    /// Makes an empty database and returns its URL.
+    /// Creates an empty database and returns its URL.
     pub async fn create_database(&self, name: &str) -> Result<String, sqlx::Error> {
         let mut connection = PgConnection::connect(&self.url("postgres")).await?;
         let create = format!("create database {}", crate::config::quote_identifier(name));
@@ -184,7 +185,7 @@ impl Server {
     }
 }
 
-/// A folder for the server and, where we are root, the account that it belongs to.
+/// Creates the server's folder. If this process is root, the folder is given to an unprivileged account.
 fn make_folder() -> Result<(TempDir, Option<Account>), ServerError> {
     let make_in = |parent: &Path| {
         tempfile::Builder::new()
@@ -205,7 +206,7 @@ fn make_folder() -> Result<(TempDir, Option<Account>), ServerError> {
 }
 
 fn configuration(settings: &[(&str, &str)]) -> String {
-    // Where a name comes twice, PostgreSQL takes the later line.
+    // PostgreSQL uses the last line of a setting.
     let line = |(name, value): &(&str, &str)| format!("{name} = '{}'\n", value.replace('\'', "''"));
     SETTINGS.iter().chain(settings).map(line).collect::<Vec<_>>().concat()
 }
@@ -217,12 +218,12 @@ fn supervise(
     account: Option<Account>,
 ) -> Result<Supervisor, ServerError> {
     Supervisor::start(&binaries.folder, folder, port, account).map_err(|reason| ServerError::Io {
-        action: "run `sh`, which minds the PostgreSQL server".to_owned(),
+        action: "run `sh`, which supervises the PostgreSQL server".to_owned(),
         reason,
     })
 }
 
-/// Waits until the server takes connections and returns its first process's id.
+/// Waits until the server accepts connections, and returns the process id of the postmaster.
 fn wait_until_ready(
     supervisor: &Supervisor,
     binaries: &Binaries,
@@ -231,7 +232,7 @@ fn wait_until_ready(
 ) -> Result<u32, ServerError> {
     let deadline = Instant::now() + START_PATIENCE;
     while !supervisor.server_has_ended() && Instant::now() < deadline {
-        if let Some(pid) = supervisor.postmaster_pid().filter(|&pid| says_ready(folder, pid)) {
+        if let Some(pid) = supervisor.postmaster_pid().filter(|&pid| is_ready(folder, pid)) {
             return Ok(pid);
         }
         thread::sleep(Duration::from_millis(20));
@@ -245,9 +246,9 @@ fn wait_until_ready(
     })
 }
 
-/// The first line of postmaster.pid is the process id, the eighth its state; `pg_ctl` waits for the
-/// same word. The id tells this start's file from one that a crash left behind.
-fn says_ready(folder: &Path, pid: u32) -> bool {
+/// Whether postmaster.pid says that the server is ready, as `pg_ctl` decides it. Line 1 is the process id, line 8 the
+/// state. The id excludes a file that a crash left behind.
+fn is_ready(folder: &Path, pid: u32) -> bool {
     let text = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
     let mut lines = text.lines().map(str::trim);
     lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
@@ -257,7 +258,7 @@ fn end_of_log(folder: &Path) -> String {
     const LINES: usize = 15;
     let text = match fs::read(folder.join("log")) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => return format!("  (it has no log: {error})"),
+        Err(error) => return format!("  (its log cannot be read: {error})"),
     };
     let lines: Vec<&str> = text.lines().collect();
     let end = &lines[lines.len().saturating_sub(LINES)..];

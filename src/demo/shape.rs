@@ -1,9 +1,9 @@
-//! The four shapes in which Marie's scheduler database is found in the field, as DDL of our own in
-//! `shapes/`. The demo lives on `new`; every test of a query runs on all four.
+//! The four shapes of Marie's scheduler database that exist in production, as DDL in `shapes/`. The demo uses `new`; each
+//! test of a query runs on all four.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// How a deployment's tables look, oldest first; `Page` is what the maintenance page describes.
+/// A generation of the scheduler's schema, oldest first. `Page` is the one that the maintenance page describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// `job` partitioned by queue, seven states; DAGs without a planner.
@@ -12,7 +12,7 @@ pub enum Shape {
     Mid,
     /// One plain `job` table, `skipped` as eighth state, run leases and `job_attempt`.
     New,
-    /// Nothing but `job`, with the page's columns and a text state.
+    /// Only the table `job`, with the columns of the page and a text state.
     Page,
 }
 
@@ -40,7 +40,7 @@ impl Shape {
         }
     }
 
-    /// The scripts that make this shape's tables in the first schema of the search path, in order.
+    /// Returns the scripts that create the tables in the first schema of the search path, in order.
     pub fn ddl(self) -> &'static [&'static str] {
         match self {
             Self::Old => &[DAGS, OLD, JOBS, REFRESH, TRIGGERS],
@@ -50,8 +50,8 @@ impl Shape {
         }
     }
 
-    /// Makes the schema with this shape's tables. The session's search path points to it
-    /// afterwards. Runs in the caller's transaction where there is one.
+    /// Creates the schema and its tables, and sets the session's search path to it. Runs in the caller's transaction, if
+    /// there is one.
     pub async fn install(self, connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
         let schema = crate::config::quote_identifier(schema);
         let prepare = format!("create schema {schema}; set search_path = {schema}, pg_catalog");

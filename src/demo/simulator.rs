@@ -1,6 +1,8 @@
-//! A simulated scheduler and its workers: DAGs of dependent jobs go through the tables of the shape
-//! `new` in the steps in which Marie writes them. Each step is one set-based statement in
-//! `simulator/*.sql`; what happens to a job is drawn there, so no state is kept outside the tables.
+//! A simulated scheduler with its workers. It writes DAGs of dependent jobs into tables of the shape `new`, in the same
+//! steps as Marie.
+//!
+//! Each step is one statement over all jobs, in `simulator/*.sql`. The statements draw at random what happens to a job, so
+//! the tables hold all state.
 
 use std::time::Duration;
 
@@ -11,23 +13,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 const STEP: Duration = Duration::from_millis(250);
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(15);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
-/// A pause, of this machine or of the database, is not made up for beyond this.
+/// The longest time that one step makes up for after a pause of this machine or of the database.
 const LONGEST_STEP_SECONDS: f64 = 2.0;
-/// What `blueprint` in session.sql makes on average.
+/// The average of `blueprint` in session.sql.
 const NODES_PER_DAG: f64 = 7.5;
-/// Seconds of work that may wait before nothing more is submitted.
+/// Above this backlog, in seconds of work, no more jobs are submitted.
 const BACKLOG_SECONDS: f64 = 180.0;
-/// Unfinished jobs that the past leaves for good, roughly.
+/// About how many unfinished jobs of the past day stay for ever.
 const LEFTOVERS: i64 = 1500;
 
 /// How a queue's jobs behave.
 struct Queue {
     name: &'static str,
-    /// Part of all DAGs.
+    /// Share of all DAGs.
     share: f64,
     mean_run_seconds: f64,
     failing_share: f64,
-    /// 0 where jobs do not expire, as for all that come through Marie's gateway.
+    /// 0 if jobs do not expire, as those of Marie's gateway.
     expire_minutes: i32,
 }
 
@@ -45,19 +47,18 @@ const QUEUES: [Queue; 5] = [
     },
 ];
 
-/// The scheduler. It connects when it has something to write, and again after an outage.
+/// The simulated scheduler. It connects when it writes, and reconnects after an outage.
 pub struct Simulator {
     url: String,
     schema: String,
     rate: f64,
     connection: Option<PgConnection>,
-    /// The part of a DAG that the steps so far have not submitted yet.
+    /// The fraction of a DAG that previous steps have not submitted.
     owed_dags: f64,
 }
 
 impl Simulator {
-    /// A scheduler on a schema of [`Shape::New`](super::shape::Shape) that finishes roughly `rate`
-    /// jobs a second.
+    /// Returns a scheduler for a schema of [`Shape::New`](super::shape::Shape). It finishes about `rate` jobs a second.
     pub fn new(url: &str, schema: &str, rate: f64) -> Self {
         Self {
             url: url.to_owned(),
@@ -75,13 +76,13 @@ impl Simulator {
         transaction.commit().await
     }
 
-    /// Works until `shutdown` is ready. An outage of the database is logged and waited out.
+    /// Runs until `shutdown` is ready. After an outage of the database it logs the error and retries.
     pub async fn run(&mut self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             () = shutdown => {}
             () = self.work() => {}
         }
-        // A statement may have been given up in the middle: this session is of no more use.
+        // A statement may have been interrupted, so the session cannot be used again.
         self.connection = None;
     }
 
@@ -97,20 +98,20 @@ impl Simulator {
             let mut result = self.step(seconds).await;
             if result.is_ok() && recovered_at.is_none_or(|at: Instant| at.elapsed() >= RECOVERY_INTERVAL) {
                 recovered_at = Some(stepped_at);
-                result = self.look_after().await;
+                result = self.maintain().await;
             }
             if let Err(error) = result {
-                tracing::warn!(%error, "the simulated scheduler lost its database and tries again");
+                tracing::warn!(%error, "the simulated scheduler cannot write to its database; it retries");
                 self.connection = None;
                 sleep(RECONNECT_DELAY).await;
             }
         }
     }
 
-    /// What Marie's loop does several times a second. Every statement is its own transaction.
+    /// Does what Marie's loop does several times a second. Each statement is a transaction.
     async fn step(&mut self, seconds: f64) -> Result<(), sqlx::Error> {
         self.submit(seconds).await?;
-        // Twice what is needed on average, so that a backlog shrinks.
+        // Twice the average need, so that a backlog shrinks.
         let slots = whole(2.0 * self.rate * seconds) + 10;
         let connection = self.connection().await?;
         sqlx::query(include_str!("simulator/lease.sql")).bind(slots).execute(&mut *connection).await?;
@@ -130,7 +131,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// Submits the DAGs that `seconds` bring, unless too much is unfinished already.
+    /// Submits the DAGs of `seconds`, unless the backlog is too large.
     async fn submit(&mut self, seconds: f64) -> Result<(), sqlx::Error> {
         let unfinished: i64 =
             sqlx::query_scalar("select count(*) from job where state in ('created', 'retry', 'active')")
@@ -149,8 +150,8 @@ impl Simulator {
         Ok(())
     }
 
-    /// What happens less often: the reaper, the operator, the scheduler's sign of life.
-    async fn look_after(&mut self) -> Result<(), sqlx::Error> {
+    /// Does what happens less often: recovery of lost jobs, cancelling by an operator, the scheduler's heartbeat.
+    async fn maintain(&mut self) -> Result<(), sqlx::Error> {
         let connection = self.connection().await?;
         let given_up: Vec<Uuid> =
             sqlx::query_scalar(include_str!("simulator/recover.sql")).fetch_all(&mut *connection).await?;
@@ -169,7 +170,7 @@ impl Simulator {
     }
 }
 
-/// A session with the schema in its search path, the queues in place, and what session.sql makes.
+/// Opens a session, sets its search path, creates the queues, and runs session.sql.
 async fn open(url: &str, schema: &str) -> Result<PgConnection, sqlx::Error> {
     let options = url.parse::<PgConnectOptions>()?.application_name("marie_scheduler");
     let mut connection = options.disable_statement_logging().connect().await?;
@@ -177,7 +178,7 @@ async fn open(url: &str, schema: &str) -> Result<PgConnection, sqlx::Error> {
         .bind(format!("{}, pg_catalog", crate::config::quote_identifier(schema)))
         .execute(&mut connection)
         .await?;
-    // Each queue comes with a twin that never receives a job, as in Marie.
+    // As in Marie, each queue has a dead-letter queue, which receives no jobs here.
     let names: Vec<&str> = QUEUES.iter().map(|queue| queue.name).collect();
     sqlx::query(
         "select create_queue(name, '{\"retry_limit\": 2}'),
@@ -211,7 +212,7 @@ async fn resolve(connection: &mut PgConnection, dags: &[Uuid]) -> Result<(), sql
     Ok(())
 }
 
-/// The whole part, for counts of rows; a rate beyond what fits is as good as the largest.
+/// Returns the whole part, for counts of rows. A number that is too large becomes the largest one.
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
 fn whole(number: f64) -> i32 {
     number as i32

@@ -1,6 +1,8 @@
-//! `marie-exporter check`: connects as `serve` would, runs each query once, and tells what is missing: a
-//! table, a right, an index. Says how to mend it in SQL that can be pasted. The findings are a [`Report`];
-//! `report` prints it.
+//! `marie-exporter check`: connects as `serve` does, runs each query of the collectors once, and reports missing tables,
+//! rights and indexes.
+//!
+//! The findings are a [`Report`] with the SQL that gives the rights and makes the indexes. `report` prints it as text;
+//! `advice` writes the SQL of indexes; `grants` writes that of rights.
 
 mod advice;
 mod report;
@@ -20,18 +22,18 @@ use crate::inspect::grants::{self, Excess, Rights};
 use crate::postgres::{Failure, Reason, Run, Session};
 use crate::schema::{Filter, Lack, Schema};
 
-/// What was found. Everything in it can be shown to anybody: no URL, no password.
+/// The findings. They contain no URL and no password.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Why the database could not be looked at, if so; the rest is empty then.
+    /// Why the database could not be examined. The rest is empty or incomplete then.
     pub error: Option<String>,
     pub database: Option<Database>,
     pub collectors: Vec<CollectorReport>,
-    /// SQL that gives the role the rights it lacks, if any.
+    /// SQL that gives the role the rights that it lacks; `None` if it lacks none.
     pub grants: Option<String>,
     /// SQL that makes missing indexes.
     pub advice: Vec<Advice>,
-    /// What should be changed about the connection although it works.
+    /// Faults of a connection that works, such as missing encryption.
     pub warnings: Vec<String>,
 }
 
@@ -41,13 +43,13 @@ pub struct Database {
     pub server_version: String,
     pub in_recovery: bool,
     pub schema: String,
-    /// old, mid, new, page, or none where there is no job table.
+    /// `old`, `mid`, `new` or `page`; `none` if there is no job table.
     pub shape: &'static str,
     pub role: String,
     pub superuser: bool,
     /// Relations that are not used, and why.
     pub untrusted: Vec<String>,
-    /// Views in place of tables: which rows they leave out is not known.
+    /// Views in place of tables. They may leave out rows.
     pub views: Vec<String>,
     /// Tables that row-level security filters for the role.
     pub filtered: Vec<String>,
@@ -55,16 +57,16 @@ pub struct Database {
     pub writable: Vec<String>,
     /// Columns of the schema that the role could read and the exporter does not.
     pub readable_besides: Vec<String>,
-    /// What the role can do besides, the worst first.
+    /// What else the role can do, the worst first.
     pub excess: Vec<String>,
-    /// Functions that the role can run with the rights of another one.
+    /// Functions that the role can run with the rights of another role.
     pub owner_functions: Vec<String>,
     /// What every role can do because it was granted to PUBLIC.
     pub through_public: Vec<String>,
     /// Whether everything in `excess` is a right to read.
     #[serde(skip)]
     only_reads: bool,
-    /// SQL that makes a role which can do no more than the exporter needs.
+    /// SQL that creates a role with the rights that the exporter needs and no others.
     pub role_sql: String,
 }
 
@@ -79,7 +81,7 @@ pub struct CollectorReport {
 pub struct QueryReport {
     pub file: &'static str,
     pub outcome: Outcome,
-    /// Whether an index serves it; none where no index could.
+    /// Whether the index that serves it exists; `None` if no index serves it.
     pub indexed: Option<bool>,
 }
 
@@ -90,18 +92,18 @@ pub enum Outcome {
         lane: &'static str,
         seconds: f64,
     },
-    /// The schema is of a shape that has no such thing; nothing to mend.
+    /// The shape has no such table or column. Nothing is wrong.
     NotHere {
         lacks: String,
     },
     Forbidden {
         lacks: String,
     },
-    /// It would take more of the server's locks than one transaction of ours may hold.
+    /// It would take more locks than one transaction of the exporter may hold.
     TooManyLocks {
         lacks: String,
     },
-    /// The configuration does not ask for it.
+    /// The configuration does not request it.
     NotWanted,
     Failed {
         lane: &'static str,
@@ -115,22 +117,22 @@ pub enum Outcome {
 #[derive(Debug, Serialize)]
 pub struct Advice {
     pub file: &'static str,
-    /// Where the query runs without it.
+    /// The lane in which the query runs without the index.
     pub lane: &'static str,
-    /// What it takes there; none where it did not end in time.
+    /// How long the query takes without it; `None` if it timed out.
     pub seconds: Option<f64>,
     pub sql: String,
 }
 
 impl Outcome {
-    /// Whether the operator has to do something, or the query's numbers are missing.
+    /// Whether the numbers of the query are missing until an operator does something.
     fn is_bad(&self) -> bool {
         matches!(self, Outcome::Forbidden { .. } | Outcome::TooManyLocks { .. } | Outcome::Failed { .. })
     }
 }
 
 impl Report {
-    /// 0 all good, 1 a collector cannot do its work, 2 no connection.
+    /// Returns 0 if all enabled collectors work, 1 if one does not, and 2 without a connection.
     pub fn exit_code(&self) -> u8 {
         let works = |collector: &CollectorReport| {
             let outcomes = || collector.queries.iter().map(|query| &query.outcome);
@@ -145,7 +147,7 @@ impl Report {
     }
 }
 
-/// Looks at the database once, on one connection.
+/// Examines the database on one connection.
 pub async fn check(config: &Config) -> Report {
     let mut report = Report {
         error: None,
@@ -156,7 +158,7 @@ pub async fn check(config: &Config) -> Report {
         warnings: Vec::new(),
     };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
-    if let Err(failure) = look(config, &mut session, &mut report).await {
+    if let Err(failure) = examine(config, &mut session, &mut report).await {
         report.error = Some(failure.message);
     }
     session.close().await;
@@ -164,7 +166,7 @@ pub async fn check(config: &Config) -> Report {
     report
 }
 
-async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Result<(), Failure> {
+async fn examine(config: &Config, session: &mut Session, report: &mut Report) -> Result<(), Failure> {
     let schema_name = config.database.schema.as_str();
     let mut run = session.begin().await?;
     let schema = Schema::read(&mut run, &config.database.schema).await?;
@@ -172,7 +174,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     let role_name: String = role.try_get("role")?;
     let rights = Rights::needed(&schema);
     let superuser = role.try_get("superuser")?;
-    // A superuser can do everything; a list of it would tell nothing.
+    // A superuser can do everything, so a list would not help.
     let excess = if superuser {
         Excess::default()
     } else {
@@ -201,7 +203,7 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
     session.finish(run, None).await;
 
     for collector in COLLECTORS {
-        let found = examine(config, session, &schema, collector).await?;
+        let found = examine_collector(config, session, &schema, collector).await?;
         for (query, found) in collector.queries.iter().zip(&found.queries) {
             report.advice.extend(advice::index(query, found, &schema, &partitions));
         }
@@ -213,15 +215,15 @@ async fn look(config: &Config, session: &mut Session, report: &mut Report) -> Re
         let remedies = Filter::remedies(schema.filters());
         report.grants = Some([grants, remedies].join("\n").trim_end().to_owned());
     }
-    // One index can serve several queries; it is told once, for the query that suffers most.
+    // An index that serves several queries is reported once, for the slowest of them.
     let cost = |advice: &Advice| advice.seconds.unwrap_or(f64::INFINITY);
     report.advice.sort_by(|one, other| one.sql.cmp(&other.sql).then(cost(other).total_cmp(&cost(one))));
     report.advice.dedup_by(|later, kept| later.sql == kept.sql);
     Ok(())
 }
 
-/// Runs each query of a collector in a transaction of its own, so that one failure does not hide the others.
-async fn examine(
+/// Runs each query of a collector in a separate transaction, so that one failure does not hide others.
+async fn examine_collector(
     config: &Config,
     session: &mut Session,
     schema: &Schema,
@@ -230,15 +232,18 @@ async fn examine(
     let enabled = config.collectors.is_enabled(collector.name);
     let mut queries = Vec::new();
     for query in collector.queries {
-        let outcome = attempt(config, session, schema, query).await?;
+        let outcome = run_query(config, session, schema, query).await?;
         let indexed = query.index.map(|index| schema.has_index(&index));
         queries.push(QueryReport { file: query.sql.name, outcome, indexed });
     }
     Ok(CollectorReport { name: collector.name, enabled, queries })
 }
 
-/// Fails only where the database is gone: then the other queries would tell nothing either.
-async fn attempt(
+/// Runs a query and returns its outcome.
+///
+/// # Errors
+/// Only if the connection fails, because then no other query can run either.
+async fn run_query(
     config: &Config,
     session: &mut Session,
     schema: &Schema,
@@ -257,7 +262,7 @@ async fn attempt(
         None => {}
     }
     let lane = query.lane(schema).label();
-    match time(config, session, schema, query).await {
+    match time_query(config, session, schema, query).await {
         Ok(took) => Ok(Outcome::Ran { lane, seconds: took.as_secs_f64() }),
         Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
         Err(Failure { reason, message: error }) => {
@@ -266,8 +271,8 @@ async fn attempt(
     }
 }
 
-/// How long the query takes here.
-async fn time(
+/// Returns how long the query takes.
+async fn time_query(
     config: &Config,
     session: &mut Session,
     schema: &Schema,

@@ -1,6 +1,7 @@
-//! What of the database the exporter and the reading commands read, column by column, and the SQL by which a role may read just that:
-//! what the command `grants` prints, and `check` where the role that it is given has less or more. It all
-//! follows from what the queries say that they need.
+//! The rights that the exporter and the reading commands need, column by column, and the SQL that gives them to a role.
+//!
+//! They follow from the needs of the queries. The command `grants` prints the SQL; `check` prints it too if its role has
+//! fewer or more rights. `excess` reads which rights a role has beyond these.
 
 mod excess;
 
@@ -16,22 +17,25 @@ use crate::inspect;
 use crate::postgres::{Failure, Run, Session};
 use crate::schema::{Filter, Lack, Need, Schema};
 
-/// Two lanes, and beside them `check`, `top` and a reading command, or three of these.
+/// The connections of the two lanes, and of three commands that run at the same time.
 const CONNECTIONS: u32 = 5;
 
-/// When the server takes a silent connection for lost. What the network swallowed without a word keeps its session, by
-/// the system's default for two hours, and five of those would be all that the role may have. These end it after a
-/// minute and a half.
+/// Settings with which the server ends a dead connection after a minute and a half.
+///
+/// With the system's default a session whose network is gone stays for two hours. Five of these would use up the role's
+/// connection limit.
 const KEEPALIVES: [(&str, u32); 3] =
     [("tcp_keepalives_idle", 60), ("tcp_keepalives_interval", 10), ("tcp_keepalives_count", 3)];
 
-/// Columns to read, by table.
+/// The columns to read, by table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights(BTreeMap<&'static str, BTreeSet<&'static str>>);
 
 impl Rights {
-    /// Of all that can run on this schema, asked for or not: a flag must not take a grant. What we may read now
-    /// has no say.
+    /// Returns the rights for all queries that can run on this schema.
+    ///
+    /// Queries that the configuration does not request are included, so that a flag needs no further grant. The rights that
+    /// the current role has do not matter.
     pub fn needed(schema: &Schema) -> Self {
         let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
         let queries = collected.chain(inspect::queries());
@@ -50,26 +54,26 @@ impl Rights {
         Rights(rights)
     }
 
-    /// Every column, each with its table.
+    /// Returns each table and column.
     pub fn columns(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.0.iter().flat_map(|(table, columns)| columns.iter().map(|column| (*table, *column)))
     }
 
-    /// What our role may read in this schema besides, as `table.column`.
+    /// Returns the other columns that the current role may read in this schema, as `table.column`.
     pub fn exceeded(&self, schema: &Schema) -> Vec<String> {
         let is_needed = |(table, column)| {
             self.0.get(table).is_some_and(|columns: &BTreeSet<&str>| columns.contains(column))
         };
         let excess = schema.readable().filter(|readable| !is_needed(*readable));
-        // It tells which transaction wrote a row, and comes with the right to read the table.
+        // `xmin` is a system column: the right to read the table includes it.
         excess
             .filter(|(_, column)| *column != "xmin")
             .map(|(table, column)| format!("{table}.{column}"))
             .collect()
     }
 
-    /// The statements that give them to a role. Those on a partitioned table are good for its partitions, future
-    /// ones too.
+    /// Returns the statements that give the rights to a role. A right to a partitioned table holds for its partitions,
+    /// including future ones.
     pub fn grants(&self, schema: &SchemaName, role: &str) -> String {
         let (schema, role) = (schema.quoted(), quote_identifier(role));
         let mut grants = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {role};")];
@@ -81,12 +85,10 @@ impl Rights {
     }
 }
 
-/// The SQL that makes a role which can do no more than the exporter needs, or takes from one that exists what it
-/// has beyond that. In one transaction, so that an exporter at work notices nothing. The password is the
-/// operator's to choose: none stands here to be pasted.
+/// Returns the SQL that creates a role with the needed rights only, or reduces an existing role to these.
 ///
-/// # Errors
-/// Any failure of the database.
+/// It is one transaction, so that a running exporter is not interrupted. It has no password, because the operator chooses
+/// that.
 pub async fn role_sql(
     run: &mut Run,
     schema: &Schema,
@@ -136,11 +138,11 @@ pub async fn role_sql(
     ))
 }
 
-/// `marie-exporter grants`: that SQL for the schema at hand. Any role that can connect will do, for everybody may
-/// read the catalog.
+/// `marie-exporter grants`: returns that SQL for the configured schema. Any role that can connect may run it, because
+/// each role may read the catalog.
 ///
 /// # Errors
-/// Where the database cannot be read, or holds no scheduler.
+/// If the database cannot be read or has no table `job` in the schema.
 pub async fn grants(config: &Config, role: &str) -> Result<String, Failure> {
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;

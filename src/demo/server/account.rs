@@ -1,6 +1,7 @@
-//! Whom the server runs as. PostgreSQL refuses to run as root, which is what containers and CI
-//! machines usually are: then the server gets an unprivileged account, and a folder that this
-//! account can reach.
+//! The account that the server runs as.
+//!
+//! PostgreSQL refuses to run as root, and containers and CI machines usually run as root. Then the server gets an
+//! unprivileged account, and a folder that this account can reach.
 
 use std::fs;
 use std::io;
@@ -11,7 +12,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The accounts to try, best first: the packages' own, then the one that exists everywhere.
+/// The accounts to try: that of PostgreSQL's packages, then the one that exists on each system.
 pub(super) const NAMES: [&str; 2] = ["postgres", "nobody"];
 
 #[derive(Clone, Copy)]
@@ -21,12 +22,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account to drop to; none where no candidate exists on this machine.
+    /// Returns the first of these accounts that exists.
     pub(super) fn unprivileged() -> Option<Self> {
         NAMES.iter().find_map(|name| Some(Self { uid: id("-u", name)?, gid: id("-g", name)? }))
     }
 
-    /// Lets the command run as this account, without our supplementary groups.
+    /// Makes the command run as this account, without the supplementary groups of this process.
     pub(super) fn run(self, command: &mut Command) {
         command.uid(self.uid).gid(self.gid);
     }
@@ -36,12 +37,12 @@ impl Account {
     }
 }
 
-/// Whether we are root: the owner of what we make is who we are.
+/// Whether this process is root, by the owner of a folder that it created.
 pub(super) fn is_root(own_folder: &TempDir) -> io::Result<bool> {
     Ok(fs::metadata(own_folder.path())?.uid() == 0)
 }
 
-/// The temporary folders in which anybody may work. Root's own may be closed to the account.
+/// Returns the temporary folders that each account may write to. A folder of root may be closed to the account.
 pub(super) fn shared_temporary_folders() -> impl Iterator<Item = PathBuf> {
     [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
         .into_iter()
@@ -60,7 +61,7 @@ fn is_open_to_all(folder: &Path) -> bool {
     allows(&folder, WRITE_AND_ENTER) && folder.ancestors().all(|parent| allows(parent, ENTER))
 }
 
-/// `id` also knows accounts that are not in /etc/passwd, as on macOS or with a directory service.
+/// Returns the id of a user or group. The program `id` also finds accounts that are not in /etc/passwd, as on macOS.
 fn id(which: &str, name: &str) -> Option<u32> {
     let output = Command::new("id").args([which, name]).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()

@@ -1,12 +1,12 @@
-//! Where this machine's PostgreSQL server binaries are. Linux packages keep them out of PATH, one
-//! folder per major version, so those folders are searched as well, the newest version first.
+//! Finds PostgreSQL's server programs on this machine: in PATH, then in the folders of packages, newest version first.
+//! Packages for Linux have one folder for each major version and do not add it to PATH.
 
 use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where packages put a server's binaries; `*` stands for the part that names the version.
+/// The folders in which packages install the server. `*` matches the version.
 const PACKAGE_FOLDERS: [&str; 6] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/local/bin",
@@ -18,7 +18,7 @@ const PACKAGE_FOLDERS: [&str; 6] = [
 
 pub(super) struct Binaries {
     pub(super) folder: PathBuf,
-    /// As the server says it, without the vendor's addition: `15.18`.
+    /// Without the vendor's suffix, such as `15.18`.
     pub(super) version: String,
 }
 
@@ -31,13 +31,13 @@ impl Binaries {
             .find_map(|folder| Some(Self { version: version(&folder)?, folder }))
     }
 
-    /// For the message of a search in vain.
+    /// Returns the searched places, for the error message.
     pub(super) fn searched() -> String {
         format!("PATH, {}", PACKAGE_FOLDERS.join(", "))
     }
 }
 
-/// The folders that fit a pattern with at most one `*`, the highest version first.
+/// Returns the folders that match a pattern with at most one `*`, highest version first.
 fn matching(pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once('*') else {
         return vec![pattern.into()];
@@ -53,14 +53,14 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     versions.iter().map(|version| format!("{before}{version}{after}").into()).collect()
 }
 
-/// `@17` and `17` count as 17, `9.6` as 9; a folder without a number comes last.
+/// Returns the major version: 17 of `@17` and `17`, 9 of `9.6`, 0 without a number.
 fn number(version: &str) -> u32 {
     let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().unwrap_or(0)
 }
 
-/// Asks the server itself, which shows too that it runs here; none where one binary is missing.
+/// Runs `postgres --version`, which also shows that the program runs here. Returns `None` if a program is missing.
 fn version(folder: &Path) -> Option<String> {
     if !folder.join("initdb").is_file() {
         return None;
@@ -75,12 +75,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_versions_major_number_is_read_whatever_surrounds_it() {
+    fn major_version_is_read_from_folder_name() {
         assert_eq!(["17", "@17", "9.6", ""].map(number), [17, 17, 9, 0]);
     }
 
     #[test]
-    fn a_pattern_that_fits_nothing_gives_no_folder() {
+    fn pattern_without_match_gives_no_folder() {
         assert!(matching("/no/such/place-*/bin").is_empty());
     }
 }

@@ -1,10 +1,9 @@
-//! What can keep the throwaway server from running, told so that the person at the terminal knows
-//! what to do next.
+//! Why the throwaway server cannot run, with messages that say what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why there is no server, in words for the person at the terminal.
+/// A failure to start or stop the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     #[error(
@@ -40,7 +39,7 @@ pub enum ServerError {
     NotStarted { version: String, binaries: PathBuf, port: u16, folder: PathBuf, log: String },
 }
 
-/// Says what we were about to do with which path, for `map_err`.
+/// Returns a function for `map_err` that names the action and the path.
 pub(super) fn failed_to(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> ServerError {
     let action = format!("{verb} {}", path.display());
     move |reason| ServerError::Io { action, reason }

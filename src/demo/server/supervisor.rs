@@ -1,6 +1,7 @@
-//! The process between us and PostgreSQL: a few lines of shell that stop the server and remove its
-//! folder as soon as we are gone, however we went. Without `unsafe` there is no other way to have
-//! that after a `kill -9`: the kernel closes our end of the pipe that the shell reads from.
+//! A shell process that supervises the server: it stops the server and removes its folder when this process ends.
+//!
+//! It works after `kill -9` too, because the kernel closes the pipe that the shell reads from. There is no other way
+//! without `unsafe`. The script is `supervisor.sh`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -16,14 +17,13 @@ pub(super) struct Supervisor {
     shell: Child,
     orders: Option<ChildStdin>,
     answers: Option<BufReader<ChildStderr>>,
-    /// Ends when the server's output does: with its last process.
+    /// Ends when the server's last process closes its output.
     server: Option<JoinHandle<()>>,
     postmaster_pid: Option<u32>,
 }
 
 impl Supervisor {
-    /// Sets the server up where its folder is still empty, and starts it. Returns as soon as it
-    /// runs, before it takes connections.
+    /// Starts the server, after creating its data if the folder is empty. Returns before the server accepts connections.
     pub(super) fn start(
         binaries: &Path,
         folder: &Path,
@@ -35,10 +35,10 @@ impl Supervisor {
             .args(["-c", SCRIPT, "marie-demo-postgres"])
             .args([binaries, folder])
             .arg(port.to_string())
-            // Our own working directory may be closed to the account that the server runs as.
+            // The current directory may be closed to the server's account.
             .current_dir(folder)
             .env("LC_ALL", "C")
-            // ctrl-C goes to the terminal's foreground group; the server must outlive our goodbye.
+            // Ctrl-C signals the terminal's foreground group. The server must run until this process has finished.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -65,17 +65,17 @@ impl Supervisor {
         Ok(supervisor)
     }
 
-    /// The id of the server's first process; none when the server could not even be set up.
+    /// Returns the process id of the postmaster, or `None` if the data could not be created.
     pub(super) fn postmaster_pid(&self) -> Option<u32> {
         self.postmaster_pid
     }
 
-    /// Whether the server has ended, with all of its processes.
+    /// Whether all processes of the server have ended.
     pub(super) fn server_has_ended(&self) -> bool {
         self.server.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Stops the server and keeps its folder. Returns when its process is gone.
+    /// Stops the server, keeps its folder, and returns when the process has ended.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         self.order("stop")?;
         if let Some(answers) = &mut self.answers {
@@ -84,7 +84,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Ends the supervision of a stopped server, for another supervisor minds the folder now.
+    /// Ends the supervision of a stopped server and keeps the folder, because another supervisor uses it now.
     pub(super) fn leave(mut self) -> io::Result<()> {
         self.order("leave")
     }
@@ -100,12 +100,12 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.orders = None;
-        // A shell that cannot be waited for has ended already: nothing is left to do.
+        // An error means that the shell has ended already.
         let _ = self.shell.wait();
     }
 }
 
-/// PGDATA, PGHOST, PGOPTIONS and the like belong to the user's own servers, not to ours.
+/// Whether a variable, such as PGDATA or PGHOST, is for the user's own servers.
 fn is_client_setting(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b"PG")
 }

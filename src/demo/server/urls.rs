@@ -1,14 +1,14 @@
-//! Where a server of ours can be reached: by its port on loopback, and by its socket.
+//! The URLs of the server: by its loopback port and by its socket.
 
 use super::Server;
 
 impl Server {
-    /// The URL of a database on this server, for the superuser `postgres`.
+    /// Returns the URL of a database for the superuser `postgres`.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{}@127.0.0.1:{}/{}", self.account_in_url(), self.port, percent_encode(database))
     }
 
-    /// The same by the server's socket, which only the server's account and root can reach.
+    /// Returns the URL by the socket, which only the server's account and root can reach.
     pub fn socket_url(&self, database: &str) -> String {
         let folder = percent_encode(&self.folder().display().to_string());
         format!("postgres://{}@{folder}:{}/{}", self.account_in_url(), self.port, percent_encode(database))

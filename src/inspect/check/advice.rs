@@ -1,4 +1,4 @@
-//! SQL to paste: an index that a query lacks.
+//! The SQL that creates an index which a query lacks.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -9,27 +9,24 @@ use crate::config::quote_identifier;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
 
-/// What the names of our indexes begin with.
+/// The prefix of the names of the exporter's indexes.
 pub const INDEX_PREFIX: &str = "marie_exporter_";
 
-/// A partition, on any level.
+/// A partition of a table, on any level below it.
 pub(super) struct Partition {
-    /// The same tomorrow, whichever partitions come and go.
+    /// Names the index, because it stays the same when other partitions come and go.
     oid: i64,
-    /// The number of the table that it is attached to.
+    /// The OID of the table that it is attached to.
     parent: i64,
     schema: String,
     name: String,
-    /// Whether it has partitions itself.
+    /// Whether it has partitions.
     is_partitioned: bool,
     /// The name of the table at the top.
     top: String,
 }
 
-/// The partitions of the schema's tables.
-///
-/// # Errors
-/// Any failure of the database.
+/// Returns the partitions of the schema's tables.
 pub(super) async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partition>, Failure> {
     let rows = run.fetch_all(sqlx::query(include_str!("partitions.sql")).bind(schema)).await?;
     let partition = |row: &PgRow| {
@@ -45,7 +42,7 @@ pub(super) async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partit
     Ok(rows.iter().map(partition).collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// The index that a query had to do without, be it to its end or not.
+/// Returns the advice for a query that ran or timed out without its index.
 pub(super) fn index(
     query: &Query,
     found: &QueryReport,
@@ -64,15 +61,17 @@ pub(super) fn index(
     Some(Advice { file: found.file, lane, seconds, sql: create_index(&index, schema, partitions) })
 }
 
-/// PostgreSQL cannot build an index of a partitioned table concurrently. So it is made on the parent alone,
-/// where it is invalid at first, then on each partition without blocking writers, and attached. The last one makes the
-/// parent's valid. New partitions get it by themselves, so a table without partitions needs the parent's only.
+/// Returns the statements that create an index without blocking writers.
+///
+/// PostgreSQL cannot build an index of a partitioned table concurrently. The index is therefore created on the parent
+/// alone, where it is invalid; then on each partition, concurrently; then these are attached. The last one makes the
+/// parent's index valid. New partitions get the index automatically.
 fn create_index(index: &Index, schema: &Schema, partitions: &[Partition]) -> String {
     let Index { table, columns, predicate } = index;
     let home = schema.name.quoted();
     let columns = columns.join(", ");
     let condition = predicate.map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
-    // By what it holds, so that an interrupted run finds what it has made.
+    // The name follows from the definition, so that a repeated run finds the indexes of an interrupted one.
     let partial = if predicate.is_some() { "_partial" } else { "" };
     let name = format!("{INDEX_PREFIX}{table}_{}{partial}", columns.replace(", ", "_"));
     let what = format!("({columns}){condition}");
@@ -88,8 +87,8 @@ fn create_index(index: &Index, schema: &Schema, partitions: &[Partition]) -> Str
     commands.join("\n")
 }
 
-/// Adds the commands for a partition and those below it. `parent` is the index that its own is attached to, with its
-/// schema; `name` is what the names of all begin with.
+/// Adds the statements for a partition and the partitions below it. `name` is the prefix of all names, and `parent` the
+/// qualified name of the index to attach to.
 fn attach(
     commands: &mut Vec<String>,
     below: &[&Partition],

@@ -1,4 +1,4 @@
-//! The findings of `check` as a person reads them in a terminal.
+//! Prints the findings of `check` as text.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use crate::terminal::escape::{MESSAGE_LIMIT, escaped, escaped_lines};
 
 use super::{Advice, CollectorReport, Database, Outcome, Report};
 
-/// PostgreSQL's names are shorter, those of a column with its table included.
+/// The longest name that is printed. PostgreSQL's names are shorter, also those of a column with its table.
 const NAME_LIMIT: usize = 200;
 
-/// The rights that are listed for people.
+/// How many rights are printed.
 const EXCESS_SHOWN: usize = 20;
 
 impl fmt::Display for Report {
@@ -154,7 +154,7 @@ impl fmt::Display for CollectorReport {
     }
 }
 
-/// The first few of a list, and how many there are besides.
+/// Returns the first names of a list, and how many more there are.
 fn in_short(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let rest = names.len().saturating_sub(SHOWN);
@@ -162,7 +162,7 @@ fn in_short(names: &[String]) -> String {
     if rest == 0 { shown } else { format!("{shown} and {rest} more columns") }
 }
 
-/// A name in the database, as a terminal may show it.
+/// Escapes a name of the database for the terminal.
 fn name(name: &str) -> String {
     escaped(name, NAME_LIMIT)
 }

@@ -1,5 +1,5 @@
-//! What a role can do in the database beyond what the exporter needs: privileges on every kind of object, attributes,
-//! memberships, ownership, and functions that run with the rights of their owner. The rule itself is `excess.sql`.
+//! Reads what a role can do beyond what the exporter needs: privileges, attributes, memberships, ownership, and functions
+//! that run with the rights of their owner. The rule is in `excess.sql`.
 
 use sqlx::Row;
 
@@ -8,33 +8,30 @@ use crate::postgres::{Connection, Failure};
 use crate::schema::TABLES;
 use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 
-/// Rows of the catalog that are read: a role that may create objects can grant another one any number of rights to them.
+/// The most rows that are read, because a role that may create objects can grant any number of rights to another role.
 const LIMIT: i64 = 5000;
 
-/// The rank in `excess.sql` of what no grant to the role itself gives.
+/// Values of the column `rank` of `excess.sql`.
 const OWNED: i32 = 2;
 const FUNCTION: i32 = 4;
 const PUBLIC: i32 = 5;
 
 #[derive(Debug, Default)]
 pub struct Excess {
-    /// Rights of the role and of the roles that it can act as, the worst first.
+    /// Rights of the role and of the roles that it can act as, the most dangerous first.
     pub rights: Vec<String>,
     /// Whether all of them are rights to read a relation.
     pub is_reading: bool,
-    /// Functions that the role can run with the rights of another one.
+    /// Functions that the role can run with the rights of another role.
     pub functions: Vec<String>,
-    /// What every role can do because somebody granted it to PUBLIC.
+    /// What each role can do by a grant to PUBLIC.
     pub through_public: Vec<String>,
-    /// SQL that takes the rights from the role; comments where a person has to decide.
+    /// SQL that takes the rights from the role, with a comment where the operator has to decide.
     pub(super) revokes: Vec<String>,
 }
 
 impl Excess {
-    /// Reads what `role` can do; nothing where there is no such role.
-    ///
-    /// # Errors
-    /// Any failure of the database.
+    /// Reads what `role` can do. The result is empty if there is no such role.
     pub async fn read(connection: &mut Connection, schema: &SchemaName, role: &str) -> Result<Self, Failure> {
         let statement = sqlx::query(include_str!("excess.sql"))
             .bind(role)

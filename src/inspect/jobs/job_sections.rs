@@ -166,7 +166,7 @@ pub(super) static INDEXED_TIMELINE: Listing = Listing {
 
 /// A job that was moved to the archive.
 #[derive(Debug, Deserialize)]
-pub(super) struct Archived {
+pub(super) struct ArchivedJob {
     pub(super) queue: Option<String>,
     pub(super) state: Option<String>,
     pub(super) archived_on: Option<String>,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::types::Uuid;
 
 use super::job_sections::{
-    ARCHIVED, ATTEMPTS, Archived, BOUNDS, Bounds, CHILDREN, HISTORY_BY_ID, INDEXED_TIMELINE, JOB, LEASES,
+    ARCHIVED, ATTEMPTS, ArchivedJob, BOUNDS, Bounds, CHILDREN, HISTORY_BY_ID, INDEXED_TIMELINE, JOB, LEASES,
     PARENTS, PAYLOAD, SETTINGS, TIMELINE,
 };
 use crate::collect::collector::Query;
@@ -135,8 +135,8 @@ fn unread_period(bounds: &Bounds) -> Option<String> {
 async fn no_such_job(reader: &mut Reader<'_>, id: Uuid) -> Result<Failure, Failure> {
     let schema = reader.config.database.schema.quoted();
     let archive = match reader.try_fetch(&ARCHIVED, id_arguments(id)?).await? {
-        Fetched::Rows(rows) => match ARCHIVED.decode_first::<Archived>(&rows)? {
-            Some(Archived { queue, state, archived_on }) => {
+        Fetched::Rows(rows) => match ARCHIVED.decode_first::<ArchivedJob>(&rows)? {
+            Some(ArchivedJob { queue, state, archived_on }) => {
                 let message = format!(
                     "there is no job {id} in the schema {schema} any more: it was {} and of the queue {}, and has been \
                      in the archive since {}",

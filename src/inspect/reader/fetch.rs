@@ -116,8 +116,8 @@ pub(super) fn as_json(schema: &Schema, text: &str) -> String {
     format!("select {} as json from (\n{text}\n) as listed", schema.sent("to_json(listed)::text"))
 }
 
-/// Returns the column `json` of rows. A database without an encoding (SQL_ASCII) can send bytes that are not UTF-8; these
-/// are replaced.
+/// Returns the column `json` of rows. A database without an encoding can send bytes that are not UTF-8; these are
+/// replaced.
 pub(super) fn json_texts(rows: &[PgRow]) -> Result<Vec<String>, Failure> {
     let text = |row: &PgRow| Ok(String::from_utf8_lossy(row.try_get("json")?).into_owned());
     rows.iter().map(text).collect()
