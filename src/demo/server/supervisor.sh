@@ -1,11 +1,11 @@
-# Runs one throwaway PostgreSQL for as long as its owner lives; see supervisor.rs for the protocol.
+# Runs one throwaway PostgreSQL until its owner ends; supervisor.rs has the protocol.
 # Arguments: the folder of the server's binaries, the server's own folder, its port.
 #
-# The owner holds the other end of our standard input. It may be killed without a chance to tidy
-# up, but the kernel closes that pipe in every case, so the end of input means: it is gone.
+# The owner holds the other end of the pipe on standard input. The kernel closes it when the owner ends, even when it
+# is killed, so the end of input means that the owner has ended.
 
-# A signal to the whole session or container must not take us away before we have tidied up, nor
-# must the end of the owner that we answer to. (PostgreSQL installs its own handlers for these.)
+# A signal to the whole session or container must not end this shell before it has removed the folder, and neither must
+# a write to a pipe whose reader has ended. PostgreSQL installs its own handlers for these signals.
 trap '' HUP INT TERM PIPE
 
 binaries=$1 folder=$2 port=$3
@@ -29,18 +29,17 @@ if [ -e "$folder/initialised" ]; then
     echo "$pid"
 fi
 
-# From here on only the server and its children hold our output: its end tells the owner that it
-# has ended, also by itself.
+# From here on only the server and its children hold standard output. When the last of them ends, the owner's read ends.
 exec >&-
 
 read -r order
 if [ -n "$pid" ]; then
-    # Again and again: until it has set up its own handling, it ignores this signal as all background processes do.
+    # Repeated, because a background process ignores the signal until the server has installed its handlers.
     while kill -QUIT "$pid" 2>/dev/null; do sleep 0.1; done &
     wait "$pid"
 fi
 echo stopped >&2
 
-# After "stop" the data wait for another start. "leave" says that another supervisor minds them.
+# After "stop" the data stay for another start. "leave" means that another supervisor uses them now.
 [ "$order" = stop ] && read -r order
 [ "$order" = leave ] || rm -rf "$folder" 2>/dev/null

@@ -1,6 +1,11 @@
 //! The URLs of the server: by its loopback port and by its socket.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Server;
+
+/// The characters that a part of a URL cannot have.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 impl Server {
     /// Returns the URL of a database for the superuser `postgres`.
@@ -23,9 +28,5 @@ impl Server {
 }
 
 fn percent_encode(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }

@@ -1,4 +1,4 @@
--- What the shape new's history has beyond the others'. Run after jobs.sql.
+-- Columns of the history that only the shape new has. Run after jobs.sql.
 
 alter table job_history
     add column branch_metadata jsonb,

@@ -1,5 +1,5 @@
--- What the shapes old, mid and new share and what does not refer to a job: DAGs, queues, schedules,
--- the scheduler's own rows. Run first. Our own DDL, written from a description of Marie's tables.
+-- Tables of the shapes old, mid and new that do not refer to jobs: DAGs, queues, schedules, the scheduler's own rows.
+-- Run first. The DDL is our own, written from a description of Marie's tables.
 
 create table queue (
     name text primary key,

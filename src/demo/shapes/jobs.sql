@@ -1,5 +1,5 @@
--- What refers to jobs in old, mid and new alike: their history, their dependencies, and the
--- indexes of the field, among them two pairs of duplicates. Run after the shape's own job table.
+-- Tables of the shapes old, mid and new that refer to jobs: history and dependencies; and the indexes that exist in
+-- production, among them two pairs of duplicates. Run after the shape's own job table.
 
 create table job_history (
     history_id bigserial primary key,

@@ -1,4 +1,4 @@
--- What the shape mid has beyond old, apart from the slots: the record of a branch's choice.
+-- The column of the shape mid that old lacks, besides those of slots.sql: which branch was chosen.
 
 alter table job add column branch_metadata jsonb;
 

@@ -1,5 +1,5 @@
--- The newest shape's jobs: one plain table, eight states, attempts with run leases that are
--- renewed, and indexes for an operator's view. A queue is a row and nothing else.
+-- The jobs of the newest shape: one plain table, eight states, attempts with run leases that are renewed, and indexes
+-- for an operator's view. A queue is only a row.
 
 create type job_state as enum (
     'created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed', 'skipped'
@@ -42,7 +42,7 @@ create table job (
     unique (name, id)
 );
 
--- It was made before the newer columns came, and nobody has added them since.
+-- It was created before the newer columns and still lacks them.
 create table archive (like job including defaults);
 
 alter table archive
@@ -71,7 +71,7 @@ create index on dag (priority desc, coalesce(soft_sla, hard_sla), created_on, id
 create index on dag (id) include (soft_sla, hard_sla) where state in ('created', 'active');
 create index on dag_history (history_created_on desc, history_id desc);
 
--- Kept when jobs are purged: nothing refers to anything else.
+-- Kept when jobs are purged, because it has no foreign keys.
 create table job_attempt (
     run_attempt_id uuid primary key,
     job_id uuid not null,

@@ -1,4 +1,4 @@
--- The oldest shape's jobs: partitioned by queue, seven states. The shape mid starts from it.
+-- The jobs of the oldest shape: partitioned by queue, seven states. The shape mid begins with it.
 
 create type job_state as enum (
     'created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed'
@@ -45,8 +45,8 @@ create table archive (
     primary key (name, id)
 );
 
--- Attached afterwards rather than made in place: that needs no lock which readers would feel.
--- On a queue that exists already the options are silently ignored, as in Marie.
+-- Created first and attached afterwards, which needs no lock that blocks readers.
+-- As in Marie, the options of an existing queue are ignored silently.
 create function create_queue(queue_name text, options json) returns void
 language plpgsql
 set search_path from current

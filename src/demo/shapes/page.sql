@@ -1,5 +1,5 @@
--- The job table as Marie's maintenance page describes it, and nothing else: these columns, the
--- state as text, no other table, no index but the primary key. The least that is supported.
+-- The table job as Marie's maintenance page describes it: these columns, the state as text, no index but the primary
+-- key, and no other table. It is the least that is supported.
 
 create table job (
     id uuid primary key,

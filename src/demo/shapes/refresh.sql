@@ -1,7 +1,7 @@
--- What pg_cron calls every minute in old and mid. It rewrites every row that is not completed,
--- failed ones for ever, and each rewrite is a row in job_history: most of what is there.
+-- The function that pg_cron calls every minute in the shapes old and mid. It rewrites every row that is not completed,
+-- failed ones for ever. Each rewrite adds a row to job_history; these are most of its rows.
 
--- 1000 and more: past the hard SLA; 500 to 999: past the soft one; 1 to 499: the closer, the higher.
+-- 1000 and more: past the hard SLA. 500 to 999: past the soft SLA. 1 to 499: higher when the SLA is closer.
 create function refresh_job_priority() returns void
 language sql
 set search_path from current

@@ -1,5 +1,5 @@
--- The quarter hour of the day (0 to 95) and the day in which a job was created and is due, as
--- generated columns, in mid and new. "local" is the columns' name in Marie; they are in UTC.
+-- Generated columns of the shapes mid and new: the day and the quarter of an hour (0 to 95) in which a job was created and
+-- is due. They are in UTC, although Marie names them "local".
 
 alter table job
     add column slot_idx15_created int generated always as (

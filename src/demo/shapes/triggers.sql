@@ -1,8 +1,8 @@
--- The triggers that keep history and dependencies. Run last: the functions write the columns that
--- a table and its history share in this shape.
+-- The triggers that write history and dependencies. Run last, because the functions write the columns that a table and
+-- its history share in this shape.
 
--- One row per insert and update, whatever changed. On delete nothing for a job, and for a DAG its
--- last image, not marked as such: as in Marie.
+-- As in Marie: one row for each insert and update, even if nothing changed. A deleted job writes no row. A deleted DAG
+-- writes its last image, without a mark.
 do $do$
 declare
     tracked text;
@@ -45,7 +45,7 @@ for each row execute function record_job();
 create trigger record_dag after insert or update or delete on dag
 for each row execute function record_dag();
 
--- Only parents that exist already become rows here; `job.dependencies` keeps the intent.
+-- Only existing parents become rows here. `job.dependencies` lists all of them.
 create function sync_job_dependencies() returns trigger
 language plpgsql
 set search_path from current

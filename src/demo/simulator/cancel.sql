@@ -1,5 +1,5 @@
--- An operator cancels what a failed DAG has left behind, some minutes later: this bounds the
--- unfinished jobs. Leftovers of DAGs that failed long ago are left alone, as they are in the field.
+-- Cancels, as an operator does some minutes later, the unfinished jobs of failed DAGs, which limits their number. Those
+-- of DAGs that failed long ago stay, as in production.
 
 update job
 set state = 'cancelled', completed_on = now()

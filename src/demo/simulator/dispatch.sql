@@ -1,6 +1,6 @@
--- The worker has taken the job: the reservation turns into a run lease of a minute, and the attempt
--- gets an identity. Some workers will never be heard of again: most leave a lease that runs out;
--- in gen5_extract a few hang, with a lease that is renewed for ever (few, for they pile up).
+-- A worker takes the job: the reservation becomes a run lease of a minute, and the attempt gets an id. Some workers are
+-- lost: most leave a lease that expires. In gen5_extract a few hang and their lease is renewed for ever; few, because
+-- they accumulate.
 
 with dispatched as (
     update job

@@ -1,6 +1,6 @@
--- Active jobs end, each with the chance that $1 seconds give it by its queue's mean run time: so no
--- plan has to be kept anywhere. Failures are tried again after a growing delay, at most retry_limit
--- times. Returns the DAGs of those that are finished.
+-- Ends active jobs at random. The chance follows from $1, the seconds since the last step, and the queue's mean run
+-- time, so that no plan has to be stored. Failed jobs are retried after a growing delay, at most retry_limit times.
+-- Returns the DAGs of the jobs that are finished.
 
 with ending as materialized (
     select

@@ -1,4 +1,4 @@
--- The gateway reserves up to $1 jobs that could start now, deepest first, as Marie orders them.
+-- Reserves up to $1 jobs that could start now, deepest level first, as Marie orders them.
 
 with candidate as (
     select job.id

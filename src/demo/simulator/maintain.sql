@@ -1,3 +1,3 @@
--- The scheduler's own sign of life.
+-- Writes the scheduler's heartbeat.
 
 update version set maintained_on = now(), cron_on = now(), monitored_on = now()

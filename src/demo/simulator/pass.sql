@@ -1,5 +1,5 @@
--- Control-flow nodes need no worker: reserved ones are completed without ever having started. The
--- first of a DAG opens it; the last one's DAG is returned, for it may be done.
+-- Completes reserved control-flow nodes, which need no worker, without starting them. The first node of a DAG opens it.
+-- Returns the DAG of a last node, because it may be complete.
 
 with passed as (
     update job

@@ -1,7 +1,6 @@
--- A day of finished work and what it left behind, ending now; also jobs older than a week and a
--- month, which nobody has cleaned up, and jobs that were stuck hours ago and still are. Run in one
--- transaction. Rows are written as they are, with the times they would have had, so the triggers
--- rest meanwhile and the history is written along.
+-- Writes a day of finished jobs that ends now, and their leftovers: jobs older than a week and a month that were never
+-- cleaned up, and jobs that have been stuck for hours. Run in one transaction. The triggers are disabled, because rows
+-- are written with past times and in their final state, and the history is written directly.
 
 set local session_replication_role = replica;
 set local work_mem = '64MB';
@@ -16,7 +15,7 @@ from pg_temp.blueprint(3200) as blueprint;
 
 analyze past_node;
 
--- What became of each DAG, and at which of its nodes that was decided.
+-- The outcome of each DAG, and the node that decided it.
 create temporary table past_dag on commit drop as
 with dice as materialized (
     select
@@ -37,7 +36,7 @@ select
         when fate = 'stuck' then interval '2 hours' + age_die * interval '18 hours'
         when number <= 60 then interval '8 days' + age_die * interval '21 days'
         when number <= 100 then interval '31 days' + age_die * interval '9 days'
-        -- Two waves of load over the day; the sine's weight keeps the ages in order.
+        -- Two waves of load over the day. The sine's weight is small enough to keep the order of ages.
         else interval '3 seconds'
             + interval '24 hours' * greatest(0, age_die - 0.06 * sin(4 * pi() * age_die))
     end as ended_on
@@ -77,7 +76,7 @@ timed as (
         case
             when position_ = 0 then 0.2
             when not is_control_flow then 0.4 + sum(
-                -- Earlier attempts took their time too.
+                -- Earlier attempts took time too.
                 wait_seconds + run_seconds + retry_count * (mean_run_seconds + 4)
             ) over (partition by dag_id, chain order by position_)
         end as finish_seconds,
@@ -126,7 +125,7 @@ from ended,
             ) as has_started
     ) as derived;
 
--- Until now it was not known when they were made.
+-- Their times of creation are known only now.
 update past_job
 set dag_id = pg_temp.dated(dag_id, created_on),
     job_id = pg_temp.dated(job_id, created_on),
@@ -159,8 +158,8 @@ select
 from past_job
 where position_ = 0;
 
--- Of every four stuck ones one hangs with a lease that is renewed, one has lost its lease, one never
--- had a lease and is past expire_in, and one waits for its retry.
+-- Of each four stuck jobs one hangs with a lease that is renewed, one has lost its lease, one has never had a lease and is
+-- past expire_in, and one waits for its retry.
 insert into job (
     id, name, priority, data, state, retry_limit, retry_count, retry_delay, retry_backoff,
     start_after, started_on, expire_in, created_on, completed_on, keep_until, output, dependencies,
@@ -213,8 +212,8 @@ select
 from past_job
 where has_started;
 
--- One row for each change: submitted, activated and reported running once per attempt, sent back
--- for a retry, ended. (Leases came and went too; for them the past is too long ago.)
+-- One row for each change: submitted; activated and reported running, for each attempt; sent back for a retry; ended.
+-- Changes of leases are left out.
 insert into job_history (
     id, name, priority, data, state, retry_limit, retry_count, retry_delay, retry_backoff,
     start_after, started_on, expire_in, created_on, completed_on, keep_until, output, dependencies,
@@ -267,7 +266,7 @@ cross join lateral (
 where change.happened_on is not null
 order by change.happened_on;
 
--- Only what the scheduler looks for: statistics of wide jsonb columns would take longest of all.
+-- Only the columns that the scheduler filters by, because statistics of wide jsonb columns take most of the time.
 analyze
     job (id, name, state, dag_id, start_after, priority, job_level, created_on, started_on, completed_on),
     job_attempt (run_attempt_id, activated_at, terminal_at, dispatch_confirmed_at),

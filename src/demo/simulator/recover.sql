@@ -1,5 +1,5 @@
--- The reaper takes jobs back whose run lease has run out, except in gen5_extract, where it seems to
--- be out of order: those stay stuck. Returns the DAGs of jobs that had no retry left.
+-- Takes back jobs whose run lease has expired. In gen5_extract it does not, so that jobs stay stuck.
+-- Returns the DAGs of jobs without a retry left.
 
 with recovered as (
     select id, run_attempt_id, (case when retry_count < retry_limit then 'retry' else 'failed' end)::job_state as state

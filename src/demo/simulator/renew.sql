@@ -1,4 +1,4 @@
--- The gateway renews the run leases of workers that it still hears, hung ones included.
+-- Renews the run leases of workers that the gateway still hears from, hung ones included.
 
 update job
 set run_lease_expires_at = now() + interval '1 minute'

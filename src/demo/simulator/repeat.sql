@@ -1,5 +1,5 @@
--- Control-flow nodes of some DAGs with branches are completed again, as Marie does when it does not run distributed: two to
--- four times in all, within six seconds. The id decides how often, output keeps how often it was.
+-- Completes control-flow nodes of some DAGs with branches again, as Marie does if it does not run distributed: two to
+-- four times in all, within six seconds. The number follows from the id; `output` counts the completions.
 
 with branched as materialized (
     select job.id, 1 + coalesce((job.output ->> 'repeated')::int, 0) as times
@@ -8,7 +8,7 @@ with branched as materialized (
         and job.completed_on > now() - interval '6 seconds'
         and job.started_on is null
         and job.data -> 'metadata' ->> 'on' = 'noop'
-        -- One DAG in five chooses among its branches; more than one node follows the first one.
+        -- One DAG in five chooses among branches: more than one node follows its first node.
         and abs(hashtext(job.dag_id::text)::int8) % 5 = 0
         and 1 < (
             select count(*)

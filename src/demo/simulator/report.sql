@@ -1,4 +1,4 @@
--- Workers report that they run what they were given: started_on moves to now.
+-- Workers report that they run their jobs: started_on becomes now().
 
 with confirmed as (
     update job_attempt

@@ -1,5 +1,5 @@
--- What has become of the DAGs $1. Marie writes the row whether anything has changed or not, and
--- never takes completed_on back.
+-- Writes the state of the DAGs $1. As in Marie, the row is written even if nothing has changed, and completed_on is
+-- never removed.
 
 update dag
 set state = verdict.state,

@@ -1,19 +1,18 @@
--- Once per session of the simulator: which queues there are and how their jobs behave, and what a
--- DAG of theirs looks like. Both are temporary, so that the scheduler's schema holds nothing that
--- Marie's would not.
+-- Creates temporary objects, once for each session of the simulator: the queues with the behaviour of their jobs, and
+-- the form of a DAG. They are temporary so that the schema has the same objects as Marie's.
 
 create temporary table profile (
     queue text,
-    -- A DAG whose die falls between the two belongs to this queue.
+    -- A DAG whose random number is between the two belongs to this queue.
     share_from float8,
     share_to float8,
     mean_run_seconds float8,
-    -- Of first attempts; of the later ones half fail.
+    -- Share of first attempts that fail. Half of all later attempts fail.
     failing_share float8,
     expire_in interval
 );
 
--- A random id as one of version 7 that was given out at that time: its first 48 bits are milliseconds since 1970.
+-- Returns a random UUID of version 7 for a time: its first 48 bits are milliseconds since 1970.
 create function pg_temp.dated(id uuid, given_out timestamptz) returns uuid
 language sql
 as $$
@@ -21,8 +20,8 @@ as $$
     from lpad(to_hex(floor(extract(epoch from given_out) * 1000)::int8), 12, '0') as milliseconds
 $$;
 
--- Node 0 and the last are control flow; the nodes between stand in `width` parallel chains from the
--- first to the last. One row a node, parents before children.
+-- Returns the nodes of a DAG, parents before children. Node 0 and the last node are control flow. The nodes between form
+-- `width` parallel chains from the first to the last.
 create function pg_temp.blueprint(dags int) returns table (
     dag_id uuid,
     queue text,
@@ -100,7 +99,7 @@ as $$
             'doc_type', coalesce(rtrim(planner, 's'), 'letter'), 'doc_id', 'doc-' || right(job_id::text, 8)
         )),
         node.expire_in, mean_run_seconds,
-        -- As Marie's gateway has it where the client asks for nothing: soft at once, hard in 4 h.
+        -- The defaults of Marie's gateway: the soft SLA at once, the hard SLA in 4 hours.
         case when promise_die < 0.4 then 0 else 15 + (promise_die - 0.4) * 200 end,
         case when promise_die < 0.4 then 14400 else 45 + (promise_die - 0.4) * 500 end
     from node

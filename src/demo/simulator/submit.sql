@@ -1,4 +1,4 @@
--- $1 new DAGs with their jobs, all in state created. A few jobs are to start later only.
+-- Submits $1 new DAGs with their jobs, all in state created. A few jobs may start only later.
 
 with plan as materialized (
     select *, random() < 0.03 and not is_control_flow as is_deferred

@@ -1,6 +1,6 @@
--- The partitions below the partitioned tables of the schema $1, on every level: the number and name of each with its
--- schema, the number of the table that it is attached to, whether it has partitions itself, and the name of the table at
--- the top. Reads the catalog only.
+-- Returns the partitions of the schema $1's tables on every level: OID, name and schema, the OID of the table that the
+-- partition is attached to, whether it is partitioned itself, and the name of the table at the top.
+-- Reads the catalog only.
 with recursive partition as (
     select p.oid, i.inhparent, p.relname, p.relnamespace, p.relkind, c.relname as top
     from pg_namespace as n

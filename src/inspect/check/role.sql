@@ -1,5 +1,5 @@
--- Our role, and the tables of the schema that it could write to.
--- $1 the schema's name. Costs a look into the catalog.
+-- Returns the current role, the database, and the tables of the schema $1 that the role can write to.
+-- Reads the catalog only.
 select
     current_user::text as role,
     current_database()::text as database,

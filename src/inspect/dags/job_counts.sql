@@ -1,4 +1,5 @@
--- The jobs of the DAGs $1: how many, how many of these are finished, and how many failed. No row for a DAG without jobs.
+-- Returns how many jobs each of the DAGs $1 has, and how many of them are finished and failed. No row for a DAG without
+-- jobs.
 -- Index: one of job that leads with dag_id. Without it every job is read.
 select
     m.dag_id as id,

@@ -1,8 +1,7 @@
--- DAGs, newest first by their ids, which are UUIDs of version 7 in Marie. Their jobs are not counted here: zeros stand
--- for the counts of job_counts.sql.
--- $1 how many; $2 from which on; filters, unless they are NULL: $3 states, none for all; $4 planner.
--- Index: the primary key of dag is followed until there are enough rows. Where a filter matches few DAGs, all of them
--- are read.
+-- Returns DAGs, newest first by their ids, which are UUIDs of version 7 in Marie. The counts of their jobs are zeros
+-- here; job_counts.sql returns them.
+-- $1 limit, $2 offset, $3 states, empty for all, $4 planner, NULL for all.
+-- Index: the primary key of dag is followed until enough rows are found. If few DAGs match, all are read.
 select
     id,
     state,

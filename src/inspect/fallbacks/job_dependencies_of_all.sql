@@ -1,6 +1,6 @@
--- Who waits for the job $1, as jobs/show/children.sql reads it, from the jobs' own lists. An id counts in small letters and
--- in capitals, with its dashes and without; one that is written in yet another way is not found. Scalar subqueries are
--- answered once, not for each job. Index: a GIN index on dependencies. Without it every job's list is read.
+-- The children of the job $1 for jobs/show/children.sql, from the jobs' own lists. The id is found in lower and upper
+-- case, with and without dashes, and in no other spelling. The scalar subqueries are evaluated once, not for each job.
+-- Index: a GIN index on dependencies. Without it every job's list is read.
 job_dependencies (job_name, job_id, depends_on_name, depends_on_id) as not materialized (
     select child.name, child.id, null::text, $1::uuid
     from marie_scheduler.job as child

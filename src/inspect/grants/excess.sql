@@ -1,15 +1,15 @@
--- What a role can do in this database beyond what the exporter needs, whoever gave it: each object with the privileges on
--- it, memberships, and ownership. Reads the catalog only; $4 is the most rows.
--- $1 the role, $2 the schema, $3 its relations whose columns are compared elsewhere: SELECT on them is left out, as are USAGE
--- on the schema and CONNECT on the database.
--- `rank` 1 attributes and memberships, 2 ownership, 3 privileges, 4 functions with their owner's rights, 5 what every role
--- can do by a grant to PUBLIC. `revoke` is the SQL that takes it away; none where a person has to decide, and for the
--- tables of the schema.
+-- Returns what a role can do in this database beyond what the exporter needs: each object with the privileges on it,
+-- memberships, and ownership, from any grantor. Reads the catalog only. $4 is the limit.
+-- $1 the role, $2 the schema, $3 the relations of the schema whose columns the caller compares. SELECT on these is left
+-- out, and so are USAGE on the schema and CONNECT on the database.
+-- `rank` is 1 for attributes and memberships, 2 for ownership, 3 for privileges, 4 for functions with their owner's
+-- rights, 5 for grants to PUBLIC. `revoke` is the SQL that takes the right away; NULL if the operator has to decide, and
+-- for the tables of the schema.
 with
 me as (
     select r.oid, r.rolname, r.rolsuper from pg_roles as r where r.rolname = $1
 ),
--- The role itself and those that it can act as. Predefined ones have their rights by name, not by privileges.
+-- The role and the roles that it can act as. Predefined roles have rights without privileges in the catalog.
 reach as (
     select r.oid, r.rolname, r.oid = me.oid as is_me
     from me
@@ -66,7 +66,7 @@ needed (classid, objid, privilege) as (
     join pg_class as c on c.relnamespace = n.oid and c.relname = any($3::text[])
     where n.nspname = $2
 ),
--- What PostgreSQL gives to every role when a database is made says nothing of this one.
+-- PostgreSQL's default privileges of a new database are left out.
 usual (classid, objid, objsubid, privilege) as (
     select 'pg_database'::regclass::oid, d.oid, 0, x.privilege
     from pg_database as d
@@ -101,7 +101,7 @@ excess (rank, classid, objid, objsubid, keyword, grantee, privileges, is_read) a
                 from usual as u
                 where u.classid = g.classid and u.objid = g.objid and u.objsubid = g.objsubid and u.privilege = g.privilege
             )
-            -- Catalogs that no role could read, and functions that none could run, when the server was made.
+            -- Catalogs that no role could read, and functions that no role could run, when the server was created.
             or g.objid < 16384
             and exists (select from pg_init_privs as i where i.classoid = g.classid and i.objoid = g.objid)
             and not exists (

@@ -1,5 +1,4 @@
--- Which database this is, and whether it has a role of that name. One row.
--- $1 the role's name. Costs a look into the catalog.
+-- Returns the name of the database, and whether the role $1 exists. One row. Reads the catalog only.
 select
     current_database()::text as database,
     exists (select from pg_roles where rolname = $1) as is_there

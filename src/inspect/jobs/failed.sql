@@ -1,6 +1,6 @@
--- Jobs that failed or expired for good, latest first. $1 how many; $2 from which on; $3 queue, NULL for all; $4 only those
--- that failed within so many seconds, NULL for all.
--- Index: one that leads with state, then the failed and expired jobs are read. Without it every job is.
+-- Returns the jobs that failed or expired and are not retried, latest first.
+-- $1 limit, $2 offset, $3 queue, NULL for all, $4 failed within so many seconds, NULL for all.
+-- Index: one that leads with state, then the failed and expired jobs are read. Without it every job is read.
 select
     id,
     name as queue,

@@ -1,9 +1,9 @@
--- Jobs, newest first by their ids, which are UUIDs of version 7 in Marie.
--- $1 how many; $2 from which on; filters, unless they are NULL: $3 states, none for all; $4 queue; $5 DAG; $6 only those
--- created within so many seconds.
--- Indexes: that on state, DAG or queue where it leaves few rows, else the one on id that every shape has, which is
--- followed until there are enough. The states are an arm each, of which only those asked for are planned. Where a
--- filter matches few jobs and no index serves it, every job is read.
+-- Returns jobs, newest first by their ids, which are UUIDs of version 7 in Marie.
+-- $1 limit, $2 offset, $3 states, empty for all. Filters, NULL for all: $4 queue, $5 DAG, $6 created within so many
+-- seconds.
+-- Indexes: one on state, DAG or queue if it leaves few rows, else the one on id, which every shape has; it is followed
+-- until enough rows are found. Each state is a separate condition, so that only the requested ones are planned. If few
+-- jobs match and no index serves the filter, every job is read.
 select
     id,
     name as queue,

@@ -1,6 +1,7 @@
--- The jobs whose data->metadata has under each key of $7 the value of $8 at its place, compared as text.
--- No index serves it: the payloads of all jobs are read that the other filters let through, and in the table's order, for
--- which the id is an expression: to follow its index from one payload to the next takes many times as long.
+-- Replaces the table job by the jobs whose data->metadata has, under each key of $7, the value of $8 at the same place.
+-- Both are compared as text.
+-- No index serves it: the payload of each job that passes the other filters is read. The id is an expression, so that
+-- rows are read in the table's order. In the order of the index on id, reading payloads takes many times as long.
 job as not materialized (
     select
         id::text::uuid as id,

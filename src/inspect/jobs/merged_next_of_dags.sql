@@ -1,5 +1,5 @@
--- Of the ready jobs of two groups of queues the first of each DAG, in the order of next.sql. $3 how many; part has the
--- rows of both groups. A job without a DAG is alone.
+-- Merges the ready jobs of two groups of queues: the first job of each DAG, in the order of next.sql. A job without a
+-- DAG stands alone. `part` has the rows of both groups; $3 is the limit.
 select line
 from (
     select distinct on (coalesce(dag_id, id)) line, priority, created_on, id

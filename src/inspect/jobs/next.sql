@@ -1,6 +1,6 @@
--- Jobs that a worker could take now, those that marie_jobs_ready counts, by the rule of waiting_job.sql. In the order of
--- the maintenance page: priority, then age.
--- $1 how many; $2 from which on; $3 queues, $4 DAG, NULL for all; $5 whether only the first of each DAG.
+-- Returns the jobs that a worker could take now, those that marie_jobs_ready counts, by the rule of waiting_job.sql.
+-- The order is that of the maintenance page: priority, then age.
+-- $1 limit, $2 offset, $3 queues, NULL for all, $4 DAG, NULL for all, $5 whether only the first job of each DAG.
 -- Index: one that leads with state for the waiting jobs, then those of waiting_job.sql for each of them.
 with ready as (
     select
@@ -12,7 +12,7 @@ with ready as (
         w.created_on,
         w.start_after,
         row_number() over (
-            -- A job without a DAG is alone.
+            -- A job without a DAG is a partition of its own.
             partition by coalesce(w.dag_id, w.id) order by j.priority desc, w.created_on, w.id
         ) as place
     from waiting_job as w

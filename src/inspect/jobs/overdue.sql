@@ -1,5 +1,5 @@
--- Unfinished jobs past their hard SLA, or their soft one: those that marie_jobs_sla_overdue counts. Longest first.
--- $1 how many; $2 from which on; $3 queue, NULL for all; $4 hard or soft.
+-- Returns the unfinished jobs past their hard or soft SLA, those that marie_jobs_sla_overdue counts, longest first.
+-- $1 limit, $2 offset, $3 queue, NULL for all, $4 hard or soft.
 -- Index: one that leads with state. Without it every job is read.
 select
     id,
@@ -19,7 +19,7 @@ from (
     where state in ('created', 'retry', 'active')
         and ($3::text is null or name = $3)
 ) as promised
--- An SLA within a minute of the creation is no promise: the gateway's clock may be ahead.
+-- An SLA within a minute of the creation is ignored, because the gateway's clock may be ahead.
 where case when created_on < '3000-01-01' then deadline > created_on + interval '1 minute' end
     and deadline < now()
 order by sla, id

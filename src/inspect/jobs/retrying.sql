@@ -1,4 +1,5 @@
--- Jobs that wait for their next attempt, soonest first. $1 how many; $2 from which on; $3 queue, NULL for all.
+-- Returns the jobs that wait for their next attempt, soonest first.
+-- $1 limit, $2 offset, $3 queue, NULL for all.
 -- Index: one that leads with state. Without it every job is read.
 select
     id,

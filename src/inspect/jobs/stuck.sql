@@ -1,6 +1,7 @@
--- Active jobs whose latest attempt was started longer ago than their queue's threshold: those that marie_jobs_stuck
--- counts. Longest first. $1 how many; $2 from which on; $3 queue, NULL for all; $4 queues with a threshold of their
--- own, $5 these in seconds; $6 that of all others.
+-- Returns the active jobs whose latest attempt has run longer than their queue's threshold, those that marie_jobs_stuck
+-- counts, longest first.
+-- $1 limit, $2 offset, $3 queue, NULL for all, $4 queues with their own threshold, $5 their thresholds in seconds, $6
+-- the threshold of all other queues.
 -- Index: one that leads with state. Without it every job is read.
 select
     id,

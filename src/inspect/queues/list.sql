@@ -1,5 +1,5 @@
--- Queues with their settings and their unfinished jobs: those of the table queue and those that hold an unfinished job.
--- Twins ($NAME_dlq) only where they hold one. $1 how many; $2 from which on.
+-- Returns queues with their settings and their unfinished jobs: those of the table queue, and those with unfinished
+-- jobs. Dead-letter queues ($NAME_dlq) only if they have unfinished jobs. $1 limit, $2 offset.
 -- Index: one of job that leads with state. Without it every job is read.
 select
     queue,

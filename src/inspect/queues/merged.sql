@@ -1,5 +1,5 @@
--- The queues of two groups of queues, each with the counts of the group that it belongs to: in the other answer it has
--- no jobs. $3 how many; part has the rows of both.
+-- Merges the queues of two groups. Of the two rows of a queue the one with jobs is kept, because each group counts the
+-- jobs of its own queues only. `part` has the rows of both groups; $3 is the limit.
 select line
 from (
     select distinct on (queue) line, queue

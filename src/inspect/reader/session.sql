@@ -1,5 +1,4 @@
--- Sets the time zone of the times that are printed, $1, and makes the server end a statement whose client is gone, where
--- it can.
+-- Sets the time zone of printed times, $1. Makes the server end a statement whose client is gone, from version 14 on.
 select
     set_config('TimeZone', $1, true),
     (

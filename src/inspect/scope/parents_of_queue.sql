@@ -1,4 +1,4 @@
--- The queues in which parents of waiting jobs of the queue $1 are.
+-- Returns the queues of the parents of the queue $1's waiting jobs.
 -- Indexes: one of job that leads with name or state, then the primary key of job_dependencies for each waiting job.
 select distinct d.depends_on_name::text as queue
 from marie_scheduler.job as w

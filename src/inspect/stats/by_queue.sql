@@ -1,5 +1,5 @@
--- Jobs by queue and state; those in a state that Marie's documentation does not name, or in none, are other.
--- $1 how many queues; $2 from which on; $3 queue, NULL for all.
+-- Returns the jobs of each queue by state. Jobs without a state or in an unknown one are `other`.
+-- $1 limit, $2 offset, $3 queue, NULL for all.
 -- Index: on (name, state), then every job is counted from the index alone. Without it every job is read.
 select
     queue,

@@ -1,5 +1,5 @@
--- The throughput of two groups of queues together. An hour that only one of them knows is left out: the hour changed in
--- between. $3 how many hours; part has the rows of both.
+-- Adds up the throughput of two groups of queues. An hour that only one of them has is left out: a new hour began
+-- between the two transactions. `part` has the rows of both groups; $3 is the limit.
 select json_build_object('hour', hour, 'completed', sum(completed), 'bar', sum(bar))::text as line
 from part
 group by hour

@@ -1,5 +1,5 @@
--- Jobs that have been retried, by queue: how many, and the average and the largest number of retries.
--- $1 how many queues; $2 from which on; $3 queue, NULL for all.
+-- Returns, for each queue, how many jobs were retried, and the average and the largest number of retries.
+-- $1 limit, $2 offset, $3 queue, NULL for all.
 -- Index: on (name) where retry_count > 0. Without it every job is read.
 select
     name as queue,

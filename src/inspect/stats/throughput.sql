@@ -1,7 +1,6 @@
--- Jobs completed in each of the last 24 hours, hours of the clock of the session's time zone, earliest first: the
--- maintenance page's throughput, and a row for an hour without any. $1 how many hours; $2 from which on; $3 queue,
--- NULL for all.
--- Index: one that leads with completed_on, then the last day's jobs are read. Without it every job is.
+-- Returns the jobs completed in each of the last 24 hours, as on the maintenance page, with a row for an hour without
+-- jobs. Hours are those of the session's time zone, earliest first. $1 limit, $2 offset, $3 queue, NULL for all.
+-- Index: one that leads with completed_on, then only jobs of the last day are read. Without it every job is read.
 select
     hour,
     count(c.completed_on) as completed,

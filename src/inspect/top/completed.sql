@@ -1,5 +1,5 @@
--- Jobs completed in the last 24 hours, by queue and by how many whole hours ago.
--- Index: one that leads with completed_on, then the last day's jobs are read. Without it every job is.
+-- Returns the jobs completed in the last 24 hours, by queue and by whole hours ago.
+-- Index: one that leads with completed_on, then only jobs of the last day are read. Without it every job is read.
 select
     name as queue,
     floor(extract(epoch from now() - completed_on) / 3600)::int as hours_ago,

@@ -1,5 +1,5 @@
--- Unfinished jobs by queue, and those stuck of the active ones. $1 queues with a threshold of their own, $2 these in
--- seconds, $3 that of all others.
+-- Returns the unfinished jobs of each queue by state, and how many of the active ones are stuck.
+-- $1 queues with their own threshold, $2 their thresholds in seconds, $3 the threshold of all other queues.
 -- Index: one that leads with state. Without it every job is read.
 select
     name as queue,

@@ -1,5 +1,6 @@
--- Jobs that a worker could take now by queue, those that marie_jobs_ready counts and `jobs next` lists.
--- $1 queues, NULL for all. Index: as of jobs/next.sql.
+-- Returns how many jobs of each queue a worker could take now, those that marie_jobs_ready counts and `jobs next`
+-- lists.
+-- $1 queues, NULL for all. Index: as for jobs/next.sql.
 select name as queue, count(*) as ready
 from waiting_job
 where name is not null

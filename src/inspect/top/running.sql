@@ -1,4 +1,5 @@
--- Active jobs that are not stuck, longest first; $1 how many; $2 from which on; $3 to $5 the thresholds.
+-- Returns the active jobs that are not stuck, longest first.
+-- $1 limit, $2 offset, $3 queues with their own threshold, $4 their thresholds in seconds, $5 that of all other queues.
 -- Index: one that leads with state. Without it every job is read.
 select
     id,

@@ -1,4 +1,4 @@
--- A DAG's fields. $1 its id. Index: the primary key.
+-- Returns a DAG's fields. $1 its id. Index: the primary key.
 select
     id,
     name,

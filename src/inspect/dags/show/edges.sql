@@ -1,5 +1,6 @@
--- Which of a DAG's jobs waits for which other, from the jobs' own lists and from job_dependencies. $1 the DAG's id.
--- Index: one of job that leads with dag_id, and the primary key of job_dependencies.
+-- Returns which of a DAG's jobs waits for which parent, from the jobs' own lists and from job_dependencies. $1 the
+-- DAG's id.
+-- Indexes: one of job that leads with dag_id, and the primary key of job_dependencies.
 select child.id as job, parent.id as parent
 from marie_scheduler.job as child
 cross join lateral (

@@ -1,5 +1,7 @@
--- A DAG's jobs, in the order in which they can run. $1 the DAG's id; $2 queues with a threshold of their own, $3 these in
--- seconds, $4 that of all others. Index: one of job that leads with dag_id. Without it every job is read.
+-- Returns a DAG's jobs in the order in which they can run.
+-- $1 the DAG's id, $2 queues with their own threshold for stuck jobs, $3 their thresholds in seconds, $4 that of all
+-- others.
+-- Index: one of job that leads with dag_id. Without it every job is read.
 select
     id,
     name as queue,

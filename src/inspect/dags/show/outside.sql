@@ -1,5 +1,5 @@
--- Jobs that a DAG's jobs wait for and that are not of that DAG: their state, none where they have no row.
--- $1 their ids. Index: the one on id that every shape has.
+-- Returns the states of jobs outside of a DAG that its jobs wait for; NULL for a job without a row.
+-- $1 their ids. Index: the one on id, which every shape has.
 select wanted.id, p.queue, p.state
 from unnest($1::uuid[]) as wanted (id)
 left join lateral (

@@ -1,6 +1,6 @@
--- A DAG's progress as the maintenance page calculates it: completed includes skipped. Expired and cancelled jobs, and those
--- in a state that Marie's documentation does not name, are other. States are compared as text, for skipped
--- is not in every enum. $1 the DAG's id. Index: one of job that leads with dag_id. Without it every job is read.
+-- Returns a DAG's progress as the maintenance page calculates it: completed includes skipped. Expired and cancelled
+-- jobs, and those in an unknown state, are `other`. States are compared as text, because not every enum has skipped.
+-- $1 the DAG's id. Index: one of job that leads with dag_id. Without it every job is read.
 select
     count(*) as total_jobs,
     count(*) filter (where state::text in ('completed', 'skipped')) as completed,

@@ -1,4 +1,4 @@
--- The attempts at a job, earliest first; they stay when the job is purged. $1 the job's id.
+-- Returns the attempts of a job, earliest first. They stay when the job is purged. $1 the job's id.
 -- Index: job_attempt's on job_id.
 select
     run_attempt_id,

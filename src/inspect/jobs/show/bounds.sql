@@ -1,8 +1,9 @@
--- Between which instants a job's history was written, as far as its dates tell; NULL where they do not. A finished job
--- comes to its state at its end and an active one at its start; what is recorded later only refreshes. Clients write
--- created_on, also ahead of the time, and a reset sets it anew, so the earliest of all dates counts. The history's ids
--- and times are both given out before the commit, so they are in step but for the length of a transaction: ten minutes
--- are allowed for. $1 the job's id. Index: the one on id that every shape has.
+-- Returns the period in which a job's history was written, as far as its dates show it; NULL for a side that they do
+-- not. A finished job reaches its state when it completes, an active one when it starts; later rows of the history only
+-- refresh it. Clients write created_on, which can be in the future, and a reset changes it, so the earliest date is
+-- taken. Ids and times of the history are given out before the commit, so their order differs by the length of a
+-- transaction at most: ten minutes are added.
+-- $1 the job's id. Index: the one on id, which every shape has.
 select
     case
         when created_on between '1970-01-01' and '3000-01-01'

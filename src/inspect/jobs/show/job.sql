@@ -1,4 +1,4 @@
--- A job's fields that every shape has. $1 its id. Index: the one on id that every shape has.
+-- Returns a job's fields that every shape has. $1 its id. Index: the one on id, which every shape has.
 select
     id,
     name as queue,

@@ -1,5 +1,6 @@
--- What a job waits for or has waited for, from its own list and from job_dependencies. A parent that has no row, because
--- it was purged, has no state. $1 the job's id. Index: job's on id, and the primary key of job_dependencies.
+-- Returns the jobs that a job waits or has waited for, from its own list and from job_dependencies. A parent without a
+-- row, because it was purged, has no state.
+-- $1 the job's id. Indexes: job's on id, and the primary key of job_dependencies.
 with listed as (
     select case when entry ~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then entry::uuid end as id
     from marie_scheduler.job as child

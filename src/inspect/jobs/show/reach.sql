@@ -1,11 +1,12 @@
--- Where in job_history the rows of a time are, which no index tells in most shapes: two binary searches over the primary
--- key, some sixty single rows in all. $2 since when, $3 until when, as text; NULL for all of that side.
+-- Finds the first and the last row of job_history of a period by two binary searches over the primary key, because most
+-- shapes have no index on its time. They read about sixty single rows.
+-- $2 begin and $3 end of the period as text, NULL for no bound.
 bounds (bound, instant) as (
     values
         ('first', coalesce($2::text::timestamptz, '-infinity')),
         ('last', coalesce($3::text::timestamptz, 'infinity'))
 ),
--- Rows below low are earlier than the instant; the first one from high on is not.
+-- Rows before low are earlier than the instant. The first row from high on is not.
 search (bound, instant, low, high) as (
     select
         bound,

@@ -1,4 +1,4 @@
--- What a job was submitted with, in the shapes of Marie's own tables. $1 its id. Index: the one on id.
+-- Returns the settings with which a job was submitted. $1 its id. Index: the one on id.
 select
     job_level as level,
     start_after,

@@ -1,7 +1,7 @@
--- How a job came to its state: the rows of its history but those that only refresh priority or duration, which are the
--- most. $1 the job's id; reach says between which rows of the history they are.
--- Index: one of job_history that leads with id; without it the primary key, and all rows within the reach are read: as
--- many as all jobs had in that time.
+-- Returns the rows of a job's history that changed it. Rows that only refresh priority or duration, which are most, are
+-- left out. $1 the job's id; `reach` gives the first and the last row of the history to read.
+-- Index: one of job_history that leads with id. Without it the primary key, and all rows in `reach` are read: those
+-- that all jobs wrote in that period.
 select recorded_on, state, retry_count, started_on, completed_on, run_attempt_id
 from (
     select
