@@ -14,9 +14,25 @@ struct Queried {
     place: String,
     query: Query,
     legend: Vec<String>,
+    /// Name and added labels of the series that a rule records.
+    recorded: Option<(String, BTreeSet<String>)>,
 }
 
-fn queried(dashboards: &[Dashboard]) -> Vec<Queried> {
+/// Parses the queries of all dashboards and rules.
+fn queried() -> Vec<Queried> {
+    let mut queried = of_dashboards(&dashboards());
+    for Rule { record, expr, labels, .. } in rules() {
+        queried.push(Queried {
+            place: record.clone().unwrap_or_else(|| "an alert".to_owned()),
+            query: Query::parse(&expr).unwrap(),
+            legend: Vec::new(),
+            recorded: record.map(|record| (record, labels.into_keys().collect())),
+        });
+    }
+    queried
+}
+
+fn of_dashboards(dashboards: &[Dashboard]) -> Vec<Queried> {
     let mut queried = Vec::new();
     for dashboard in dashboards {
         let mut add = |what: &str, expr: &str, texts: &[&str]| {
@@ -24,6 +40,7 @@ fn queried(dashboards: &[Dashboard]) -> Vec<Queried> {
                 place: format!("{}, {what}", dashboard.file),
                 query: Query::parse(expr).unwrap(),
                 legend: texts.iter().flat_map(|text| placeholders(text)).collect(),
+                recorded: None,
             });
         };
         for panel in dashboard.panels() {
@@ -44,7 +61,7 @@ fn queried(dashboards: &[Dashboard]) -> Vec<Queried> {
                 .groupings
                 .push(crate::dashboards::promql::Grouping { labels: vec![label.to_owned()], over });
             let place = format!("{}, variable {}", dashboard.file, variable["name"]);
-            queried.push(Queried { place, query, legend: Vec::new() });
+            queried.push(Queried { place, query, legend: Vec::new(), recorded: None });
         }
     }
     queried
@@ -63,25 +80,21 @@ fn placeholders(text: &str) -> Vec<String> {
 }
 
 /// Describes each mismatch between the queries and the families.
-fn misfits(declared: &[Declared], dashboards: &[Dashboard], rules: &[Rule]) -> Vec<String> {
+fn misfits(declared: &[Declared], queried: &[Queried]) -> Vec<String> {
     let mut known = series(declared);
     let mut used = BTreeSet::new();
     let mut misfits = Vec::new();
-    let mut queried = queried(dashboards);
-    for rule in rules {
-        let query = Query::parse(&rule.expr).unwrap();
-        if let Some(record) = &rule.record {
+    for Queried { query, recorded, .. } in queried {
+        if let Some((record, added)) = recorded {
             // A recorded series has at most the labels of its sources. It has no family, because its sources
             // already count as used.
-            let mut labels: BTreeSet<String> = rule.labels.keys().cloned().collect();
+            let mut labels = added.clone();
             let below = query.selectors.iter().filter_map(|selector| known.get(&selector.name));
             labels.extend(below.flat_map(|(labels, _)| labels.iter().cloned()));
             known.insert(record.clone(), (labels, String::new()));
         }
-        let place = rule.record.clone().unwrap_or_else(|| "an alert".to_owned());
-        queried.push(Queried { place, query, legend: Vec::new() });
     }
-    for Queried { place, query, legend } in &queried {
+    for Queried { place, query, legend, .. } in queried {
         for selector in &query.selectors {
             let Some((labels, family)) = known.get(&selector.name) else {
                 misfits.push(format!("{place}: nothing publishes {}", selector.name));
@@ -135,34 +148,30 @@ fn missing(
 
 #[test]
 fn dashboards_and_rules_use_exactly_the_published_families() {
-    let misfits = misfits(&declared(), &dashboards(), &rules());
+    let misfits = misfits(&declared(), &queried());
     assert!(misfits.is_empty(), "\n{}", misfits.join("\n"));
 }
 
 /// The check must notice the renaming of any family.
 #[test]
 fn renamed_family_is_reported() {
-    let (dashboards, rules) = (dashboards(), rules());
+    let queried = queried();
     for (place, family) in declared().iter().enumerate() {
         let mut renamed = declared();
         renamed[place].name.push_str("_renamed");
-        assert!(
-            !misfits(&renamed, &dashboards, &rules).is_empty(),
-            "renaming {} is not reported",
-            family.name
-        );
+        assert!(!misfits(&renamed, &queried).is_empty(), "renaming {} is not reported", family.name);
     }
 }
 
 #[test]
 fn missing_label_is_reported() {
-    let (dashboards, rules) = (dashboards(), rules());
+    let queried = queried();
     for label in ["queue", "state", "collector", "lane", "sla", "table"] {
         let mut without = declared();
         for family in &mut without {
             family.labels.remove(label);
         }
-        let misfits = misfits(&without, &dashboards, &rules);
+        let misfits = misfits(&without, &queried);
         assert!(misfits.iter().any(|misfit| misfit.ends_with(&format!("label {label}"))), "{label}");
     }
 }
