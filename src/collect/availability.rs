@@ -1,5 +1,7 @@
-//! Whether a collector runs here, and which of its queries are left out: what the configuration and the
-//! database's schema say of it before any run.
+//! Availability of a collector on this database: whether it runs, and which of its queries are skipped and why.
+//!
+//! Input: the configuration and the [`Schema`]. No query is run. The exporter publishes the result as
+//! `marie_collector_enabled` and `marie_collector_disabled_info`; the status page shows it too.
 
 use std::fmt;
 
@@ -7,18 +9,18 @@ use crate::collect::collector::Collector;
 use crate::config::Config;
 use crate::schema::{Lack, Schema};
 
-/// Whether a collector runs, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Availability {
+    /// Switched off by the configuration.
     Disabled,
-    /// None of its queries can run here.
+    /// None of the collector's queries can run.
     Lacking(Lack),
     Available {
         skipped: Vec<SkippedQuery>,
     },
 }
 
-/// A query without which its collector runs.
+/// A query that cannot run, of a collector that has others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedQuery {
     pub file: &'static str,
@@ -26,8 +28,8 @@ pub struct SkippedQuery {
 }
 
 impl Availability {
-    /// How the collector stands; `schema` where it is known by now.
-    pub fn of(collector: &Collector, config: &Config, schema: Option<&Schema>) -> Self {
+    /// Determines the availability of a collector. A collector counts as available before the schema is first read.
+    pub fn new(collector: &Collector, config: &Config, schema: Option<&Schema>) -> Self {
         if !config.collectors.is_enabled(collector.name) {
             return Availability::Disabled;
         }
@@ -42,7 +44,7 @@ impl Availability {
         Availability::Available { skipped }
     }
 
-    /// Why the collector does not run, if so, as `marie_collector_disabled_info` says it.
+    /// Returns why the collector does not run: the label `reason` of `marie_collector_disabled_info`.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
             Availability::Disabled => Some("disabled"),
@@ -51,8 +53,9 @@ impl Availability {
         }
     }
 
-    /// What does not run because a right or a setting of the server forbids it, which the operator can change and may not
-    /// know of. A missing table is not among it: schemas come in several shapes.
+    /// Returns what does not run because of a right or a setting of the server, which the operator can change.
+    ///
+    /// A missing table is not included, because the schema comes in several shapes.
     pub fn denials(&self) -> Vec<String> {
         match self {
             Availability::Lacking(lack) if lack.can_be_changed() => vec![lack.to_string()],

@@ -250,7 +250,7 @@ impl Collector {
         let mut queues = context.queues.clone();
         for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
-            answers.push(self.answer(query, &rows, &mut queues)?);
+            answers.push(self.map_rows(query, &rows, &mut queues)?);
         }
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Collector {
     ///
     /// # Errors
     /// Where a row does not fit the families that it names.
-    pub fn answer(
+    pub fn map_rows(
         &self,
         query: &Query,
         rows: &[PgRow],

@@ -1,16 +1,16 @@
-//! What the lanes share and the server reads: the [`Exporter`], and how a collector's samples are had.
+//! The [`Exporter`]: the state that the lanes write and the HTTP server reads.
 //!
-//! There are two lanes, each a task with one connection that runs its collectors one after the other (`lane`):
-//! the fast lane what follows unfinished work, the slow lane what reads the history, so that stuck jobs never
-//! wait behind a long query.
+//! Each of the two lanes is a task with one connection that runs its collectors one after another (`lane`). The cost of
+//! the fast lane's queries follows unfinished work; the slow lane reads the history. Two lanes, so that the metric of
+//! stuck jobs never waits behind a long query.
 
-mod apart;
-mod attempt;
-pub(crate) mod debt;
 mod lane;
 mod outage;
 mod outcome;
-mod schedule;
+mod run;
+pub(crate) mod schedule;
+mod scheduled;
+mod separate;
 #[cfg(test)]
 mod tests;
 
@@ -37,22 +37,22 @@ use crate::config::Config;
 use crate::postgres::{Failure, Run};
 use crate::schema::Schema;
 
-/// What the lanes write and the server reads.
+/// State shared by the lanes and the HTTP server.
 pub struct Exporter {
     pub config: Config,
     pub snapshot: Snapshot,
     pub run_status: RunStatus,
     pub self_metrics: SelfMetrics,
     schema_cache: SchemaCache,
-    /// Until when both lanes leave the database alone.
-    rests_until: parking_lot::Mutex<Option<Instant>>,
-    /// Only the fast lane takes it.
+    /// Neither lane uses the database before this time.
+    paused_until: parking_lot::Mutex<Option<Instant>>,
+    /// Locked by the fast lane only.
     events: Mutex<EventCounter>,
 }
 
 impl Exporter {
     /// # Errors
-    /// When a metric is declared wrongly, or the state file cannot be used.
+    /// If a metric is declared wrongly, or the state file cannot be used.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let exporter = Exporter {
             events: Mutex::new(EventCounter::new(&config)?),
@@ -61,7 +61,7 @@ impl Exporter {
             run_status: RunStatus::default(),
             self_metrics: SelfMetrics::new().context("a metric is declared wrongly")?,
             schema_cache: SchemaCache::default(),
-            rests_until: parking_lot::Mutex::default(),
+            paused_until: parking_lot::Mutex::default(),
         };
         exporter.self_metrics.set_up(false);
         for collector in COLLECTORS {
@@ -70,28 +70,30 @@ impl Exporter {
         Ok(exporter)
     }
 
-    /// Notes whether a collector runs; `schema` where it is known by now. Each denial is logged once.
+    /// Records whether a collector runs; `schema` is `None` before it is first read. Logs each new denial once.
     fn update_availability(&self, collector: &'static Collector, schema: Option<&Schema>) {
-        let availability = Availability::of(collector, &self.config, schema);
+        let availability = Availability::new(collector, &self.config, schema);
         self.self_metrics.set_enabled(collector, availability.reason());
         let denials = availability.denials();
         let before = self.run_status.set_availability(collector.name, availability);
         let before = before.map(|availability| availability.denials()).unwrap_or_default();
         for denied in denials.iter().filter(|denied| !before.contains(denied)) {
-            warn!(collector = collector.name, denied, "left out; marie-exporter check says what to do");
+            warn!(collector = collector.name, denied, "skipped; run marie-exporter check to see the remedy");
         }
     }
 
-    /// Returns the text of the exporter's own metrics. It counts the series of the snapshot, so stale ones should be
-    /// dropped before, as [`Snapshot::page`] does.
+    /// Returns the text of the exporter's own metrics.
+    ///
+    /// Because it counts the series of the snapshot, expired samples should be withdrawn first, as
+    /// [`Snapshot::page`] does.
     ///
     /// # Errors
-    /// When the encoder refuses a family.
+    /// If the encoder rejects a family.
     pub fn own_text(&self) -> prometheus::Result<Vec<u8>> {
         self.self_metrics.text(&self.snapshot.series(), &self.run_status.successes())
     }
 
-    /// What the database had when it was last looked at.
+    /// Returns the schema as it was last read.
     pub fn schema(&self) -> Option<Arc<Schema>> {
         self.schema_cache.last_schema()
     }
@@ -101,20 +103,19 @@ impl Exporter {
         LaneTask::new(self, lane).run(shutdown).await;
     }
 
-    /// Keeps both lanes from the database for a while.
-    fn rest(&self, pause: Duration) {
-        let mut until = self.rests_until.lock();
-        *until = Some(Instant::now() + pause);
+    /// Pauses both lanes.
+    fn pause(&self, pause: Duration) {
+        *self.paused_until.lock() = Some(Instant::now() + pause);
     }
 
-    /// Until when the lanes leave the database alone, if they do.
-    fn rests_until(&self) -> Option<Instant> {
-        let until = *self.rests_until.lock();
+    /// Returns the end of the pause of both lanes, if they pause.
+    fn paused_until(&self) -> Option<Instant> {
+        let until = *self.paused_until.lock();
         until.filter(|until| *until > Instant::now())
     }
 
-    /// The database's schema, and word of it to all who show it where it has been read anew.
-    async fn look(&self, run: &mut Run) -> Result<Arc<Schema>, Failure> {
+    /// Returns the schema for a run. If it was read now, updates everything that shows it.
+    async fn schema_for(&self, run: &mut Run) -> Result<Arc<Schema>, Failure> {
         let (schema, is_new) = self.schema_cache.schema(run, &self.config).await?;
         if is_new {
             self.self_metrics.set_database(self.config.database.schema.as_str(), &schema);
@@ -126,14 +127,14 @@ impl Exporter {
         Ok(schema)
     }
 
-    /// Runs a collector's queries of one lane; what came before a failure is in `answers`.
+    /// Runs a collector's queries of one lane and adds their results to `samples`, up to the first failure.
     async fn collect(
         &self,
         collector: &'static Collector,
         lane: Lane,
         schema: &Schema,
         run: &mut Run,
-        answers: &mut Vec<QuerySamples>,
+        samples: &mut Vec<QuerySamples>,
     ) -> Result<(), Failure> {
         let queues = if collector.is_by_queue() {
             let inventory = self.schema_cache.inventory();
@@ -145,12 +146,11 @@ impl Exporter {
         };
         let context = Context { config: &self.config, schema, queues: &queues };
         if collector.name == events::COLLECTOR.name {
-            // Counted from run to run, not read off.
             let first_scrape = self.snapshot.first_scrape(collector);
             let mut counter = self.events.lock().await;
-            answers.push(counter.collect(run, &context, first_scrape, Instant::now()).await?);
+            samples.push(counter.collect(run, &context, first_scrape, Instant::now()).await?);
             return Ok(());
         }
-        collector.collect(lane, run, &context, answers).await
+        collector.collect(lane, run, &context, samples).await
     }
 }

@@ -104,11 +104,11 @@ impl QueueInventory {
         })
     }
 
-    /// Of the rows of several transactions.
+    /// Builds the inventory from the rows of several transactions.
     ///
     /// # Errors
-    /// Where a row does not have the columns that it should.
-    pub fn of<'a>(
+    /// If a row lacks a column.
+    pub fn from_rows<'a>(
         names: impl Iterator<Item = &'a PgRow>,
         busiest: impl Iterator<Item = &'a PgRow>,
         selection: &QueuesConfig,

@@ -1,5 +1,5 @@
-//! What the landing page and the health routes know of the runs: for each collector and lane its latest run,
-//! and for each lane whether it has been round once and when it promised to be heard of again.
+//! Status of the runs, for the status page and the health routes: the latest run of each collector in each lane,
+//! whether each collector of a lane has run once, and each lane's heartbeat deadline. The lanes write it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use tokio::time::Instant;
 use crate::collect::availability::Availability;
 use crate::collect::collector::Lane;
 
-/// How long after its own promise a lane counts as stuck.
+/// How long after its heartbeat deadline a lane counts as stuck.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// The latest run of a collector in a lane.
 #[derive(Debug, Clone)]
 pub struct LatestRun {
-    /// By the clock that nobody sets.
+    /// Monotonic.
     pub last_success: Option<Instant>,
     pub interval: Duration,
     pub took: Duration,
-    /// Why the latest run failed, if it did.
+    /// Why the run failed, `None` if it succeeded.
     pub error: Option<String>,
 }
 
@@ -31,12 +31,13 @@ pub struct RunStatus(Mutex<Inner>);
 struct Inner {
     availability: BTreeMap<&'static str, Availability>,
     latest: BTreeMap<(&'static str, Lane), LatestRun>,
-    been_round: Vec<Lane>,
-    promised: BTreeMap<Lane, Instant>,
+    /// Lanes of which each collector has run once.
+    ready: Vec<Lane>,
+    heartbeat_deadlines: BTreeMap<Lane, Instant>,
 }
 
 impl RunStatus {
-    /// Notes how a collector stands; returns how it stood before.
+    /// Records the availability of a collector and returns the one before.
     pub fn set_availability(
         &self,
         collector: &'static str,
@@ -49,7 +50,7 @@ impl RunStatus {
         self.lock().availability.get(collector).cloned()
     }
 
-    /// Notes a run; `error` where it failed.
+    /// Records a run; `error` is `None` if it succeeded.
     pub fn record_run(
         &self,
         collector: &'static str,
@@ -64,10 +65,12 @@ impl RunStatus {
         inner.latest.insert((collector, lane), LatestRun { last_success, interval, took, error });
     }
 
-    pub fn forget(&self, collector: &'static str, lane: Lane) {
+    /// Removes the latest run of a collector that does not run in this lane any more.
+    pub fn remove(&self, collector: &'static str, lane: Lane) {
         self.lock().latest.remove(&(collector, lane));
     }
 
+    /// Returns the latest run of a collector in each lane that it runs in.
     pub fn latest(&self, collector: &'static str) -> Vec<(Lane, LatestRun)> {
         let inner = self.lock();
         Lane::ALL
@@ -76,7 +79,7 @@ impl RunStatus {
             .collect()
     }
 
-    /// When each collector last succeeded, where it did.
+    /// Returns when each collector last succeeded, without those that never did.
     pub fn successes(&self) -> Vec<(&'static str, Lane, Instant)> {
         let inner = self.lock();
         let latest = inner.latest.iter();
@@ -85,26 +88,27 @@ impl RunStatus {
             .collect()
     }
 
-    /// Every collector of the lane has run or failed once.
+    /// Records that each collector of the lane has run once, or that the database cannot be reached.
     pub fn mark_ready(&self, lane: Lane) {
         let mut inner = self.lock();
-        if !inner.been_round.contains(&lane) {
-            inner.been_round.push(lane);
+        if !inner.ready.contains(&lane) {
+            inner.ready.push(lane);
         }
     }
 
+    /// Whether both lanes are ready.
     pub fn is_ready(&self) -> bool {
-        self.lock().been_round.len() == Lane::ALL.len()
+        self.lock().ready.len() == Lane::ALL.len()
     }
 
-    /// The lane will be heard of by then.
-    pub fn set_heartbeat_deadline(&self, lane: Lane, until: Instant) {
-        self.lock().promised.insert(lane, until);
+    /// Sets the time by which the lane must report again.
+    pub fn set_heartbeat_deadline(&self, lane: Lane, deadline: Instant) {
+        self.lock().heartbeat_deadlines.insert(lane, deadline);
     }
 
-    /// Whether every lane keeps its promises: false means that the process should be restarted.
+    /// Whether no lane is past its heartbeat deadline. If one is, the process should be restarted.
     pub fn is_healthy(&self) -> bool {
-        self.lock().promised.values().all(|until| Instant::now() < *until + GRACE)
+        self.lock().heartbeat_deadlines.values().all(|deadline| Instant::now() < *deadline + GRACE)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

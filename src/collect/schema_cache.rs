@@ -1,5 +1,7 @@
-//! What both lanes know of the database: its schema, read again once a minute by whichever lane finds it too old,
-//! and the inventory of the queues found in `job`, which one of the lanes takes when it is due.
+//! The schema and the queue inventory, cached for both lanes.
+//!
+//! The schema is read again once a minute, by the lane that first finds it expired. The queue inventory, the names of the
+//! queues in `job`, is read by one lane only ([`inventory`]).
 
 mod inventory;
 
@@ -16,50 +18,45 @@ use crate::config::Config;
 use crate::postgres::{Failure, Reason, Run, Session};
 use crate::schema::Schema;
 
-/// Soon enough for a migration or a grant, and seldom enough to cost nothing.
+/// Age at which the schema expires: a migration or a grant takes effect within a minute.
 const MAXIMUM_AGE: Duration = Duration::from_mins(1);
 
-/// Who wants numbers more often also wants to see a migration sooner: so many fast rounds at most.
-const MAXIMUM_ROUNDS: u32 = 4;
+/// The same in fast intervals, for configurations with short ones.
+const MAXIMUM_INTERVALS: u32 = 4;
 
 #[derive(Debug, Default)]
-pub struct SchemaCache(Mutex<Known>);
+pub struct SchemaCache(Mutex<Cached>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct Cached {
     schema: Option<Arc<Schema>>,
-    /// How long the schema is taken for true; none where it has proved wrong.
-    good_until: Option<Instant>,
+    /// When the schema expires; `None` if it has been invalidated.
+    valid_until: Option<Instant>,
     inventory: Arc<QueueInventory>,
     next_inventory: Option<Instant>,
-    /// Whether queues without a label of their own were logged.
-    are_unnamed_logged: bool,
+    /// Whether the warning about names that cannot be labels was logged.
+    is_warning_logged: bool,
 }
 
-impl Known {
-    fn good_schema(&self) -> Option<Arc<Schema>> {
-        self.good_until.filter(|end| Instant::now() < *end).and(self.schema.clone())
+impl Cached {
+    fn valid_schema(&self) -> Option<Arc<Schema>> {
+        self.valid_until.filter(|end| Instant::now() < *end).and(self.schema.clone())
     }
 }
 
 impl SchemaCache {
-    /// The schema, read again inside the transaction of `run` where it is too old; the flag says whether it was.
-    ///
-    /// # Errors
-    /// Any failure of the database.
+    /// Returns the schema and whether it was read now, in the transaction of `run`, because the cached one had expired.
     pub async fn schema(&self, run: &mut Run, config: &Config) -> Result<(Arc<Schema>, bool), Failure> {
-        if let Some(schema) = self.lock().good_schema() {
+        if let Some(schema) = self.lock().valid_schema() {
             return Ok((schema, false));
         }
         let name = &config.database.schema;
         let read = Schema::read(run, name).await;
-        let mut known = self.lock();
+        let mut cached = self.lock();
         let schema = match read {
             Ok(schema) => Arc::new(schema),
             Err(failure) => {
-                // A lock that somebody holds on one table may keep the catalog from being read. That must not
-                // fail the collectors of all other tables, so they go on with what is known.
-                known.good_until = known.good_until.map(|_| Instant::now() + maximum_age(config));
+                cached.valid_until = cached.valid_until.map(|_| Instant::now() + maximum_age(config));
                 return Err(failure);
             }
         };
@@ -68,25 +65,27 @@ impl SchemaCache {
                 && before.unknown_states() == schema.unknown_states()
                 && before.untrusted().eq(schema.untrusted())
         };
-        if !known.schema.as_deref().is_some_and(is_announced) {
+        if !cached.schema.as_deref().is_some_and(is_announced) {
             announce(name.as_str(), &schema);
         }
-        known.schema = Some(Arc::clone(&schema));
-        known.good_until = Some(Instant::now() + maximum_age(config));
+        cached.schema = Some(Arc::clone(&schema));
+        cached.valid_until = Some(Instant::now() + maximum_age(config));
         Ok((schema, true))
     }
 
-    /// Whether the inventory should be taken again.
+    /// Whether the queue inventory should be read again.
     pub fn is_inventory_due(&self) -> bool {
         self.lock().next_inventory.is_none_or(|due| due <= Instant::now())
     }
 
-    /// Takes the inventory and returns how long the database worked for it. Where no index leads with the queue's name this is a pass over the history, and keeps
-    /// to the load budget like any collector.
+    /// Reads the queue inventory and returns how long the database was busy.
+    ///
+    /// Without an index that leads with the queue's name this is a pass over the history, so it respects the load
+    /// budget as a collector does.
     ///
     /// # Errors
-    /// Where the database cannot be reached. After any other failure the inventory before is kept.
-    pub async fn take_inventory(
+    /// If the database cannot be reached. The inner result has any other failure; the cached inventory then stays.
+    pub async fn read_inventory(
         &self,
         session: &mut Session,
         config: &Config,
@@ -95,25 +94,25 @@ impl SchemaCache {
         if schema.lack(&queue_labels::NAMES_IN_JOB).is_some() {
             return Ok((Ok(()), Duration::ZERO));
         }
-        let Inventory { outcome: inventory, busy } = inventory::take(session, config, schema).await?;
+        let Inventory { outcome: inventory, busy } = inventory::read(session, config, schema).await?;
         let pause = maximum_age(config).max(config.collectors.pause_after(busy));
-        let mut known = self.lock();
-        // A lost connection says nothing of the inventory, and whoever finds it again takes it at once.
+        let mut cached = self.lock();
+        // After a lost connection the inventory stays due.
         if !matches!(&inventory, Err(failure) if failure.reason == Reason::Unavailable) {
-            known.next_inventory = Some(Instant::now() + pause);
+            cached.next_inventory = Some(Instant::now() + pause);
         }
-        let outcome = inventory.map(|inventory| known.inventory = Arc::new(inventory));
+        let outcome = inventory.map(|inventory| cached.inventory = Arc::new(inventory));
         Ok((outcome, busy))
     }
 
-    /// The queues found in `job`, none before the first inventory.
+    /// Returns the queue inventory, which is empty until it is first read.
     pub fn inventory(&self) -> Arc<QueueInventory> {
         Arc::clone(&self.lock().inventory)
     }
 
-    /// Logs once that some queues have no label of their own, whatever the limit.
+    /// Logs once that some queues have no label of their own, even within the limit.
     pub fn note_queues(&self, queues: &QueueLabels) {
-        if !queues.are_all_known() && !std::mem::replace(&mut self.lock().are_unnamed_logged, true) {
+        if !queues.are_all_known() && !std::mem::replace(&mut self.lock().is_warning_logged, true) {
             warn!(
                 "some queue names are longer than {LONGEST} characters or {MOST_BYTES} bytes, are not valid text, or are too many to be read: \
                  their jobs count as queue=\"other\", and they match no --queues.include or --queues.exclude"
@@ -121,28 +120,33 @@ impl SchemaCache {
         }
     }
 
-    /// The schema as it was last read, however long ago.
+    /// Returns the schema as it was last read, even if it has expired.
     pub fn last_schema(&self) -> Option<Arc<Schema>> {
         self.lock().schema.clone()
     }
 
-    /// Has the next run read the schema again: it is not what we took it for.
+    /// Expires the schema at once, because the database may have changed.
     pub fn invalidate(&self) {
-        self.lock().good_until = None;
+        self.lock().valid_until = None;
     }
 
-    /// Held to copy or to replace what is known, never across a query.
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    /// Locks the cache, only to copy or to replace its contents, never across a query.
+    fn lock(&self) -> MutexGuard<'_, Cached> {
         self.0.lock()
     }
 }
 
 fn maximum_age(config: &Config) -> Duration {
-    MAXIMUM_AGE.min(config.collectors.interval.saturating_mul(MAXIMUM_ROUNDS))
+    MAXIMUM_AGE.min(config.collectors.interval.saturating_mul(MAXIMUM_INTERVALS))
 }
 
 fn announce(name: &str, schema: &Schema) {
-    info!(schema = name, shape = schema.shape(), server = schema.server_version, "looked at the database");
+    info!(
+        schema = name,
+        shape = schema.shape(),
+        server = schema.server_version,
+        "read the schema of the database"
+    );
     for untrusted in schema.untrusted() {
         warn!(why = %untrusted, "a relation is not used");
     }

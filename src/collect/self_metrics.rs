@@ -1,7 +1,7 @@
-//! The exporter's own metrics: is the database there, does each collector succeed, what does it cost.
+//! The exporter's own metrics: whether the database is reachable, whether each collector succeeds, and what it costs.
 //!
-//! Each is declared as a [`Family`], as the collectors' are, so that documentation and tests find them in
-//! one catalogue; the values live in a rust-prometheus registry, whose label sets are our own fixed words.
+//! Each is declared as a [`Family`] in [`families`], so that the documentation and the tests list it. The values are in a
+//! rust-prometheus registry. Its hash of label values is safe here, because no client chooses them.
 
 mod families;
 mod wall_clock;
@@ -35,8 +35,8 @@ const DURATIONS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 /// The values of [`FAMILIES`] and the standard `process_*` metrics.
 pub struct SelfMetrics {
     registry: Registry,
-    /// Held while a fact is told in several steps, and while values are read.
-    in_steps: Mutex<()>,
+    /// Held while several values change together, and while values are read.
+    consistency: Mutex<()>,
     wall_clock: Mutex<WallClock>,
     up: IntGauge,
     web_config: IntGauge,
@@ -57,31 +57,31 @@ pub struct SelfMetrics {
 
 impl SelfMetrics {
     /// # Errors
-    /// When a declaration above is malformed; a test holds that none is.
+    /// If a declaration is invalid; a test checks that none is.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let gauge = |family: &Family| registered(&registry, GaugeVec::new(options(family), family.labels)?);
+        let gauge = |family: &Family| register(&registry, GaugeVec::new(options(family), family.labels)?);
         let counter =
-            |family: &Family| registered(&registry, IntCounterVec::new(options(family), family.labels)?);
+            |family: &Family| register(&registry, IntCounterVec::new(options(family), family.labels)?);
         let histogram = HistogramOpts::new(DURATION.name, DURATION.help).buckets(DURATIONS.to_vec());
         let self_metrics = SelfMetrics {
-            up: registered(&registry, IntGauge::with_opts(options(&UP))?)?,
-            web_config: registered(&registry, IntGauge::with_opts(options(&WEB_CONFIG))?)?,
+            up: register(&registry, IntGauge::with_opts(options(&UP))?)?,
+            web_config: register(&registry, IntGauge::with_opts(options(&WEB_CONFIG))?)?,
             database_info: gauge(&DATABASE_INFO)?,
-            clock_offset: registered(&registry, Gauge::with_opts(options(&CLOCK_OFFSET))?)?,
-            busy: registered(&registry, CounterVec::new(options(&BUSY), BUSY.labels)?)?,
+            clock_offset: register(&registry, Gauge::with_opts(options(&CLOCK_OFFSET))?)?,
+            busy: register(&registry, CounterVec::new(options(&BUSY), BUSY.labels)?)?,
             enabled: gauge(&ENABLED)?,
             disabled_info: gauge(&DISABLED_INFO)?,
             success: gauge(&SUCCESS)?,
             runs: counter(&RUNS)?,
             failures: counter(&FAILURES)?,
-            duration: registered(&registry, HistogramVec::new(histogram, DURATION.labels)?)?,
+            duration: register(&registry, HistogramVec::new(histogram, DURATION.labels)?)?,
             last_duration: gauge(&LAST_DURATION)?,
             last_success: gauge(&LAST_SUCCESS)?,
             interval: gauge(&INTERVAL)?,
             series: gauge(&SERIES)?,
             registry: registry.clone(),
-            in_steps: Mutex::new(()),
+            consistency: Mutex::new(()),
             wall_clock: Mutex::new(WallClock::new()),
         };
         gauge(&BUILD_INFO)?
@@ -93,9 +93,11 @@ impl SelfMetrics {
         Ok(self_metrics)
     }
 
-    /// Counters that are there before what they count, so that `increase()` sees a first failure.
+    /// Creates the counters with the value 0, so that `increase()` sees the first failure.
     fn start_at_zero(&self) {
-        for (collector, lane) in COLLECTORS.iter().flat_map(|one| Lane::ALL.map(|lane| (one, lane))) {
+        for (collector, lane) in
+            COLLECTORS.iter().flat_map(|&collector| Lane::ALL.map(|lane| (collector, lane)))
+        {
             if !collector.may_run_in(lane) {
                 continue;
             }
@@ -107,9 +109,9 @@ impl SelfMetrics {
         }
     }
 
-    /// The outcome of the latest attempt to reach the database; nothing else sets `marie_up`.
-    pub fn set_up(&self, reached: bool) {
-        self.up.set(i64::from(reached));
+    /// Sets `marie_up`: whether the latest attempt to reach the database succeeded.
+    pub fn set_up(&self, is_reached: bool) {
+        self.up.set(i64::from(is_reached));
     }
 
     /// Whether the latest attempt reached the database.
@@ -117,13 +119,14 @@ impl SelfMetrics {
         self.up.get() == 1
     }
 
-    /// Whether the web configuration is good as it was last read.
-    pub fn set_web_config(&self, good: bool) {
-        self.web_config.set(i64::from(good));
+    /// Sets whether the last reload of the web configuration succeeded.
+    pub fn set_web_config(&self, is_success: bool) {
+        self.web_config.set(i64::from(is_success));
     }
 
+    /// Sets the metrics that describe the database.
     pub fn set_database(&self, name: &str, schema: &Schema) {
-        let _whole = self.in_steps.lock();
+        let _guard = self.consistency.lock();
         self.database_info.reset();
         let in_recovery = schema.in_recovery.to_string();
         self.database_info
@@ -132,14 +135,14 @@ impl SelfMetrics {
         self.clock_offset.set(schema.clock_offset);
     }
 
-    /// Says that the collector runs, or why it does not.
+    /// Sets whether the collector runs; `disabled` is the reason if it does not.
     pub fn set_enabled(&self, collector: &Collector, disabled: Option<&str>) {
         self.enabled.with_label_values(&[collector.name]).set(if disabled.is_none() { 1.0 } else { 0.0 });
         for reason in ["disabled", "missing_table", "permission"] {
             if disabled == Some(reason) {
                 self.disabled_info.with_label_values(&[collector.name, reason]).set(1.0);
             } else {
-                // Only an error where it was not set.
+                // An error only means that the gauge was not set.
                 let _ = self.disabled_info.remove_label_values(&[collector.name, reason]);
             }
         }
@@ -165,23 +168,24 @@ impl SelfMetrics {
         self.success.with_label_values(&labels).set(if failure.is_none() { 1.0 } else { 0.0 });
     }
 
+    /// Sets the interval in force.
     pub fn set_interval(&self, collector: &Collector, lane: Lane, interval: Duration) {
         self.interval.with_label_values(&[collector.name, lane.label()]).set(interval.as_secs_f64());
     }
 
-    /// Takes away what describes a collector's runs in a lane where it does not run any more. Counters stay:
-    /// what they counted has happened.
-    pub fn forget(&self, collector: &Collector, lane: Lane) {
+    /// Removes the gauges of a collector that does not run in this lane any more. Its counters stay.
+    pub fn remove(&self, collector: &Collector, lane: Lane) {
         for gauges in [&self.success, &self.last_duration, &self.interval] {
-            // Only an error where it was not set.
+            // An error only means that the gauge was not set.
             let _ = gauges.remove_label_values(&[collector.name, lane.label()]);
         }
     }
 
-    /// The text of these metrics, with the number of series that each collector publishes, and when it last succeeded.
+    /// Returns these metrics in the text format. `series` is how many series each collector publishes, `successes` when it
+    /// last succeeded.
     ///
     /// # Errors
-    /// When the encoder refuses a family.
+    /// If the encoder rejects a family.
     pub fn text(
         &self,
         series: &[(&'static str, usize)],
@@ -192,9 +196,9 @@ impl SelfMetrics {
             self.series.with_label_values(&[collector]).set(*count as f64);
         }
         let families = {
-            let _whole = self.in_steps.lock();
+            let _guard = self.consistency.lock();
             let mut wall_clock = self.wall_clock.lock();
-            wall_clock.look();
+            wall_clock.update();
             self.last_success.reset();
             for (collector, lane, at) in successes {
                 self.last_success
@@ -213,7 +217,7 @@ fn options(family: &Family) -> Opts {
     Opts::new(family.name, family.help)
 }
 
-fn registered<M: Registered + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
+fn register<M: Registered + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
@@ -223,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_scrape_misses_the_database_while_it_is_described_anew() {
+    fn scrape_always_shows_one_database_info() {
         let self_metrics = SelfMetrics::new().unwrap();
         let schema = Schema::default();
         self_metrics.set_database("marie", &schema);

@@ -1,5 +1,7 @@
-//! The latest samples of each collector, kept as the bytes that scrapes share. A scrape never sees half a
-//! family, never waits for a run, and never sees samples that have outlived their time.
+//! The snapshot: the latest samples of each collector, as text that all scrapes share.
+//!
+//! Inputs: the results of queries from the lanes, each with the time at which it expires. Output: a [`Page`] for each
+//! scrape. A family is replaced as a whole, and an expired sample is never on a page.
 
 pub mod gzip;
 mod page;
@@ -7,7 +9,7 @@ mod page;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 pub use self::page::{Page, Text};
@@ -15,88 +17,86 @@ use crate::collect::collector::{Collector, Lane, QuerySamples};
 use crate::collect::queue_labels::OTHER;
 use crate::metrics::{Kind, Samples, encode};
 
-/// Planners with series of their own; the rest is summed as `other`. Clients name planners.
-const PLANNERS: usize = 50;
+/// Planners with series of their own, at most. The rest is summed as `other`, because clients name planners.
+const MAX_PLANNERS: usize = 50;
 
-/// Text is made of the answers under the first lock and put in place under the second, so that a scrape,
-/// which takes only the second, waits for no more than a few pointers. In this order where both are held.
+/// Text is rendered under the first lock and replaced under the second. A scrape normally takes only the second, which is
+/// held to copy or replace pointers. Code that holds both has taken them in this order.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    answers: Mutex<BTreeMap<&'static str, Answers>>,
+    results: Mutex<BTreeMap<&'static str, Results>>,
     published: RwLock<BTreeMap<&'static str, Published>>,
 }
 
-/// What a collector's queries gave last, by query: one that changes lanes replaces its answer, whichever
-/// lane gave it.
-type Answers = BTreeMap<&'static str, Held>;
+/// The latest results of a collector by query. Because the lane is not part of the key, a query that changes lanes
+/// replaces its result.
+type Results = BTreeMap<&'static str, QueryResult>;
 
 #[derive(Debug)]
-struct Held {
-    answer: QuerySamples,
-    /// The lane that it ran in.
+struct QueryResult {
+    samples: QuerySamples,
+    /// The lane that the query ran in.
     lane: Lane,
-    /// When it ceases to be true.
     expires: Instant,
 }
 
-/// What a scrape gets of a collector.
+/// What a scrape receives of a collector.
 #[derive(Debug, Default)]
 struct Published {
     text: Arc<Text>,
     series: usize,
-    /// When the first of the answers in it ceases to be true.
+    /// When the first of the results in it expires.
     expires: Option<Instant>,
 }
 
 impl Snapshot {
-    /// Takes the answers of a whole run in place of those of the lane's run before; they are published until
-    /// `expires`.
+    /// Stores the results of a successful run and removes the other results of the lane.
     ///
     /// # Errors
-    /// When the samples cannot be encoded; the collector then publishes nothing.
+    /// If the samples cannot be encoded. The collector then publishes nothing.
     pub fn replace(
         &self,
         collector: &Collector,
         lane: Lane,
-        answers: Vec<QuerySamples>,
+        samples: Vec<QuerySamples>,
         expires: Instant,
     ) -> prometheus::Result<()> {
-        self.change(collector.name, |held| {
-            held.retain(|_, held| held.lane != lane);
-            hold(held, answers, lane, expires);
+        self.change(collector.name, |results| {
+            results.retain(|_, result| result.lane != lane);
+            store(results, samples, lane, expires);
         })
     }
 
-    /// Takes the answers of a run that failed later: what it did not come to stays until its time is up.
+    /// Stores what a run produced before it failed. Results of queries that it did not reach stay until they expire.
     ///
     /// # Errors
-    /// As of [`Snapshot::replace`].
+    /// If the samples cannot be encoded. The collector then publishes nothing.
     pub fn update(
         &self,
         collector: &Collector,
         lane: Lane,
-        answers: Vec<QuerySamples>,
+        samples: Vec<QuerySamples>,
         expires: Instant,
     ) -> prometheus::Result<()> {
-        self.change(collector.name, |held| hold(held, answers, lane, expires))
+        self.change(collector.name, |results| store(results, samples, lane, expires))
     }
 
-    /// Takes away what one lane contributed: the collector is off, or its queries run in the other lane now.
-    pub fn forget(&self, collector: &Collector, lane: Lane) {
-        // Less of what could be encoded before can be encoded too.
-        let _ = self.change(collector.name, |held| held.retain(|_, held| held.lane != lane));
+    /// Removes a collector's results of one lane, because none of its queries runs there any more.
+    pub fn remove(&self, collector: &Collector, lane: Lane) {
+        // A part of what was encoded before can always be encoded.
+        let _ = self.change(collector.name, |results| results.retain(|_, result| result.lane != lane));
     }
 
-    /// Returns the texts of all collectors as they are true now. A scrape that has received them is recorded with
-    /// [`Page::record_scrape`].
+    /// Returns the texts of all collectors without expired samples. [`Page::record_scrape`] records that a scrape has
+    /// received them.
     pub fn page(&self) -> Page {
         let now = Instant::now();
-        let stale: Vec<&'static str> = {
+        let expired: Vec<&'static str> = {
             let published = self.published.read();
-            let is_stale = |published: &Published| published.expires.is_some_and(|expires| expires <= now);
-            published.iter().filter(|(_, published)| is_stale(published)).map(|(name, _)| *name).collect()
+            let is_expired = |published: &Published| published.expires.is_some_and(|expires| expires <= now);
+            published.iter().filter(|(_, published)| is_expired(published)).map(|(name, _)| *name).collect()
         };
-        for name in stale {
+        for name in expired {
             let _ = self.change(name, |_| {});
         }
         let published = self.published.read();
@@ -114,20 +114,20 @@ impl Snapshot {
         self.first_scrape(collector).is_some()
     }
 
-    /// How many series each collector publishes.
+    /// Returns how many series each collector publishes.
     pub fn series(&self) -> Vec<(&'static str, usize)> {
         let published = self.published.read();
         published.iter().map(|(name, published)| (*name, published.series)).collect()
     }
 
-    /// Changes a collector's answers and publishes what is true of them now.
-    fn change(&self, collector: &'static str, change: impl FnOnce(&mut Answers)) -> prometheus::Result<()> {
-        let mut answers = self.answers();
-        let held = answers.entry(collector).or_default();
-        change(held);
+    /// Changes a collector's results, drops expired ones, and publishes the rest.
+    fn change(&self, collector: &'static str, change: impl FnOnce(&mut Results)) -> prometheus::Result<()> {
+        let mut all_results = self.results.lock();
+        let results = all_results.entry(collector).or_default();
+        change(results);
         let now = Instant::now();
-        held.retain(|_, held| now < held.expires);
-        let rendered = render(collector, held);
+        results.retain(|_, result| now < result.expires);
+        let rendered = render(collector, results);
         let (published, outcome) = match rendered {
             Ok(published) => (published, Ok(())),
             Err(error) => (Published::default(), Err(error)),
@@ -135,22 +135,19 @@ impl Snapshot {
         self.published.write().insert(collector, published);
         outcome
     }
-
-    fn answers(&self) -> MutexGuard<'_, BTreeMap<&'static str, Answers>> {
-        self.answers.lock()
-    }
 }
 
-fn hold(held: &mut Answers, answers: Vec<QuerySamples>, lane: Lane, expires: Instant) {
-    held.extend(answers.into_iter().map(|answer| (answer.query, Held { answer, lane, expires })));
+fn store(results: &mut Results, samples: Vec<QuerySamples>, lane: Lane, expires: Instant) {
+    let stored = samples.into_iter().map(|samples| (samples.query, QueryResult { samples, lane, expires }));
+    results.extend(stored);
 }
 
-fn render(collector: &str, held: &Answers) -> prometheus::Result<Published> {
-    let families: Vec<Samples> = QuerySamples::merged(held.values().map(|held| &held.answer))
+fn render(collector: &str, results: &Results) -> prometheus::Result<Published> {
+    let families: Vec<Samples> = QuerySamples::merged(results.values().map(|result| &result.samples))
         .into_iter()
         .map(|samples| match samples.family.kind {
-            Kind::Gauge => samples.busiest("planner", PLANNERS, OTHER),
-            // What was counted under a label stays there, or it would seem to have been reset.
+            Kind::Gauge => samples.keep_largest("planner", MAX_PLANNERS, OTHER),
+            // Moving a count to another label would look like a counter reset.
             Kind::Counter | Kind::Histogram => samples,
         })
         .collect();
@@ -159,7 +156,7 @@ fn render(collector: &str, held: &Answers) -> prometheus::Result<Published> {
     Ok(Published {
         text: Arc::new(Text::new(encode(&families, &origin)?.into())),
         series: families.iter().map(Samples::series).sum(),
-        expires: held.values().map(|held| held.expires).min(),
+        expires: results.values().map(|result| result.expires).min(),
     })
 }
 
@@ -170,7 +167,7 @@ mod tests {
     use super::*;
     use crate::collect::collectors::statistics::COLLECTOR;
 
-    /// One job in this state, as a query would give it.
+    /// Returns the result of a query that found one job in this state.
     fn job(query: &'static str, state: &str) -> Vec<QuerySamples> {
         let mut samples: Vec<Samples> =
             COLLECTOR.families.iter().map(|family| Samples::new(family)).collect();
@@ -190,18 +187,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn family_parts_of_both_lanes_merge_and_expire_apart() {
+    async fn parts_of_both_lanes_merge_and_expire_separately() {
         let snapshot = Snapshot::default();
-        let end = |seconds| Instant::now() + Duration::from_secs(seconds);
-        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end(30)).unwrap();
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end(10)).unwrap();
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), after(30)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), after(10)).unwrap();
         assert_eq!(states(&snapshot), ["active", "completed"]);
         assert_eq!(text(&snapshot).matches("# TYPE marie_jobs ").count(), 1);
         assert_eq!(snapshot.series(), [("statistics", 2)]);
 
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(states(&snapshot), ["completed"]);
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), end(10)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), after(10)).unwrap();
         assert_eq!(states(&snapshot), ["completed", "retry"]);
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(text(&snapshot), "");
@@ -214,7 +211,7 @@ mod tests {
         let end = Instant::now() + Duration::from_mins(1);
         snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end).unwrap();
         let page = snapshot.page();
-        assert!(!snapshot.was_scraped(&COLLECTOR), "a page that was not sent is no scrape");
+        assert!(!snapshot.was_scraped(&COLLECTOR), "the page was not sent");
         page.record_scrape();
         let first = snapshot.first_scrape(&COLLECTOR);
         assert_eq!(first, Some(Instant::now()));
@@ -223,44 +220,44 @@ mod tests {
         assert_eq!(snapshot.first_scrape(&COLLECTOR), first, "the second scrape does not move it");
         snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), end).unwrap();
         page.record_scrape();
-        assert!(!snapshot.was_scraped(&COLLECTOR), "a late end of an earlier text's scrape does not count");
+        assert!(!snapshot.was_scraped(&COLLECTOR), "the scrape received an earlier text");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_one_lane_forgets_the_other_keeps() {
+    async fn removing_one_lane_keeps_the_other() {
         let snapshot = Snapshot::default();
         let end = Instant::now() + Duration::from_secs(10);
         snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end).unwrap();
         snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end).unwrap();
-        snapshot.forget(&COLLECTOR, Lane::Slow);
+        snapshot.remove(&COLLECTOR, Lane::Slow);
         assert_eq!(states(&snapshot), ["active"]);
-        snapshot.forget(&COLLECTOR, Lane::Fast);
+        snapshot.remove(&COLLECTOR, Lane::Fast);
         assert_eq!(text(&snapshot), "");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_query_that_changes_lanes_is_not_counted_twice() {
+    async fn query_that_changes_lanes_is_counted_once() {
         let snapshot = Snapshot::default();
         let end = Instant::now() + Duration::from_secs(10);
         snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end).unwrap();
         snapshot.replace(&COLLECTOR, Lane::Fast, job("finished.sql", "completed"), end).unwrap();
         assert!(text(&snapshot).contains("state=\"completed\"} 1\n"), "{}", text(&snapshot));
-        // What the lane that it left forgets is not its answer any more.
-        snapshot.forget(&COLLECTOR, Lane::Slow);
+        // The result belongs to the fast lane now.
+        snapshot.remove(&COLLECTOR, Lane::Slow);
         assert_eq!(states(&snapshot), ["completed"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_failed_run_did_not_come_to_stays_for_its_time() {
+    async fn failed_run_keeps_unreached_results_until_expiry() {
         let snapshot = Snapshot::default();
-        let end = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
         let both = || job("statistics.sql", "active").into_iter().chain(job("waiting.sql", "retry"));
-        snapshot.replace(&COLLECTOR, Lane::Fast, both().collect(), end(10)).unwrap();
-        snapshot.update(&COLLECTOR, Lane::Fast, job("statistics.sql", "created"), end(20)).unwrap();
+        snapshot.replace(&COLLECTOR, Lane::Fast, both().collect(), after(10)).unwrap();
+        snapshot.update(&COLLECTOR, Lane::Fast, job("statistics.sql", "created"), after(20)).unwrap();
         assert_eq!(states(&snapshot), ["created", "retry"]);
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(states(&snapshot), ["created"]);
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("waiting.sql", "retry"), end(10)).unwrap();
-        assert_eq!(states(&snapshot), ["retry"], "a whole run says everything");
+        snapshot.replace(&COLLECTOR, Lane::Fast, job("waiting.sql", "retry"), after(10)).unwrap();
+        assert_eq!(states(&snapshot), ["retry"], "a successful run replaces all results of its lane");
     }
 }

@@ -156,7 +156,7 @@ impl Samples {
     /// At most `limit` values of `label` besides `rest`, those with the largest sums; the others become `rest`. A family
     /// without that label stays as it is.
     #[must_use]
-    pub fn busiest(self, label: &str, limit: usize, rest: &str) -> Samples {
+    pub fn keep_largest(self, label: &str, limit: usize, rest: &str) -> Samples {
         let Some(place) = self.family.labels.iter().position(|name| *name == label) else { return self };
         let mut sums: BTreeMap<String, f64> = BTreeMap::new();
         for (labels, value) in self.values.iter().filter(|(labels, _)| labels[place] != rest) {

@@ -1,5 +1,8 @@
-//! A lane's task. It stretches a collector's interval where the load budget demands it, backs off while the
-//! database is away, and lets no failure of one collector touch another.
+//! The task of a lane. It runs the collectors that are due, one after another, on one connection.
+//!
+//! Inputs: the configuration and the shared [`Exporter`]. Outputs: the snapshot, the run status and the exporter's own
+//! metrics. `run` executes one run of a collector, `schedule` says when the next one is due. While the database cannot be
+//! reached the lane backs off as a whole. A failure of one collector does not affect the others.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,27 +17,28 @@ use tracing::{debug, warn};
 use super::Exporter;
 use super::outage::Outage;
 use super::outcome::{Cost, Outcome};
-use super::schedule::{Turn, share};
+use super::schedule::share;
+use super::scheduled::ScheduledCollector;
 use crate::collect::collector::Lane;
 use crate::collect::collectors::COLLECTORS;
 use crate::postgres::{Failure, LONGEST_CONNECT, Reason, Session};
 
-/// The first pause after the database was not reached; it doubles up to the fast interval.
+/// First pause after the database was not reached. It doubles up to the fast interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause after the server ran out of memory or locks. What we hold then is missing to the scheduler.
+/// Pause of both lanes after the server ran out of memory or locks, which the scheduler needs more than the exporter.
 const OUT_OF_MEMORY_PAUSE: Duration = Duration::from_mins(10);
 
 pub(super) struct LaneTask {
     pub(super) exporter: Arc<Exporter>,
     pub(super) lane: Lane,
     pub(super) session: Session,
-    /// Whether the inventory of queues is this lane's.
-    pub(super) takes_inventory: bool,
-    pub(super) turns: Vec<Turn>,
-    /// Attempts to reach the database that failed in a row.
-    pub(super) misses: u32,
-    /// Since when the database is not reached, if so.
+    /// Whether this lane reads the queue inventory.
+    pub(super) reads_inventory: bool,
+    pub(super) collectors: Vec<ScheduledCollector>,
+    /// Successive attempts to reach the database that failed.
+    pub(super) failed_attempts: u32,
+    /// The outage that has not ended yet.
     pub(super) outage: Option<Outage>,
     pub(super) started: Instant,
 }
@@ -44,149 +48,159 @@ impl LaneTask {
         let config = &exporter.config;
         let interval = configured_interval(&exporter, lane);
         let started = Instant::now();
-        let turns = COLLECTORS
+        let collectors = COLLECTORS
             .iter()
             .filter(|collector| config.collectors.is_enabled(collector.name) && collector.may_run_in(lane))
-            .map(|collector| Turn::new(collector, started, interval))
+            .map(|collector| ScheduledCollector::new(collector, started, interval))
             .collect();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
-        // It can be a pass over the history, for which the fast lane waits only where nobody else is.
-        let is_alone = || {
-            !COLLECTORS.iter().any(|collector| {
+        let has_slow_lane = || {
+            COLLECTORS.iter().any(|collector| {
                 config.collectors.is_enabled(collector.name) && collector.may_run_in(Lane::Slow)
             })
         };
-        let takes_inventory = lane == Lane::Slow || is_alone();
-        LaneTask { lane, session, takes_inventory, turns, misses: 0, outage: None, started, exporter }
+        // Reading it can take a pass over the history, so the fast lane does it only if the slow one has no collector.
+        let reads_inventory = lane == Lane::Slow || !has_slow_lane();
+        LaneTask {
+            lane,
+            session,
+            reads_inventory,
+            collectors,
+            failed_attempts: 0,
+            outage: None,
+            started,
+            exporter,
+        }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        let mut first_round = self.turns.len();
+        let mut not_run_yet = self.collectors.len();
         loop {
-            let Some(next) = (0..self.turns.len()).min_by_key(|&index| self.turns[index].due) else {
+            let next = (0..self.collectors.len()).min_by_key(|&index| self.collectors[index].schedule.due);
+            let Some(next) = next else {
                 self.exporter.run_status.mark_ready(self.lane);
                 return;
             };
-            let due =
-                self.exporter.rests_until().map_or(self.turns[next].due, |end| end.max(self.turns[next].due));
+            let due = self.collectors[next].schedule.due;
+            let due = self.exporter.paused_until().map_or(due, |end| end.max(due));
             self.exporter.run_status.set_heartbeat_deadline(self.lane, due);
             tokio::select! {
                 () = sleep_until(due) => {}
                 () = shutdown.cancelled() => break,
             }
-            if self.exporter.rests_until().is_some() {
+            if self.exporter.paused_until().is_some() {
                 continue;
             }
-            self.exporter
-                .run_status
-                .set_heartbeat_deadline(self.lane, Instant::now() + self.longest_turn(next));
+            let deadline = Instant::now() + self.longest_run(next);
+            self.exporter.run_status.set_heartbeat_deadline(self.lane, deadline);
             tokio::select! {
-                () = self.turn(next) => {}
-                // The server notices that the connection is gone, and its own time-out bounds what still runs.
+                () = self.run_next(next) => {}
+                // The server notices the closed connection, and its statement time-out bounds what still runs.
                 () = shutdown.cancelled() => break,
             }
-            first_round = first_round.saturating_sub(1);
-            if first_round == 0 || self.misses > 0 {
+            not_run_yet = not_run_yet.saturating_sub(1);
+            if not_run_yet == 0 || self.failed_attempts > 0 {
                 self.exporter.run_status.mark_ready(self.lane);
             }
         }
         self.session.close().await;
     }
 
-    /// More than a turn can take: connecting, each query up to its time-out, and reading the catalog before.
-    fn longest_turn(&self, index: usize) -> Duration {
-        let statements =
-            u32::try_from(self.turns[index].collector.queries.len()).unwrap_or(u32::MAX).saturating_add(8);
+    /// Returns an upper bound for a run: connecting, reading the catalog, and each query up to its time-out.
+    fn longest_run(&self, index: usize) -> Duration {
+        let queries = self.collectors[index].collector.queries.len();
+        let statements = u32::try_from(queries).unwrap_or(u32::MAX).saturating_add(8);
         self.exporter.config.collectors.timeout.saturating_mul(statements).saturating_add(LONGEST_CONNECT)
     }
 
-    async fn turn(&mut self, index: usize) {
+    /// Runs a collector, publishes the outcome and schedules the next run.
+    async fn run_next(&mut self, index: usize) {
         let began = Instant::now();
-        let collector = self.turns[index].collector;
-        // A fault in one collector's code must not end the lane.
-        let outcome = AssertUnwindSafe(self.attempt(collector)).catch_unwind().await.unwrap_or_else(|_| {
+        let collector = self.collectors[index].collector;
+        // A panic in one collector's code must not end the lane.
+        let run = AssertUnwindSafe(self.run_collector(collector)).catch_unwind();
+        let outcome = run.await.unwrap_or_else(|_| {
             let failure = Failure::new(Reason::Unavailable, "internal fault, see the log line before");
             Outcome::Failed(Vec::new(), failure, Cost { busy: Duration::ZERO, own: Duration::ZERO })
         });
         if let Outcome::Failed(_, failure, _) | Outcome::NotReached(failure) = &outcome
             && failure.reason == Reason::OutOfMemory
         {
-            self.exporter.rest(OUT_OF_MEMORY_PAUSE);
+            self.exporter.pause(OUT_OF_MEMORY_PAUSE);
         }
         let took = began.elapsed();
-        self.turns[index].is_here = !matches!(outcome, Outcome::NotHere);
+        self.collectors[index].is_here = !matches!(outcome, Outcome::NotHere);
         match outcome {
             Outcome::NotHere => {
-                self.exporter.snapshot.forget(collector, self.lane);
-                self.exporter.self_metrics.forget(collector, self.lane);
-                self.exporter.run_status.forget(collector.name, self.lane);
-                self.reschedule(index, Some(Duration::ZERO));
+                self.exporter.snapshot.remove(collector, self.lane);
+                self.exporter.self_metrics.remove(collector, self.lane);
+                self.exporter.run_status.remove(collector.name, self.lane);
+                self.schedule_next(index, Some(Duration::ZERO));
             }
-            Outcome::Collected(answers, cost) => {
-                let interval = self.reschedule(index, Some(cost.own));
+            Outcome::Collected(samples, cost) => {
+                let interval = self.schedule_next(index, Some(cost.own));
                 let expires = self.expiry(interval);
-                let replaced = self.exporter.snapshot.replace(collector, self.lane, answers, expires);
+                let replaced = self.exporter.snapshot.replace(collector, self.lane, samples, expires);
                 let failure = replaced.err().map(|error| Failure::new(Reason::Other, error.to_string()));
-                self.note(index, took, cost.busy, failure.as_ref());
+                self.record_and_log(index, took, cost.busy, failure.as_ref());
             }
-            Outcome::Failed(answers, failure, cost) => {
+            Outcome::Failed(samples, failure, cost) => {
                 if matches!(failure.reason, Reason::SchemaChanged | Reason::Unavailable) {
                     self.exporter.schema_cache.invalidate();
                 }
-                let is_first = self.turns[index].last_failure != Some(failure.reason);
-                let own = match failure.reason {
-                    // To wait for a lock costs the database nothing.
+                let is_first = self.collectors[index].last_failure != Some(failure.reason);
+                let charged = match failure.reason {
+                    // Waiting for a lock costs the database nothing.
                     Reason::Lock => None,
-                    Reason::Timeout if is_first && self.puts_off(index, cost.own) => None,
+                    Reason::Timeout if is_first && self.defer_pause(index, cost.own) => None,
                     _ => Some(cost.own),
                 };
-                let interval = self.reschedule(index, own);
+                let interval = self.schedule_next(index, charged);
                 let expires = self.expiry(interval);
                 if failure.reason == Reason::Unavailable && is_first {
-                    // A connection is most likely lost to a restart, after which nobody should wait for a
-                    // slow interval. If it is this query that ends it, the next time shows that.
+                    // Most connections are lost to a restart of the server. The collector must not wait a slow
+                    // interval after it. If its query ends the connection, the second failure is not the first.
                     let soon = Instant::now() + self.exporter.config.collectors.interval;
-                    self.turns[index].due = self.turns[index].due.min(soon);
+                    self.collectors[index].schedule.bring_forward(soon);
                 }
-                // That an answer cannot be encoded is the lesser news.
-                let _ = self.exporter.snapshot.update(collector, self.lane, answers, expires);
-                self.note(index, took, cost.busy, Some(&failure));
+                // Ignore an encoding error here: the failure of the query is what gets reported.
+                let _ = self.exporter.snapshot.update(collector, self.lane, samples, expires);
+                self.record_and_log(index, took, cost.busy, Some(&failure));
             }
             Outcome::NotReached(failure) => {
-                // What comes back can be another database: restored, migrated, promoted.
+                // The next connection can reach another database: restored, migrated or promoted.
                 self.exporter.schema_cache.invalidate();
                 self.back_off(&failure, took);
             }
         }
     }
 
-    /// Until when answers that are had now are published.
+    /// Returns when samples collected now expire.
     fn expiry(&self, interval: Duration) -> Instant {
         Instant::now() + self.exporter.config.collectors.lifetime(interval)
     }
 
-    /// Sets a collector's next turn and says what its interval is now; `cost` where the run told it.
-    pub(super) fn reschedule(&mut self, index: usize, cost: Option<Duration>) -> Duration {
-        let collectors = &self.exporter.config.collectors;
+    /// Schedules a collector's next run and returns its interval; `cost` is `None` if the run is not charged.
+    pub(super) fn schedule_next(&mut self, index: usize, cost: Option<Duration>) -> Duration {
         let configured = configured_interval(&self.exporter, self.lane);
-        let origin = self.started + configured.mul_f64(share(index + 1, self.turns.len()));
-        let demanded = cost.map(|cost| collectors.pause_after(cost));
-        self.turns[index].reschedule(demanded, configured, origin)
+        let grid = self.started + configured.mul_f64(share(index + 1, self.collectors.len()));
+        let required = cost.map(|cost| self.exporter.config.collectors.pause_after(cost));
+        self.collectors[index].schedule.set_next(required, configured, Some(grid))
     }
 
-    /// Whether the pause after a run of this cost is put off.
-    pub(super) fn puts_off(&mut self, index: usize, cost: Duration) -> bool {
+    /// Defers the pause after a run of this cost, and returns whether it did.
+    pub(super) fn defer_pause(&mut self, index: usize, cost: Duration) -> bool {
         let pause = self.exporter.config.collectors.pause_after(cost);
-        self.turns[index].debt.puts_off(pause)
+        self.collectors[index].schedule.defer(pause)
     }
 
-    /// The database is away: every collector that is due has failed, and the lane pauses as a whole.
+    /// Pauses the lane as a whole and records a failed run of each collector that is due.
     pub(super) fn back_off(&mut self, failure: &Failure, took: Duration) {
-        let cap = self.exporter.config.collectors.interval;
-        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.misses)).min(cap);
-        // Jitter, or all exporters of a restarted database come back in the same moment.
+        let longest = self.exporter.config.collectors.interval;
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failed_attempts)).min(longest);
+        // Jitter keeps exporters from reconnecting to a restarted database all at the same moment.
         let again = Instant::now() + pause.mul_f64(rand::rng().random_range(0.5..=1.0));
-        self.misses = self.misses.saturating_add(1);
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
         let lane = self.lane.label();
         if self.outage.get_or_insert_with(Outage::begin).note_error(&failure.message) {
             warn!(lane, error = %failure, "the database is not reached; all collectors of this lane wait");
@@ -194,34 +208,28 @@ impl LaneTask {
             debug!(lane, error = %failure, "the database is still not reached");
         }
         let now = Instant::now();
-        for index in 0..self.turns.len() {
-            if self.turns[index].due <= now && self.turns[index].is_here {
+        for index in 0..self.collectors.len() {
+            if self.collectors[index].schedule.due <= now && self.collectors[index].is_here {
                 self.record(index, took, Duration::ZERO, Some(failure));
             }
-            self.turns[index].due = self.turns[index].due.max(again);
+            self.collectors[index].schedule.back_off(again);
         }
     }
 
-    /// Publishes what came of a run, and logs it if it is news.
-    fn note(&mut self, index: usize, took: Duration, busy: Duration, failure: Option<&Failure>) {
+    fn record_and_log(&mut self, index: usize, took: Duration, busy: Duration, failure: Option<&Failure>) {
         self.record(index, took, busy, failure);
-        self.turns[index].log(self.lane, failure);
+        self.collectors[index].log(self.lane, failure);
     }
 
-    /// Publishes what came of a run.
+    /// Records a run in the run status and in the exporter's own metrics.
     fn record(&mut self, index: usize, took: Duration, busy: Duration, failure: Option<&Failure>) {
         let lane = self.lane;
-        let Turn { collector, interval, .. } = &self.turns[index];
+        let ScheduledCollector { collector, schedule, .. } = &self.collectors[index];
         let exporter = &self.exporter;
         exporter.self_metrics.record_run(collector, lane, took, busy, failure.map(|failure| failure.reason));
-        exporter.self_metrics.set_interval(collector, lane, *interval);
-        exporter.run_status.record_run(
-            collector.name,
-            lane,
-            took,
-            *interval,
-            failure.map(ToString::to_string),
-        );
+        exporter.self_metrics.set_interval(collector, lane, schedule.interval);
+        let error = failure.map(ToString::to_string);
+        exporter.run_status.record_run(collector.name, lane, took, schedule.interval, error);
     }
 }
 

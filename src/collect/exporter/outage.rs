@@ -1,27 +1,29 @@
-//! A time in which a lane does not reach the database: what of it the log tells, and how long it lasted.
+//! A period in which a lane cannot reach the database: how long it lasted, and which of its errors are logged.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many different errors of one outage are logged as a warning.
-const MOST_TOLD: usize = 5;
+/// Different errors of one outage that are logged as warnings, at most.
+const MAX_LOGGED: usize = 5;
 
 pub(super) struct Outage {
     began: Instant,
-    told: Vec<String>,
+    logged: Vec<String>,
 }
 
 impl Outage {
     pub(super) fn begin() -> Self {
-        Outage { began: Instant::now(), told: Vec::new() }
+        Outage { began: Instant::now(), logged: Vec::new() }
     }
 
-    /// Notes an error; returns whether it is new. "Connection refused" can turn into "the password is wrong".
+    /// Notes an error and returns whether it is new.
+    ///
+    /// Because "connection refused" can turn into "wrong password", each different error deserves a warning.
     pub(super) fn note_error(&mut self, message: &str) -> bool {
-        let is_new = self.told.len() < MOST_TOLD && !self.told.iter().any(|told| told == message);
+        let is_new = self.logged.len() < MAX_LOGGED && !self.logged.iter().any(|logged| logged == message);
         if is_new {
-            self.told.push(message.to_owned());
+            self.logged.push(message.to_owned());
         }
         is_new
     }
@@ -31,7 +33,7 @@ impl Outage {
     }
 }
 
-/// A duration without its fractions of a second, for people.
+/// Returns a duration in whole seconds, for log lines.
 pub(super) fn in_seconds(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs())
 }

@@ -5,23 +5,24 @@ use std::time::Duration;
 use crate::collect::collector::QuerySamples;
 use crate::postgres::Failure;
 
-/// What came of a turn.
 pub(super) enum Outcome {
     Collected(Vec<QuerySamples>, Cost),
-    /// It has no query in this lane here.
+    /// None of the collector's queries runs in this lane on this database.
     NotHere,
-    /// The answers are of the queries before the one that failed.
+    /// The samples are of the queries before the one that failed.
     Failed(Vec<QuerySamples>, Failure, Cost),
-    /// The database was not even reached.
+    /// No transaction could be opened.
     NotReached(Failure),
 }
 
 /// How long a run kept the database busy.
 #[derive(Clone, Copy)]
 pub(super) struct Cost {
-    /// In all.
+    /// Time of all statements of the run.
     pub(super) busy: Duration,
-    /// With the collector's own queries. Schema and inventory are for all of them, and no reason to run the one
-    /// less often whose turn it was when they were due.
+    /// Time of the collector's own queries, which the load budget limits.
+    ///
+    /// Reading the schema and the queue inventory serves all collectors. It must not slow down the one that happens to run
+    /// when these are due.
     pub(super) own: Duration,
 }

@@ -1,4 +1,4 @@
-//! Takes the inventory of queues, in one transaction or, where that would take too many locks, in several.
+//! Reads the queue inventory: in one transaction, or in several if one would take too many locks.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::config::Config;
 use crate::postgres::{Failure, Session};
 use crate::schema::Schema;
 
-/// A inventory, and how long the database worked for it.
+/// A queue inventory, and how long the database was busy.
 pub(super) struct Inventory {
     pub(super) outcome: Result<QueueInventory, Failure>,
     pub(super) busy: Duration,
 }
 
-const OF_JOBS: Query = Query {
+const OVER_JOBS: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Slow,
     wanted: |_| true,
@@ -31,25 +31,25 @@ const OF_JOBS: Query = Query {
 
 static NAMES: Query = Query {
     sql: SqlFile { name: "names_by_index.sql", text: include_str!("../queue_labels/names_by_index.sql") },
-    ..OF_JOBS
+    ..OVER_JOBS
 };
 
 static BUSIEST: Query = Query {
     sql: SqlFile { name: "busiest.sql", text: include_str!("../queue_labels/busiest.sql") },
-    ..OF_JOBS
+    ..OVER_JOBS
 };
 
-/// Takes the inventory.
+/// Reads the queue inventory.
 ///
 /// # Errors
-/// Where the database cannot be reached.
-pub(super) async fn take(
+/// If the database cannot be reached.
+pub(super) async fn read(
     session: &mut Session,
     config: &Config,
     schema: &Schema,
 ) -> Result<Inventory, Failure> {
     if NAMES.is_divided(schema) {
-        return divided(session, config, schema).await;
+        return read_by_groups(session, config, schema).await;
     }
     let mut run = session.begin().await?;
     let outcome = match schema.permit_policies(&mut run).await {
@@ -61,14 +61,18 @@ pub(super) async fn take(
     Ok(Inventory { outcome, busy })
 }
 
-async fn divided(session: &mut Session, config: &Config, schema: &Schema) -> Result<Inventory, Failure> {
+async fn read_by_groups(
+    session: &mut Session,
+    config: &Config,
+    schema: &Schema,
+) -> Result<Inventory, Failure> {
     let context = Context { config, schema, queues: &QueueLabels::default() };
     let names = division::fetch(session, &NAMES, &context).await?;
     let busiest = division::fetch(session, &BUSIEST, &context).await?;
     let busy = names.busy + busiest.busy;
     let outcome = names.parts.and_then(|names| {
         let busiest = busiest.parts?;
-        QueueInventory::of(names.iter().flatten(), busiest.iter().flatten(), &config.queues)
+        QueueInventory::from_rows(names.iter().flatten(), busiest.iter().flatten(), &config.queues)
     });
     Ok(Inventory { outcome, busy })
 }

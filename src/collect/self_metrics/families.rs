@@ -1,8 +1,8 @@
-//! What the exporter tells of itself: the declarations, whose sentences are HELP and the rows of docs/metrics.md.
+//! Families of the exporter's own metrics. Their help texts are HELP on `/metrics` and the rows of docs/metrics.md.
 
 use crate::metrics::{Family, Kind};
 
-/// All of them, in the order of the metric table.
+/// All families, in the order of the metric table.
 pub static FAMILIES: &[&Family] = &[
     &UP,
     &BUILD_INFO,

@@ -1,18 +1,21 @@
-//! What the wall clock says of moments in the past. It can be set under way, by hand, by NTP after the machine has
-//! started, by a hypervisor; a time that was written down before would then tell of an age that is none, and somebody
-//! would be woken by it. So ages are kept by the monotonic clock, which nobody sets, and told as the wall clock is now.
+//! Converts monotonic times to Unix times.
+//!
+//! The wall clock can be set while the exporter runs: by hand, by NTP, by a hypervisor. Stored Unix times would then give
+//! wrong ages and false alerts. So times are stored as monotonic ones and converted when a scrape reads them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Where the two are apart by less, the clock was not set: they were read one after the other. What is told of a moment
-/// stays the same from scrape to scrape.
+/// Smallest difference in seconds that means that the wall clock was set.
+///
+/// The two clocks are read one after the other, so smaller differences occur. Ignoring them keeps the Unix time of an event
+/// the same from scrape to scrape.
 const TOLERANCE: f64 = 1.0;
 
 pub(super) struct WallClock {
     origin: Instant,
-    /// The Unix time of `origin`, as the clock is set now.
+    /// Unix time of `origin` by the current setting of the wall clock.
     origin_unix: f64,
 }
 
@@ -21,19 +24,19 @@ impl WallClock {
         WallClock { origin: Instant::now(), origin_unix: now() }
     }
 
-    /// Notices whether the clock was set.
-    pub(super) fn look(&mut self) {
-        self.read(Instant::now(), now());
+    /// Detects whether the wall clock was set.
+    pub(super) fn update(&mut self) {
+        self.compare(Instant::now(), now());
     }
 
-    fn read(&mut self, at: Instant, unix: f64) {
+    fn compare(&mut self, at: Instant, unix: f64) {
         let set_by = unix - self.unix_time(at);
         if set_by.abs() > TOLERANCE {
             self.origin_unix += set_by;
         }
     }
 
-    /// The Unix time of a moment since the start.
+    /// Returns the Unix time of a monotonic time since the start.
     pub(super) fn unix_time(&self, at: Instant) -> f64 {
         self.origin_unix + at.saturating_duration_since(self.origin).as_secs_f64()
     }
@@ -49,16 +52,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_follow_a_wall_clock_that_is_set() {
+    fn unix_times_follow_a_wall_clock_that_is_set() {
         let origin = Instant::now();
         let after = |seconds| origin + Duration::from_secs(seconds);
         let mut clock = WallClock { origin, origin_unix: 1000.0 };
         assert_eq!(clock.unix_time(after(5)), 1005.0);
-        clock.read(after(20), 1020.25);
+        clock.compare(after(20), 1020.25);
         assert_eq!(clock.unix_time(after(5)), 1005.0, "read a little later");
-        clock.read(after(30), 1030.0 + 7200.0);
+        clock.compare(after(30), 1030.0 + 7200.0);
         assert_eq!(clock.unix_time(after(5)), 1005.0 + 7200.0);
-        clock.read(after(40), 1040.0 - 7200.0);
+        clock.compare(after(40), 1040.0 - 7200.0);
         assert_eq!(clock.unix_time(after(5)), 1005.0 - 7200.0);
     }
 }

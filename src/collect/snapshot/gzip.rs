@@ -1,8 +1,8 @@
-//! Gzip streams (RFC 1952) put together from parts, each compressed once and shared by all responses.
+//! Builds gzip streams (RFC 1952) from parts that are compressed once and shared by all responses.
 //!
-//! A part is a run of DEFLATE blocks that ends on a byte boundary, is not the last of its stream, and refers to no
-//! byte before its beginning. Such parts can follow each other in any order. Only the checksum of the whole is
-//! computed for each response, from the checksums of the parts.
+//! A part is a series of DEFLATE blocks. It ends on a byte boundary, does not end the stream, and refers to no byte before
+//! its beginning, so parts can follow each other in any order. For each response only the checksum of the whole is
+//! computed, from the checksums of the parts.
 
 use std::io::{self, Write};
 
@@ -13,14 +13,14 @@ use hyper::body::Bytes;
 /// Method DEFLATE, no flags, no time, fastest compression, unknown system.
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff];
 
-/// A last block without content.
+/// An empty block that ends the stream.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
-/// A text as DEFLATE blocks.
+/// A compressed text.
 #[derive(Debug)]
 pub struct Deflated {
     blocks: Bytes,
-    /// Of the text.
+    /// Checksum of the uncompressed text.
     checksum: Crc,
 }
 
@@ -29,10 +29,10 @@ impl Deflated {
     pub fn new(text: &[u8]) -> io::Result<Self> {
         let mut checksum = Crc::new();
         checksum.update(text);
-        // 10,000 series take 1.6 ms at this level; the best level takes ten times as long for a tenth less.
+        // Measured with 10,000 series: 1.6 ms. The best level takes ten times as long and saves a tenth of the bytes.
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(text)?;
-        // Completes the blocks on a byte boundary without marking the last one.
+        // Ends the blocks on a byte boundary without ending the stream.
         encoder.flush()?;
         let mut blocks = std::mem::take(encoder.get_mut());
         blocks.shrink_to_fit();
@@ -40,7 +40,7 @@ impl Deflated {
     }
 }
 
-/// Returns the pieces of the gzip stream of these texts, one after the other.
+/// Returns the gzip stream of these texts in pieces.
 pub fn stream<'a>(texts: impl IntoIterator<Item = &'a Deflated>) -> Vec<Bytes> {
     let mut pieces = vec![Bytes::from_static(HEADER)];
     let mut checksum = Crc::new();
@@ -71,7 +71,7 @@ mod tests {
         for order in [vec![], vec![0], vec![2], vec![0, 1, 2, 3, 4], vec![4, 2, 2, 1]] {
             let bytes = stream(order.iter().map(|index| &parts[*index])).concat();
             let mut text = String::new();
-            // Checks the checksum and the length too, and stops at the end of the first stream.
+            // The decoder checks the checksum and the length, and stops at the end of the first stream.
             GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
             let expected: String = order.iter().map(|index| texts[*index]).collect();
             assert!(text == expected, "{order:?}");

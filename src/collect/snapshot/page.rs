@@ -1,4 +1,4 @@
-//! What a scrape sends of the collectors: texts that the snapshot and all responses share.
+//! The texts of the collectors that a scrape receives, shared by the snapshot and all responses.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use super::gzip::Deflated;
 
-/// Text that a collector publishes, until its next run replaces it.
+/// The text that a collector publishes until its next run.
 #[derive(Debug, Default)]
 pub struct Text {
     pub bytes: Bytes,
-    /// The same text compressed, as soon as a scrape has accepted that.
+    /// The text compressed, from the first scrape that accepts gzip.
     deflated: OnceCell<Deflated>,
     /// When a scrape first received it in full.
     first_scrape: OnceLock<Instant>,
 }
 
-/// The texts of all collectors at one moment.
+/// The texts of all collectors at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Page(pub Vec<Arc<Text>>);
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::numbers::Numbers;
 use super::queries::TopQuery;
 use crate::collect::collector::Lane;
-use crate::collect::exporter::debt::Debt;
+use crate::collect::exporter::schedule::Schedule;
 use crate::config::Config;
 use crate::inspect::reader::{Fetched, Reader, new_session};
 use crate::inspect::scope::Scope;
@@ -24,15 +24,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The age at which the schema is read again, as in the exporter.
 const SCHEMA_AGE: Duration = Duration::from_mins(1);
-
-/// When a query runs next.
-#[derive(Clone, Copy)]
-struct Schedule {
-    due: Instant,
-    /// The user cannot bring the run forward beyond this.
-    earliest: Instant,
-    debt: Debt,
-}
 
 pub(super) struct Feed {
     config: Config,
@@ -47,10 +38,8 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(config: Config, timezone: String) -> Self {
-        let now = Instant::now();
         let session = new_session(&config);
-        let schedule = Schedule { due: now, earliest: now, debt: Debt::default() };
-        let schedules = [schedule; TopQuery::ALL.len()];
+        let schedules = [Schedule::new(Instant::now(), config.collectors.interval); TopQuery::ALL.len()];
         let numbers = Numbers::default();
         Feed { config, timezone, numbers, schedules, session, schema: None, failed_attempts: 0 }
     }
@@ -63,7 +52,7 @@ impl Feed {
             tokio::select! {
                 () = sleep_until(next) => {}
                 refresh = refreshes.recv() => match refresh {
-                    Some(()) => self.bring_forward(),
+                    Some(()) => self.schedules.iter_mut().for_each(Schedule::request),
                     None => return,
                 },
             }
@@ -83,13 +72,6 @@ impl Feed {
             if sender.send(self.numbers.clone()).is_err() {
                 return;
             }
-        }
-    }
-
-    fn bring_forward(&mut self) {
-        let now = Instant::now();
-        for schedule in self.schedules.iter_mut().filter(|schedule| schedule.earliest <= now) {
-            schedule.due = now;
         }
     }
 
@@ -120,8 +102,7 @@ impl Feed {
         let fetched = query.fetch(reader).await?;
         let cost = reader.busy().saturating_sub(before);
         let collectors = &self.config.collectors;
-        let mut pause = collectors.pause_after(cost);
-        let now = Instant::now();
+        let mut required = Some(collectors.pause_after(cost));
         let schedule = &mut self.schedules[query as usize];
         match fetched {
             Fetched::Rows(rows) => self.numbers.store(query, &rows),
@@ -131,20 +112,14 @@ impl Feed {
             }
             Fetched::Failed(why) => {
                 let is_first = self.numbers.status(query).failure.replace(why).is_none();
-                if is_first && schedule.debt.puts_off(pause) {
-                    pause = Duration::ZERO;
-                }
+                required = required.filter(|pause| !(is_first && schedule.defer(*pause)));
             }
         }
         let interval = match query.listing().query.lane(&reader.schema) {
             Lane::Fast => collectors.interval,
             Lane::Slow => collectors.slow_interval,
         };
-        if self.numbers.status(query).failure.is_none() {
-            pause += schedule.debt.pay(interval.max(pause));
-        }
-        schedule.due = now + interval.max(pause);
-        schedule.earliest = now + pause;
+        schedule.set_next(required, interval, None);
         Ok(())
     }
 
@@ -158,11 +133,9 @@ impl Feed {
             _ => interval,
         };
         self.failed_attempts = self.failed_attempts.saturating_add(1);
-        let now = Instant::now();
-        let next = now + pause;
+        let next = Instant::now() + pause;
         for schedule in &mut self.schedules {
-            schedule.due = schedule.due.max(next);
-            schedule.earliest = schedule.earliest.max(next);
+            schedule.back_off(next);
         }
         self.numbers.trouble = Some((failure.message.clone(), next));
     }

@@ -24,7 +24,7 @@ fn series(
     queues: &QueueLabels,
 ) -> Series {
     let answers: Vec<QuerySamples> =
-        parts.iter().map(|rows| collector.answer(query, rows, &mut queues.clone()).unwrap()).collect();
+        parts.iter().map(|rows| collector.map_rows(query, rows, &mut queues.clone()).unwrap()).collect();
     let mut series = Series::new();
     for samples in QuerySamples::merged(&answers) {
         for (labels, value) in samples.iter() {

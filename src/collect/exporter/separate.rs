@@ -1,4 +1,4 @@
-//! Collects a collector's queries in several transactions, where together they would take too many locks.
+//! Runs the queries of a collector in separate transactions, because one transaction would take too many locks.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::postgres::{Failure, Session};
 use crate::schema::Schema;
 
 impl Exporter {
-    /// Runs a collector's queries of one lane, each in transactions of its own; what came before a failure is in
-    /// `answers`. Returns how long the database worked as well.
+    /// Runs a collector's queries of one lane, each in transactions of its own, and adds their results to `samples` up to
+    /// the first failure. Returns also how long the database was busy.
     ///
     /// # Errors
-    /// Where the database cannot be reached.
-    pub(super) async fn collect_apart(
+    /// If the database cannot be reached. The inner result has the failure of a query.
+    pub(super) async fn collect_separately(
         &self,
         collector: &'static Collector,
         lane: Lane,
         schema: &Schema,
         session: &mut Session,
-        answers: &mut Vec<QuerySamples>,
+        samples: &mut Vec<QuerySamples>,
     ) -> Result<(Result<(), Failure>, Duration), Failure> {
-        let (queues, mut busy) = self.queues_apart(schema, session).await?;
+        let (queues, mut busy) = self.read_queue_labels(schema, session).await?;
         let mut queues = match queues {
             Ok(queues) => queues,
             Err(failure) => return Ok((Err(failure), busy)),
@@ -33,13 +33,13 @@ impl Exporter {
             let context = Context { config: &self.config, schema, queues: &known };
             let fetched = division::fetch(session, query, &context).await?;
             busy += fetched.busy;
-            let answer = fetched.parts.and_then(|parts| {
+            let result = fetched.parts.and_then(|parts| {
                 let parts: Result<Vec<QuerySamples>, Failure> =
-                    parts.iter().map(|rows| collector.answer(query, rows, &mut queues)).collect();
+                    parts.iter().map(|rows| collector.map_rows(query, rows, &mut queues)).collect();
                 Ok(QuerySamples { query: query.sql.name, samples: QuerySamples::merged(&parts?) })
             });
-            match answer {
-                Ok(answer) => answers.push(answer),
+            match result {
+                Ok(result) => samples.push(result),
                 Err(failure) => return Ok((Err(failure), busy)),
             }
         }
@@ -47,7 +47,7 @@ impl Exporter {
     }
 
     /// Reads the queues in a transaction of its own.
-    async fn queues_apart(
+    async fn read_queue_labels(
         &self,
         schema: &Schema,
         session: &mut Session,
