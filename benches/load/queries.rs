@@ -123,7 +123,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
     let schema = Schema::read(&mut run, &config.database.schema).await?;
-    let census = QueueInventory::read(&mut run, &schema, &config.queues).await?;
+    let inventory = QueueInventory::read(&mut run, &schema, &config.queues).await?;
     session.finish(run, None).await;
     let mut times: Vec<(&str, Vec<f64>)> = COLLECTORS
         .iter()
@@ -137,7 +137,7 @@ pub(crate) async fn round(config: &Config, lane: Lane) -> anyhow::Result<Round> 
             };
             let started = Instant::now();
             let mut run = session.begin().await?;
-            let queues = QueueLabels::read(&mut run, &schema, &census, &config.queues).await?;
+            let queues = QueueLabels::read(&mut run, &schema, &inventory, &config.queues).await?;
             let context = Context { config, schema: &schema, queues: &queues };
             collector.collect(lane, &mut run, &context, &mut Vec::new()).await?;
             session.finish(run, None).await;

@@ -1,8 +1,11 @@
-//! What a collector over SQL is, and the one rule by which a row becomes samples: *a column named like a
-//! family holds its value, a column named like a label holds that label, NULL means no sample.*
+//! Definition of a collector: a name, families, and the queries that fill them.
 //!
-//! A collector is data: a name, its families, its queries. Flags, documentation, the collector's own
-//! metrics and the contract tests follow from the declaration; to add one, see CONTRIBUTING.md.
+//! One rule maps rows to samples: *a column named like a family holds its value, a column named like a label holds that
+//! label, NULL means no sample* (`samples`). A collector is declared as data. Flags, documentation, self metrics and tests
+//! follow from the declaration. CONTRIBUTING.md says how to add one.
+//!
+//! Neighbours: [`collectors`](crate::collect::collectors) has the declarations, [`schema`](crate::schema) says which needs a
+//! database meets, and the lanes of [`exporter`](crate::collect::exporter) run the queries.
 
 mod by_queue;
 pub(crate) mod declare;
@@ -18,82 +21,81 @@ use sqlx::postgres::{PgArguments, PgRow};
 
 use self::definition::Definition;
 pub use self::optional::Optional;
-use self::samples::{publishable, samples};
+use self::samples::{map_rows, relabel_queues};
 use crate::collect::queue_labels::{self, QueueLabels};
 use crate::config::Config;
 use crate::metrics::{Family, Samples};
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Lack, Need, Schema};
 
-/// A named set of queries that can be switched off together.
+/// A named set of queries and the families that they fill. It can be switched off.
 #[derive(Debug)]
 pub struct Collector {
-    /// As in `--collector.NAME` and the label `collector`.
+    /// Name in `--collector.NAME` and in the label `collector`.
     pub name: &'static str,
-    /// What it answers, in a few words.
+    /// Short description for `--help`, the documentation and the status page.
     pub about: &'static str,
     pub families: &'static [&'static Family],
     pub queries: &'static [Query],
 }
 
-/// One statement, the samples of which belong to one or more families of its collector.
+/// One statement whose rows become samples of one or more families of its collector.
 #[derive(Debug)]
 pub struct Query {
     pub sql: SqlFile,
     pub pace: Pace,
-    /// Whether the configuration asks for it.
+    /// Whether the configuration enables the query.
     pub wanted: fn(&Config) -> bool,
-    /// The families that it serves, where its rows are by queue: those of queues without series of their own are
-    /// summed by the database ([`by_queue`]).
+    /// The families of a query with rows by queue, empty for other queries. The database merges the rows of queues without
+    /// series of their own ([`by_queue`]).
     pub by_queue: &'static [&'static Family],
-    /// Columns that are read where they exist, and are NULL elsewhere.
+    /// Columns that are read if they exist, and are NULL if not.
     pub optional: &'static [Optional],
-    /// Without these the query is left out.
+    /// Requirements without which the query is skipped.
     pub needs: &'static [Need],
-    /// Tables that are read where they exist, and what is read instead where not.
+    /// Constant SQL in place of tables that may not exist.
     pub fallbacks: &'static [Fallback],
-    /// Common table expressions that it shares with other queries.
+    /// Common table expressions that the query shares with others.
     pub definitions: &'static [Definition],
-    /// The index that keeps it cheap.
+    /// Index that keeps the query cheap.
     pub index: Option<Index>,
     pub division: Division,
-    /// Values for $1, $2, …
+    /// Returns the values for $1, $2, …
     pub arguments: fn(&Context<'_>) -> Result<PgArguments, sqlx::error::BoxDynError>,
 }
 
-/// A file of SQL in the collectors' folder; `check` and errors speak of it by name.
+/// A file with one SQL statement. Its name is in errors and in the output of `check`.
 #[derive(Debug)]
 pub struct SqlFile {
     pub name: &'static str,
     pub text: &'static str,
 }
 
-/// Whether a query over `job` can be answered for some of the queues at a time, where one transaction must not lock all
-/// partitions.
+/// How a query over `job` is divided between transactions, if one transaction must not lock all partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Division {
-    /// The answers for groups of queues are together the answer for all.
+    /// By groups of queues: the rows of all groups together are the result.
     ByQueue,
-    /// The same, if the parents of a group's jobs are read too, which can be in other queues.
+    /// By groups of queues, each with the queues of the parents of its jobs.
     ByQueueWithParents,
-    /// It looks at DAGs, whose jobs can be in any queue: it is asked for all queues that have a job in one transaction.
+    /// Not at all, because the jobs of a DAG can be in any queue. One transaction reads the queues that have a job.
     Whole,
-    /// The stalled DAGs, which have a way of their own.
+    /// As the module `stalled` of [`division`](crate::collect::division) does.
     StalledDags,
 }
 
-/// What a query's cost follows.
+/// What the cost of a query follows, and thus its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Unfinished work or the catalog: always in the fast lane.
+    /// Unfinished work or the catalog: runs in the fast lane.
     Fast,
-    /// Unfinished work where the query's index exists, the whole history where not.
+    /// Unfinished work if the query's index exists, otherwise the whole history: runs in the fast or the slow lane.
     FastWithIndex,
-    /// The history, whatever the index.
+    /// The history, with or without an index: runs in the slow lane.
     Slow,
 }
 
-/// The two connections, and with them the two intervals.
+/// One of the two tasks that run collectors, each with its own connection and interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     Fast,
@@ -111,29 +113,29 @@ impl Lane {
     }
 }
 
-/// A common table expression that a query reads instead of a table which this database lacks, or has without some
-/// column.
+/// A common table expression that a query reads in place of a table, because the database does not have the table or one
+/// of its columns.
 #[derive(Debug)]
 pub struct Fallback {
-    /// The table that the query names, and the expression's name.
+    /// Name of the table and of the expression.
     pub table: &'static str,
-    /// Used where one of these is not there; always where none is named.
+    /// The fallback is used if one of these is missing, or if the list is empty.
     pub instead_of: &'static [Need],
     /// `table (columns) as (select …)`.
     pub sql: &'static str,
     pub needs: &'static [Need],
 }
 
-/// What one query gave.
+/// The samples that one run of a query produced.
 #[derive(Debug)]
 pub struct QuerySamples {
-    /// Its file.
+    /// Name of the SQL file.
     pub query: &'static str,
-    /// One for each family of its collector, in their order; those that it does not serve are empty.
+    /// One element for each family of the collector, in their order. Families that the query does not fill are empty.
     pub samples: Vec<Samples>,
 }
 
-/// What a run knows besides the database.
+/// Input of a run besides the database.
 pub struct Context<'a> {
     pub config: &'a Config,
     pub schema: &'a Schema,
@@ -141,18 +143,18 @@ pub struct Context<'a> {
 }
 
 impl Query {
-    /// All that this query needs here: what it reads, or what its fallbacks read instead.
+    /// Returns what this query reads on this database: its own needs, or those of the fallbacks in use.
     pub fn needs_here(&self, schema: &Schema) -> impl Iterator<Item = &'static Need> {
-        let or_instead = self
+        let replaceable = self
             .fallbacks
             .iter()
             .flat_map(|fallback| if fallback.is_used(schema) { fallback.needs } else { fallback.instead_of });
         let optional = self.optional.iter().filter(|column| !schema.is_missing(&column.need));
         let defined = self.definitions.iter().flat_map(|definition| definition.needs);
-        self.needs.iter().chain(defined).chain(or_instead).chain(optional.map(|column| &column.need))
+        self.needs.iter().chain(defined).chain(replaceable).chain(optional.map(|column| &column.need))
     }
 
-    /// What this query lacks here, if anything; what is not there before what may not be read.
+    /// Returns the first unmet need, a missing object before a missing right, or the lack of locks.
     pub fn lack(&self, schema: &Schema) -> Option<Lack> {
         let mut lacks = self.needs_here(schema).filter_map(|need| schema.lack(need));
         let Some(first) = lacks.next() else { return self.lack_of_locks(schema) };
@@ -162,7 +164,7 @@ impl Query {
         Some(lacks.find(|lack| !lack.is_permission()).unwrap_or(first))
     }
 
-    /// The lane that it runs in here.
+    /// Returns the lane in which the query runs on this database.
     pub fn lane(&self, schema: &Schema) -> Lane {
         match self.pace {
             Pace::Fast => Lane::Fast,
@@ -171,7 +173,7 @@ impl Query {
         }
     }
 
-    /// Whether there is a schema in which it runs in that lane.
+    /// Whether the query runs in `lane` on some schema.
     fn may_run_in(&self, lane: Lane) -> bool {
         match self.pace {
             Pace::Fast => lane == Lane::Fast,
@@ -186,20 +188,21 @@ impl Query {
 }
 
 impl Fallback {
-    /// A table that is there and may not be read has no fallback, which would tell of nothing where there is
-    /// something.
+    /// Whether the fallback replaces the table on this database.
+    ///
+    /// A table that exists but may not be read is never replaced: the result would be zero although rows exist.
     pub(crate) fn is_used(&self, schema: &Schema) -> bool {
         self.instead_of.is_empty() || self.instead_of.iter().any(|need| schema.is_missing(need))
     }
 }
 
 impl Collector {
-    /// The queries that the configuration asks for.
+    /// Returns the queries that the configuration enables.
     pub fn wanted_queries<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'static Query> + 'a {
         self.queries.iter().filter(|query| (query.wanted)(config))
     }
 
-    /// The queries that run here in `lane`.
+    /// Returns the queries that run in `lane` on this database.
     pub fn queries_in<'a>(
         &'a self,
         lane: Lane,
@@ -210,80 +213,81 @@ impl Collector {
         self.wanted_queries(config).filter(runs_here)
     }
 
-    /// Whether its queries of one lane may share a transaction: whether their locks together are within the limit.
+    /// Whether the queries of one lane can share a transaction: whether their locks together are within the limit.
     pub fn fits_one_transaction(&self, lane: Lane, config: &Config, schema: &Schema) -> bool {
         let tables: BTreeSet<&str> =
             self.queries_in(lane, config, schema).flat_map(|query| query.tables(schema)).collect();
         schema.locks(tables) <= schema.locks_allowed
     }
 
-    /// Whether it has to know the queues; a lock on their table is no business of the others.
+    /// Whether a run needs the queue labels. Other collectors do not read the table `queue`, so a lock on it cannot fail
+    /// them.
     pub fn is_by_queue(&self) -> bool {
         self.families.iter().any(|family| family.labels.contains(&queue_labels::LABEL))
     }
 
-    /// Whether there is a schema in which one of its queries runs in that lane.
+    /// Whether one of the queries runs in `lane` on some schema.
     pub fn may_run_in(&self, lane: Lane) -> bool {
         self.queries.iter().any(|query| query.may_run_in(lane))
     }
 
-    /// Why not one of its queries can run here, if so.
+    /// Returns why none of the queries can run on this database, `None` if one can.
     pub fn lack(&self, config: &Config, schema: &Schema) -> Option<Lack> {
         let lacks: Option<Vec<Lack>> = self.wanted_queries(config).map(|query| query.lack(schema)).collect();
         let lacks = lacks?;
-        // The operator can give a right, so a right that is lacking is named first.
+        // A missing right comes first, because the operator can grant it.
         lacks.iter().find(|lack| lack.is_permission()).or(lacks.first()).cloned()
     }
 
-    /// Runs its queries of one lane inside the transaction of `run`. The answers up to a failure are good:
-    /// a query that takes too long takes none with it but those behind.
+    /// Runs the queries of one lane in the transaction of `run` and adds their results to `samples`, up to the first
+    /// failure.
     ///
     /// # Errors
-    /// The first failure; a value that cannot be decoded is one, never a zero.
+    /// The first failure. A value that cannot be decoded is a failure, never a zero.
     pub async fn collect(
         &self,
         lane: Lane,
         run: &mut Run,
         context: &Context<'_>,
-        answers: &mut Vec<QuerySamples>,
+        samples: &mut Vec<QuerySamples>,
     ) -> Result<(), Failure> {
         let mut queues = context.queues.clone();
         for query in self.queries_in(lane, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
-            answers.push(self.map_rows(query, &rows, &mut queues)?);
+            samples.push(self.map_rows(query, &rows, &mut queues)?);
         }
         Ok(())
     }
 }
 
 impl Collector {
-    /// Makes samples of a query's rows, under the published names of their queues.
+    /// Maps a query's rows to samples, under the labels of their queues.
     ///
     /// # Errors
-    /// Where a row does not fit the families that it names.
+    /// If a row does not fit the families that its columns name.
     pub fn map_rows(
         &self,
         query: &Query,
         rows: &[PgRow],
         queues: &mut QueueLabels,
     ) -> Result<QuerySamples, Failure> {
-        let samples = samples(query, self.families, rows)
+        let samples = map_rows(query, self.families, rows)
             .map_err(|error| Failure::new(Reason::Other, format!("{}: {error}", query.sql.name)))?;
-        let samples = samples.into_iter().map(|samples| publishable(samples, queues)).collect();
+        let samples = samples.into_iter().map(|samples| relabel_queues(samples, queues)).collect();
         Ok(QuerySamples { query: query.sql.name, samples })
     }
 }
 
 impl QuerySamples {
-    /// The samples of all answers to one collector's queries, by family.
-    pub fn merged<'a>(answers: impl IntoIterator<Item = &'a QuerySamples>) -> Vec<Samples> {
+    /// Merges the results of a collector's queries, by family.
+    pub fn merged<'a>(results: impl IntoIterator<Item = &'a QuerySamples>) -> Vec<Samples> {
         let mut merged: Vec<Samples> = Vec::new();
-        for answer in answers {
+        for result in results {
             if merged.is_empty() {
-                merged.clone_from(&answer.samples);
+                merged.clone_from(&result.samples);
             } else {
-                for (mine, more) in merged.iter_mut().zip(&answer.samples) {
-                    mine.absorb(more.clone());
+                for (total, more) in merged.iter_mut().zip(&result.samples) {
+                    total.absorb(more.clone());
                 }
             }
         }

@@ -222,7 +222,7 @@ async fn part(
     read: &[String],
 ) -> Result<Vec<PgRow>, Stop> {
     let beside: Vec<String> = read.iter().filter(|name| !queues.contains(name)).cloned().collect();
-    let of_part = context.queues.of(queues, &beside);
+    let of_part = context.queues.part(queues, &beside);
     let context = Context { queues: &of_part, ..*context };
     transactions.run_for_values(async |run| query.fetch_of_queues(run, &context, read).await).await
 }

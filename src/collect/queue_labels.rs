@@ -1,8 +1,8 @@
-//! The queues of a database, and the name under which each is published.
+//! Queue labels: the name under which each queue of the database is published, its own or `other`.
 //!
-//! Input: names from the tables `job` and `queue`, which clients choose, and the configuration. Output: [`QueueLabels`], with
-//! the arguments by which queries sum the queues without series of their own (`collector::by_queue`). Names are read up
-//! to a length and a number, so that memory does not grow with what clients write.
+//! Inputs: the names in the tables `job` and `queue`, which clients choose, and the configuration. Output: [`QueueLabels`],
+//! with the arguments of queries by queue (`collector::by_queue`). The length and the number of names that are read are
+//! limited, so that memory does not grow with what clients write.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -15,35 +15,38 @@ use crate::config::QueuesConfig;
 use crate::postgres::{Connection, Failure};
 use crate::schema::{Need, Schema};
 
-/// The label that holds `job.name`.
+/// The label whose value is `job.name`.
 pub const LABEL: &str = "queue";
 
-/// What [`QueueLabels`] and [`QueueInventory`] read.
+/// The columns that [`QueueLabels`] reads.
 pub const NAMES_IN_QUEUE: Need = Need::Columns("queue", &["name"]);
+
+/// The columns that [`QueueInventory`] reads.
 pub const NAMES_IN_JOB: Need = Need::Columns("job", &["name", "state"]);
 
-/// Stands for all the queues beyond the limit.
+/// Label of all queues beyond the limit.
 pub const OTHER: &str = "other";
 
-/// Clients may name a queue with 10,000 characters; each of its series would carry them in every scrape. So a
-/// longer name than this is no label, and its queue a part of `other`. The SQL files repeat both numbers.
+/// Characters of a label, at most. A queue with a longer name is published as `other`.
+///
+/// Because clients choose names, a limit bounds the size of a scrape. The SQL files repeat both numbers.
 pub const LONGEST: usize = 200;
 
-/// The same in bytes: 200 characters can be 800.
+/// Bytes of a label, at most, because 200 characters can have 800 bytes.
 pub const MOST_BYTES: usize = 400;
 
-/// Names that are read beyond those that are published. Further names match no pattern of the configuration.
-const NAMES: usize = 2_000;
+/// Names that are read besides the published ones, at most. Names beyond are not matched with the configuration's patterns.
+const UNPUBLISHED_NAMES: usize = 2_000;
 
-/// Names that came up since the inventory and that a query returns one by one, so that the patterns can be applied.
-const NEWCOMERS: usize = 1_000;
+/// Names newer than the inventory that a query returns one by one, at most, so that the patterns can be matched.
+const NEW_NAMES: usize = 1_000;
 
-/// Names of queues as one query returns them.
+/// Names of queues that one query returned.
 #[derive(Debug, Clone, Default)]
 struct Names {
-    /// Those that can be a label, up to the most that are read.
+    /// Names that can be labels, up to the most that are read.
     names: BTreeSet<String>,
-    /// Whether there are others.
+    /// Whether more names exist.
     has_more: bool,
 }
 
@@ -54,11 +57,11 @@ impl Names {
         sql: &'static str,
         most: usize,
     ) -> Result<Self, Failure> {
-        Ok(Names::of(strings(connection, schema, sql, most.saturating_add(1)).await?, most))
+        Ok(Names::new(read_names(connection, schema, sql, most.saturating_add(1)).await?, most))
     }
 
-    /// Of names that can be a label, and `None` where there are others.
-    fn of(names: Vec<Option<String>>, most: usize) -> Self {
+    /// Keeps `most` names; a `None` among them means that others cannot be labels.
+    fn new(names: Vec<Option<String>>, most: usize) -> Self {
         let count = names.len();
         let mut names: BTreeSet<String> = names.into_iter().flatten().collect();
         let mut has_more = names.len() < count;
@@ -70,18 +73,19 @@ impl Names {
     }
 }
 
-/// Names found in `job` itself, whatever the table `queue` says, and how busy each is. Read less often
-/// than [`QueueLabels`]: where no index leads with the name it costs a pass over the table.
+/// Queue inventory: the names in `job`, which the table `queue` need not have, and how busy each queue is.
+///
+/// Because without an index that leads with the name it costs a pass over the table, it is read less often than
+/// [`QueueLabels`].
 #[derive(Debug, Clone, Default)]
 pub struct QueueInventory {
     names: Names,
-    /// Queues by their number of unfinished jobs, busiest first; those without are not listed.
+    /// Queues with unfinished jobs, busiest first.
     busiest: Vec<String>,
 }
 
 impl QueueInventory {
-    /// # Errors
-    /// Any error of the database, a statement time-out on a large table without a useful index among them.
+    /// Reads the inventory in one transaction. Without a useful index on a large table this can time out.
     pub async fn read(
         connection: &mut Connection,
         schema: &Schema,
@@ -97,7 +101,7 @@ impl QueueInventory {
             include_str!("queue_labels/names.sql")
         };
         let most = most_names(selection);
-        let busiest = strings(connection, schema, include_str!("queue_labels/busiest.sql"), most).await?;
+        let busiest = read_names(connection, schema, include_str!("queue_labels/busiest.sql"), most).await?;
         Ok(QueueInventory {
             names: Names::read(connection, schema, names, most).await?,
             busiest: busiest.into_iter().flatten().collect(),
@@ -119,33 +123,30 @@ impl QueueInventory {
             busiest.map(by_jobs).collect::<Result<_, sqlx::Error>>()?;
         by_jobs.sort_unstable();
         Ok(QueueInventory {
-            names: Names::of(names, most_names(selection)),
+            names: Names::new(names, most_names(selection)),
             busiest: by_jobs.into_iter().map(|(_, queue)| queue).take(most_names(selection)).collect(),
         })
     }
 
-    /// Whether some names can be no label or were not read.
+    /// Whether some names cannot be labels or were not read.
     pub fn has_more(&self) -> bool {
         self.names.has_more
     }
 }
 
-/// The queues of one run.
+/// Queues of one run and the label of each.
 #[derive(Debug, Clone, Default)]
 pub struct QueueLabels {
     known: Vec<String>,
     published: BTreeSet<String>,
     excluded: Vec<String>,
-    /// Whether there are names that can be no label or were not read.
+    /// Whether some names cannot be labels or were not read.
     has_more: bool,
     selection: QueuesConfig,
 }
 
 impl QueueLabels {
-    /// Joins the rows of `queue` as they are in this transaction with the names found in `job`.
-    ///
-    /// # Errors
-    /// Any error of the database.
+    /// Reads the rows of `queue` in this transaction and joins them with the inventory.
     pub async fn read(
         connection: &mut Connection,
         schema: &Schema,
@@ -162,12 +163,12 @@ impl QueueLabels {
         Ok(QueueLabels { has_more, ..QueueLabels::new(names, &inventory.busiest, selection) })
     }
 
-    /// Of these names; `busiest` tells which keep their own series where there are too many.
+    /// Chooses the queues with series of their own: the first of `busiest`, then by name.
     pub fn new(names: BTreeSet<String>, busiest: &[String], selection: &QueuesConfig) -> Self {
         let (known, excluded): (Vec<String>, Vec<String>) =
             names.into_iter().partition(|name| selection.selects(name));
         let busy = busiest.iter().filter(|name| known.binary_search(name).is_ok());
-        // Idle queues follow by name: an order that does not change by itself.
+        // Idle queues follow by name, an order that does not change while they are idle.
         let mut published: BTreeSet<String> = BTreeSet::new();
         for name in busy.chain(&known).filter(|name| can_be_a_label(name)) {
             if published.len() == selection.limit {
@@ -178,7 +179,7 @@ impl QueueLabels {
         QueueLabels { known, published, excluded, has_more: false, selection: selection.clone() }
     }
 
-    /// The queues that have series of their own or a part in `other`, by name, as far as their names were read.
+    /// Returns the queues that have series of their own or are part of `other`, by name, as far as their names were read.
     pub fn known(&self) -> &[String] {
         &self.known
     }
@@ -188,15 +189,15 @@ impl QueueLabels {
         !self.has_more
     }
 
-    /// The queues with series of their own, by name.
+    /// Returns the queues with series of their own, by name.
     pub fn published(&self) -> impl Iterator<Item = &String> {
         self.published.iter()
     }
 
-    /// The same selection for a transaction that looks at the queues `own` only; those of `beside` are read as well, but
-    /// have no rows in its answer.
+    /// Returns the part for a transaction that covers the queues `own`. It reads those of `beside` too, but returns no rows
+    /// for them.
     #[must_use]
-    pub fn of(&self, own: &[String], beside: &[String]) -> QueueLabels {
+    pub fn part(&self, own: &[String], beside: &[String]) -> QueueLabels {
         let is_own = |name: &&String| own.contains(name);
         QueueLabels {
             known: self.known.iter().filter(is_own).cloned().collect(),
@@ -206,7 +207,7 @@ impl QueueLabels {
         }
     }
 
-    /// Publishes a queue that came up since the inventory under its name while there is room.
+    /// Gives a queue that is newer than the inventory a label of its own, if the limit allows.
     pub fn assign(&mut self, name: &str) {
         let has_room = self.published.len() < self.selection.limit;
         if has_room && !self.published.contains(name) && self.selection.selects(name) && can_be_a_label(name)
@@ -215,7 +216,7 @@ impl QueueLabels {
         }
     }
 
-    /// The label for a queue: its name, `other`, or none where it is not selected.
+    /// Returns the label of a queue: its name or `other`; `None` if the configuration excludes it.
     pub fn label(&self, name: &str) -> Option<String> {
         if self.published.contains(name) {
             Some(name.to_owned())
@@ -226,41 +227,41 @@ impl QueueLabels {
         }
     }
 
-    /// The arguments $1 to $6 of a query by queue, described at `collector::by_queue`.
+    /// Returns the arguments $1 to $6 of a query by queue, see `collector::by_queue`.
     ///
     /// # Errors
-    /// When they cannot be encoded.
+    /// If they cannot be encoded.
     pub fn arguments(&self, schema: &Schema) -> Result<PgArguments, BoxDynError> {
         let has_pattern = self.selection.include.is_some() || self.selection.exclude.is_some();
-        let counts_more = self.selection.include.is_none();
+        let merges_more = self.selection.include.is_none();
         let summed: Vec<&String> = self.known.iter().filter(|name| !self.published.contains(*name)).collect();
         let mut own: Vec<Option<&String>> = self.published.iter().map(Some).collect();
-        if !summed.is_empty() || self.has_more && counts_more {
+        if !summed.is_empty() || self.has_more && merges_more {
             own.push(None);
         }
         let room = self.selection.limit.saturating_sub(self.published.len());
-        // Where names were not read, newcomers cannot be told from them.
-        let newcomers = if has_pattern && !self.has_more { room.max(NEWCOMERS) } else { room };
+        // If names were not read, they cannot be distinguished from new ones.
+        let new_names = if has_pattern && !self.has_more { room.max(NEW_NAMES) } else { room };
         let mut arguments = PgArguments::default();
         arguments.add(own)?;
         arguments.add(summed)?;
         arguments.add(&self.excluded)?;
-        arguments.add(i64::try_from(newcomers)?)?;
-        arguments.add(counts_more)?;
+        arguments.add(i64::try_from(new_names)?)?;
+        arguments.add(merges_more)?;
         arguments.add(schema.sendable_text())?;
         Ok(arguments)
     }
 }
 
-/// Whether a name that a client chose is short enough for a label.
+/// Whether a name chosen by a client is short enough for a label.
 pub fn can_be_a_label(name: &str) -> bool {
     name.len() <= MOST_BYTES && name.chars().nth(LONGEST).is_none()
 }
 
-/// The arguments of a query for names: the pattern of text that the server can send, and how many names at most.
+/// Returns the arguments of a query for names: the pattern of text that the server can send, and the most names.
 ///
 /// # Errors
-/// When they cannot be encoded.
+/// If they cannot be encoded.
 pub fn name_arguments(schema: &Schema, selection: &QueuesConfig) -> Result<PgArguments, BoxDynError> {
     let mut arguments = PgArguments::default();
     arguments.add(schema.sendable_text())?;
@@ -269,10 +270,10 @@ pub fn name_arguments(schema: &Schema, selection: &QueuesConfig) -> Result<PgArg
 }
 
 fn most_names(selection: &QueuesConfig) -> usize {
-    selection.limit.saturating_add(NAMES)
+    selection.limit.saturating_add(UNPUBLISHED_NAMES)
 }
 
-async fn strings(
+async fn read_names(
     connection: &mut Connection,
     schema: &Schema,
     sql: &'static str,

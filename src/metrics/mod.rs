@@ -1,9 +1,11 @@
-//! What a metric is: a [`Family`] is declared once, as data, in the file of the collector that fills it.
+//! Metrics: families, their samples, and Prometheus's text format.
 //!
-//! Its help is HELP on `/metrics`, the row in docs/metrics.md and the landing page's text. [`Samples`] are
-//! the values of one family at one instant; [`encode`] writes them in Prometheus's text format. A registry
-//! of `GaugeVec`s would be shorter, but rust-prometheus merges different label sets whose values
-//! concatenate to the same text, and queue names are chosen by clients.
+//! A [`Family`] is declared once, as data, in the file of the collector that fills it. Its help is HELP on `/metrics`, the
+//! row in docs/metrics.md and the text of the status page. [`Samples`] are the values of one family at one instant.
+//! [`encode`] writes them in the text format.
+//!
+//! A registry of `GaugeVec`s is no alternative for the collectors: rust-prometheus merges label sets whose values
+//! concatenate to the same text, and clients choose queue names.
 
 mod text;
 
@@ -14,20 +16,20 @@ use serde::Serialize;
 
 pub use self::text::encode;
 
-/// One metric: every sample on `/metrics` belongs to exactly one.
+/// Declaration of a metric. Every sample on `/metrics` belongs to exactly one family.
 #[derive(Debug)]
 pub struct Family {
     pub name: &'static str,
     pub kind: Kind,
-    /// Names of the labels, in the order in which they are written.
+    /// Names of the labels, in the order of the text format.
     pub labels: &'static [&'static str],
-    /// What it means, which rows it counts, and what it cannot see. One text without line breaks.
+    /// What the metric means, which rows it counts, and what it cannot see. Without line breaks.
     pub help: &'static str,
     pub merge: Merge,
 }
 
 impl Family {
-    /// Of samples that no two queries and no two queues share.
+    /// Declares a family whose samples are never merged.
     pub const fn new(
         name: &'static str,
         kind: Kind,
@@ -46,19 +48,19 @@ pub enum Kind {
     Histogram,
 }
 
-/// How samples with the same labels become one: those of the queues beyond the limit, published together
-/// as `other`, and those of two queries that serve one family.
+/// How samples with the same labels are merged: those of queues beyond the limit, published together as `other`, and those
+/// of two queries that fill one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
     Sum,
     Min,
     Max,
-    /// A setting of a single queue: has no meaning for several of them.
+    /// Not at all, because the value is a setting of a single queue. Queues beyond the limit have no sample.
     Drop,
 }
 
 impl Merge {
-    fn fold(self, one: f64, other: f64) -> f64 {
+    fn apply(self, one: f64, other: f64) -> f64 {
         match self {
             Merge::Sum => one + other,
             Merge::Min => one.min(other),
@@ -67,17 +69,17 @@ impl Merge {
     }
 }
 
-/// What a histogram has observed.
+/// Observations of a histogram.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
-    /// Upper bounds, ascending, in the family's unit; the one at infinity is understood.
+    /// Upper bounds of the buckets, ascending, in the unit of the family, without the last one, `+Inf`.
     pub bounds: Vec<f64>,
-    /// Observations up to each bound and above the one before, and last those above all.
+    /// Observations in each bucket, not cumulative. One element more than `bounds`.
     pub counts: Vec<u64>,
     pub sum: f64,
 }
 
-/// What a sample holds: a distribution if its family is a histogram, else a number.
+/// Value of a sample: a distribution if the family is a histogram, otherwise a number.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     Number(f64),
@@ -91,7 +93,7 @@ impl From<f64> for Value {
 }
 
 impl Value {
-    /// The number, or how many observations there are.
+    /// Returns the number, or the number of observations.
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 observations")]
     pub fn number(&self) -> f64 {
         match self {
@@ -101,14 +103,14 @@ impl Value {
     }
 }
 
-/// The samples of one family, by label values in the order of [`Family::labels`].
+/// Samples of one family, by label values in the order of [`Family::labels`].
 #[derive(Debug, Clone)]
 pub struct Samples {
     pub family: &'static Family,
     values: BTreeMap<Vec<String>, Value>,
 }
 
-/// Two rows of one query gave the same series: the query's grouping does not fit the family's labels.
+/// Two rows of one query have the same labels, because its grouping does not fit the labels of the family.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("two rows for {family}{{{labels}}}: the query must return each label set once")]
 pub struct DuplicateSample {
@@ -121,7 +123,7 @@ impl Samples {
         Samples { family, values: BTreeMap::new() }
     }
 
-    /// Adds a sample that no other may share its labels with.
+    /// Adds a sample with labels that no other sample has.
     pub fn insert(&mut self, labels: Vec<String>, value: impl Into<Value>) -> Result<(), DuplicateSample> {
         match self.values.entry(labels) {
             Entry::Vacant(entry) => {
@@ -134,33 +136,33 @@ impl Samples {
         }
     }
 
-    /// Takes over the samples of `more`, folding those whose labels it has already.
+    /// Adds the samples of `more`. Samples with the same labels are merged.
     pub fn absorb(&mut self, more: Samples) {
         for (labels, value) in more.values {
-            self.fold(labels, value);
+            self.merge(labels, value);
         }
     }
 
-    /// The same samples under other label values; those for which `relabel` gives none are left out.
+    /// Returns the samples under other label values. Samples for which `relabel` returns `None` are dropped.
     #[must_use]
     pub fn relabelled(self, relabel: impl Fn(Vec<String>) -> Option<Vec<String>>) -> Samples {
         let mut relabelled = Samples::new(self.family);
         for (labels, value) in self.values {
             if let Some(labels) = relabel(labels) {
-                relabelled.fold(labels, value);
+                relabelled.merge(labels, value);
             }
         }
         relabelled
     }
 
-    /// At most `limit` values of `label` besides `rest`, those with the largest sums; the others become `rest`. A family
-    /// without that label stays as it is.
+    /// Keeps the `limit` values of `label` with the largest sums, and replaces the others by `rest`. A family without the
+    /// label stays as it is.
     #[must_use]
     pub fn keep_largest(self, label: &str, limit: usize, rest: &str) -> Samples {
-        let Some(place) = self.family.labels.iter().position(|name| *name == label) else { return self };
+        let Some(position) = self.family.labels.iter().position(|name| *name == label) else { return self };
         let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-        for (labels, value) in self.values.iter().filter(|(labels, _)| labels[place] != rest) {
-            *sums.entry(labels[place].clone()).or_default() += value.number();
+        for (labels, value) in self.values.iter().filter(|(labels, _)| labels[position] != rest) {
+            *sums.entry(labels[position].clone()).or_default() += value.number();
         }
         if sums.len() <= limit {
             return self;
@@ -169,33 +171,33 @@ impl Samples {
         ranked.sort_by(|one, other| other.1.total_cmp(&one.1));
         let kept: BTreeSet<String> = ranked.into_iter().take(limit).map(|(value, _)| value).collect();
         self.relabelled(|mut labels| {
-            if !kept.contains(&labels[place]) {
-                rest.clone_into(&mut labels[place]);
+            if !kept.contains(&labels[position]) {
+                rest.clone_into(&mut labels[position]);
             }
             Some(labels)
         })
     }
 
-    /// Adds a sample that may share its labels with another one.
-    pub(crate) fn fold(&mut self, labels: Vec<String>, value: Value) {
-        let together = self.family.merge;
+    /// Adds a sample, merged with the one of the same labels if there is one.
+    pub(crate) fn merge(&mut self, labels: Vec<String>, value: Value) {
+        let merge = self.family.merge;
         match self.values.entry(labels) {
             Entry::Vacant(entry) => {
                 entry.insert(value);
             }
             Entry::Occupied(mut entry) => match (entry.get_mut(), value) {
-                (Value::Number(sum), Value::Number(more)) => *sum = together.fold(*sum, more),
-                // Histograms are counted in process, where each series is one from the start.
-                (held, value) => *held = value,
+                (Value::Number(one), Value::Number(other)) => *one = merge.apply(*one, other),
+                // Never the case, because histograms are counted in process under their final labels.
+                (stored, value) => *stored = value,
             },
         }
     }
 
-    /// How many series Prometheus makes of them.
+    /// Returns how many series Prometheus stores for these samples.
     pub fn series(&self) -> usize {
         let series = |value: &Value| match value {
             Value::Number(_) => 1,
-            // A bucket each, the sum and the count.
+            // The buckets, the sum and the count.
             Value::Distribution(distribution) => distribution.counts.len() + 2,
         };
         self.values.values().map(series).sum()
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn label_values_with_equal_concatenation_stay_apart() {
+    fn label_values_with_equal_concatenation_stay_distinct() {
         let mut samples = Samples::new(&FAMILY);
         samples.insert(labels("extract", "er"), 1.0).unwrap();
         samples.insert(labels("extracter", ""), 2.0).unwrap();
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_row_for_one_series_is_an_error() {
+    fn second_row_for_one_series_is_an_error() {
         let mut samples = Samples::new(&FAMILY);
         samples.insert(labels("extract", "created"), 1.0).unwrap();
         let error = samples.insert(labels("extract", "created"), 1.0).unwrap_err();

@@ -1,29 +1,28 @@
-//! Families in Prometheus's text format, by the encoder of rust-prometheus from prototypes that are made here.
+//! Encodes samples in Prometheus's text format, with the encoder of rust-prometheus.
 
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
 use super::{Distribution, Kind, Samples, Value};
 
-/// Writes families in Prometheus's text format, version 0.0.4. Families without samples are left out: a
-/// HELP line without a sample would promise a series that is not there.
+/// Encodes samples in Prometheus's text format, version 0.0.4, without families that have no sample.
 ///
-/// `origin` ends each HELP, so that a reader knows which collector refreshes it.
+/// `origin` is appended to each HELP and names the collector that refreshes the family.
 ///
 /// # Errors
-/// When the encoder refuses a family; the catalogue's tests keep that from happening.
+/// If the encoder rejects a family. Tests check all declarations.
 pub fn encode(samples: &[Samples], origin: &str) -> prometheus::Result<Vec<u8>> {
     let families: Vec<MetricFamily> = samples
         .iter()
         .filter(|samples| !samples.is_empty())
-        .map(|samples| prototype(samples, origin))
+        .map(|samples| metric_family(samples, origin))
         .collect();
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(text)
 }
 
-fn prototype(samples: &Samples, origin: &str) -> MetricFamily {
+fn metric_family(samples: &Samples, origin: &str) -> MetricFamily {
     let family = samples.family;
     let metrics = samples
         .iter()
@@ -51,16 +50,16 @@ fn prototype(samples: &Samples, origin: &str) -> MetricFamily {
             metric
         })
         .collect();
-    let mut prototype = MetricFamily::default();
-    prototype.set_name(family.name.to_owned());
-    prototype.set_help(format!("{} {origin}", family.help));
-    prototype.set_field_type(match family.kind {
+    let mut encoded = MetricFamily::default();
+    encoded.set_name(family.name.to_owned());
+    encoded.set_help(format!("{} {origin}", family.help));
+    encoded.set_field_type(match family.kind {
         Kind::Counter => MetricType::COUNTER,
         Kind::Histogram => MetricType::HISTOGRAM,
         Kind::Gauge => MetricType::GAUGE,
     });
-    prototype.set_metric(metrics);
-    prototype
+    encoded.set_metric(metrics);
+    encoded
 }
 
 fn histogram(distribution: &Distribution) -> Histogram {
@@ -100,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn a_family_without_samples_is_not_mentioned() {
+    fn family_without_samples_is_not_encoded() {
         assert!(encode(&[Samples::new(&FAMILY)], "").unwrap().is_empty());
     }
 
     #[test]
-    fn a_histogram_is_written_with_cumulative_buckets_sum_and_count() {
+    fn histogram_has_cumulative_buckets_sum_and_count() {
         static HISTOGRAM: Family = Family {
             name: "marie_test_seconds",
             kind: Kind::Histogram,

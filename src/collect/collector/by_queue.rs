@@ -1,27 +1,28 @@
-//! Sums the rows of queues without series of their own inside the database, so that neither their number nor the length
-//! of their names costs memory here.
+//! Merges the rows of queues without series of their own in the database. Memory in the exporter then does not grow with
+//! the number of queues or the length of their names.
 //!
-//! Input: a statement whose rows have the column `queue`, NULL for the row of zeros of all queues together. Output: the
-//! statement around it, whose rows have a NULL for the queues that are published as `other`. The arguments come from
-//! [`crate::collect::queue_labels::QueueLabels::arguments`]; those of the statement itself begin with $7:
+//! Input: a statement whose rows have the column `queue`. It is NULL in a row of zeros for all queues together. Output: a
+//! statement around it, with NULL as the queue of rows that are published as `other`. The arguments come from
+//! [`crate::collect::queue_labels::QueueLabels::arguments`]; those of the inner statement begin with $7:
 //!
-//! - $1 the queues with series of their own; the statement gives each a row. NULL among them where there are others.
-//! - $2 the queues that are summed as `other`, $3 those that the configuration leaves out, as far as they are known.
-//! - $4 how many other names are returned one by one; $5 whether those beyond are summed as `other` or left out.
-//! - $6 the pattern of text that the server can send, NULL where it can send all.
+//! - $1 the queues with series of their own; the inner statement returns a row for each. A NULL among them stands for
+//!   the queues beyond.
+//! - $2 the queues that are merged as `other`, $3 those that the configuration excludes, as far as their names are known.
+//! - $4 how many further names are returned one by one; $5 whether names beyond these are merged as `other` or excluded.
+//! - $6 the pattern of text that the server can send, NULL if it can send any.
 
 use std::collections::BTreeSet;
 
 use crate::collect::queue_labels::LABEL;
 use crate::metrics::{Family, Merge};
 
-/// Returns the statement that sums the rows of `sql` into those of published queues, each family in its own way.
+/// Returns the statement that merges the rows of `sql` into those of published queues, by the merge rule of each family.
 pub(super) fn summed(sql: &str, families: &[&Family]) -> String {
     let labels: BTreeSet<&str> =
         families.iter().flat_map(|family| family.labels).copied().filter(|label| *label != LABEL).collect();
     let labels: Vec<String> = labels.into_iter().map(|label| format!(",\n    answer.{label}")).collect();
     let labels = labels.concat();
-    let values: Vec<String> = families.iter().map(|family| value(family)).collect();
+    let values: Vec<String> = families.iter().map(|family| value_column(family)).collect();
     let values = values.concat();
     format!(
         "with answer as materialized (
@@ -54,8 +55,8 @@ group by coalesce(place.label, newcomer.queue){labels}"
     )
 }
 
-/// The column of a family, which sums up the rows with the same labels.
-fn value(family: &Family) -> String {
+/// Returns the column that merges a family's values with the same labels.
+fn value_column(family: &Family) -> String {
     let name = family.name;
     let value = match family.merge {
         Merge::Sum => format!("sum(answer.{name})"),

@@ -1,6 +1,6 @@
-//! Macros of the declarations of queries.
+//! Macros for the declaration of queries.
 
-/// Includes a SQL file; its path starts from the folder of the calling file.
+/// Includes a SQL file. The path is relative to the folder of the calling file.
 macro_rules! sql {
     ($file:literal) => {
         $crate::collect::collector::SqlFile { name: $file, text: include_str!($file) }

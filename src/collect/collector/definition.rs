@@ -1,9 +1,8 @@
-//! Rules that several queries apply, each written once in SQL.
+//! Definitions: rules that several queries apply, each written once in SQL.
 
 use crate::schema::Need;
 
-/// A common table expression that stands in front of each query that names it. A rule that several queries apply is
-/// written once.
+/// A common table expression in front of each query that lists it.
 #[derive(Debug)]
 pub struct Definition {
     /// `name as not materialized (select …)`; it may read the query's fallbacks.
@@ -11,10 +10,10 @@ pub struct Definition {
     pub needs: &'static [Need],
 }
 
-/// Waiting jobs with their reason, for every query that asks which of them a worker may take.
+/// Waiting jobs with the reason why a worker may not take them, NULL if it may.
 ///
-/// The query declares the tables `dag` and `job_dependencies` or their fallbacks, and the columns `dag_id` and
-/// `start_after` of `job` as needed or optional.
+/// The query itself declares the tables `dag` and `job_dependencies` or their fallbacks, and the columns `dag_id` and
+/// `start_after` of `job` as needs or optional columns.
 pub const WAITING_JOB: Definition = Definition {
     sql: include_str!("waiting_job.sql"),
     needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "completed_on"])],

@@ -1,4 +1,4 @@
-//! Tables as a query reads them where some of its optional columns are missing.
+//! Replaces tables that lack optional columns by expressions that have NULL for these columns.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use crate::schema::{Need, Schema};
 #[derive(Debug)]
 pub struct Optional {
     pub table: &'static str,
-    /// The column alone.
+    /// A need of this one column.
     pub need: Need,
-    /// The type of the NULL that stands for it.
+    /// Type of the NULL in its place.
     pub data_type: &'static str,
 }
 
-/// Returns the tables that lack optional columns here, each with a common table expression that has NULL for them.
+/// Returns the tables that lack optional columns, each with a common table expression that has NULL in their place.
 pub(super) fn without_missing(
     needs: &(impl Iterator<Item = &'static Need> + Clone),
     optional: &'static [Optional],
@@ -24,29 +24,29 @@ pub(super) fn without_missing(
     let tables: BTreeSet<&'static str> =
         optional.iter().filter(is_missing).map(|column| column.table).collect();
     let expression = |table: &'static str| {
-        let of_table = || optional.iter().filter(move |column| column.table == table);
-        let there = of_table().filter(|column| !is_missing(column)).map(|column| &column.need);
+        let of_this_table = || optional.iter().filter(move |column| column.table == table);
+        let present = of_this_table().filter(|column| !is_missing(column)).map(|column| &column.need);
         let columns: BTreeSet<&str> =
-            needs.clone().chain(there).flat_map(|need| columns(need, table)).copied().collect();
+            needs.clone().chain(present).flat_map(|need| columns_of_need(need, table)).copied().collect();
         let mut selected: Vec<String> = columns.into_iter().map(str::to_owned).collect();
-        for column in of_table().filter(is_missing) {
-            let names = columns_of(column);
+        for column in of_this_table().filter(is_missing) {
+            let names = columns_of_optional(column);
             selected.extend(names.iter().map(|name| format!("null::{} as {name}", column.data_type)));
         }
-        // Not materialized, so that the table's indexes serve.
+        // Not materialized, so that the indexes of the table are used.
         let selected = selected.join(", ");
         (table, format!("{table} as not materialized (select {selected} from marie_scheduler.{table})"))
     };
     tables.into_iter().map(expression).collect()
 }
 
-fn columns_of(optional: &Optional) -> &'static [&'static str] {
-    columns(&optional.need, optional.table)
+fn columns_of_optional(optional: &Optional) -> &'static [&'static str] {
+    columns_of_need(&optional.need, optional.table)
 }
 
-fn columns(need: &Need, of: &str) -> &'static [&'static str] {
+fn columns_of_need(need: &Need, of_table: &str) -> &'static [&'static str] {
     match need {
-        Need::Columns(table, columns) if *table == of => columns,
+        Need::Columns(table, columns) if *table == of_table => columns,
         Need::Columns(..) | Need::Table(_) | Need::Index(_) => &[],
     }
 }

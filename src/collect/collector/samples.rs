@@ -1,14 +1,14 @@
-//! The rule from rows to samples: a column named like a family holds its value, a column named like a label holds that
-//! label, NULL means no sample.
+//! The rule that maps rows to samples: a column named like a family holds its value, a column named like a label holds
+//! that label, NULL means no sample.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Column, Row};
 
 use super::Query;
 use crate::collect::queue_labels::{self, OTHER, QueueLabels};
-use crate::metrics::{Family, Samples};
+use crate::metrics::{DuplicateSample, Family, Merge, Samples};
 
-/// A row that does not fit the families it names.
+/// A row that does not fit the families that its columns name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RowError {
     #[error("{0}")]
@@ -16,11 +16,11 @@ pub(super) enum RowError {
     #[error("a value of {family} has no {label}")]
     NoLabel { family: &'static str, label: &'static str },
     #[error("{0}")]
-    Duplicate(#[from] crate::metrics::DuplicateSample),
+    Duplicate(#[from] DuplicateSample),
 }
 
-/// The mapping rule. The result holds the families in the order given, those without a column empty.
-pub(super) fn samples(
+/// Maps rows to samples. The result has an element for each family, in their order; families without a column are empty.
+pub(super) fn map_rows(
     query: &Query,
     families: &[&'static Family],
     rows: &[PgRow],
@@ -36,17 +36,17 @@ pub(super) fn samples(
             let Some(value) = row.try_get::<Option<f64>, _>(family.name)? else { continue };
             let label = |label: &&'static str| {
                 let text = row.try_get::<Option<String>, _>(label)?;
-                let is_rest = !query.by_queue.is_empty() && *label == queue_labels::LABEL;
+                let can_be_other = !query.by_queue.is_empty() && *label == queue_labels::LABEL;
                 match text {
-                    None if is_rest => Ok(OTHER.to_owned()),
+                    None if can_be_other => Ok(OTHER.to_owned()),
                     None => Err(RowError::NoLabel { family: family.name, label }),
                     Some(text) => Ok(text),
                 }
             };
             let labels = family.labels.iter().map(label).collect::<Result<Vec<_>, _>>()?;
             if labels.first().is_some_and(|first| first == OTHER) {
-                // A queue may be named so itself.
-                samples[index].fold(labels, value.into());
+                // A queue can have this name too, so its row has the same labels.
+                samples[index].merge(labels, value.into());
                 continue;
             }
             samples[index].insert(labels, value)?;
@@ -55,21 +55,21 @@ pub(super) fn samples(
     Ok(samples)
 }
 
-/// Samples under the queues' published names: those not selected left out, those beyond the limit folded.
-pub(super) fn publishable(samples: Samples, queues: &mut QueueLabels) -> Samples {
+/// Returns the samples under the labels of their queues. Excluded queues are dropped, queues beyond the limit are merged.
+pub(super) fn relabel_queues(samples: Samples, queues: &mut QueueLabels) -> Samples {
     let family = samples.family;
-    let Some(place) = family.labels.iter().position(|label| *label == queue_labels::LABEL) else {
+    let Some(position) = family.labels.iter().position(|label| *label == queue_labels::LABEL) else {
         return samples;
     };
     for (labels, _) in samples.iter() {
-        queues.assign(&labels[place]);
+        queues.assign(&labels[position]);
     }
     samples.relabelled(|mut labels| {
-        let label = queues.label(&labels[place])?;
-        if label != labels[place] && family.merge == crate::metrics::Merge::Drop {
+        let label = queues.label(&labels[position])?;
+        if label != labels[position] && family.merge == Merge::Drop {
             return None;
         }
-        labels[place] = label;
+        labels[position] = label;
         Some(labels)
     })
 }

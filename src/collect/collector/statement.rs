@@ -1,4 +1,4 @@
-//! The text of a query's statement for a database, and how it is run.
+//! Builds the statement of a query for this database, and runs it.
 
 use std::collections::BTreeSet;
 
@@ -10,23 +10,23 @@ use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Need, Schema};
 
 impl Query {
-    /// Returns the statement for this database: the file's text with its tables qualified, behind the fallbacks that it
-    /// needs here and its definitions, and summed up by published queues.
+    /// Returns the statement for this database: the SQL file with qualified tables, after the fallbacks in use and the
+    /// definitions, and merged by published queues.
     pub fn text(&self, schema: &Schema) -> String {
         self.text_over(schema, None)
     }
 
-    /// Returns the statement over the jobs of some queues only, and adds these to its arguments.
+    /// Returns the statement over the jobs of some queues only, and adds these queues to `arguments`.
     ///
     /// # Errors
-    /// When they cannot be encoded.
+    /// If the queues cannot be encoded.
     pub fn text_of_queues(
         &self,
         schema: &Schema,
         arguments: &mut PgArguments,
         queues: &[String],
     ) -> Result<String, Failure> {
-        // PostgreSQL prunes no partition for an empty list. This name cannot be guessed.
+        // An empty list prunes no partition, so a name that no client can guess stands for it.
         let no_queue = [format!("{:032x}", rand::random::<u128>())];
         let added = arguments.add(if queues.is_empty() { &no_queue } else { queues });
         added.map_err(|error| self.failure(Reason::Other, &error.to_string()))?;
@@ -39,8 +39,8 @@ impl Query {
     }
 
     fn text_of_file(&self, schema: &Schema, queues: Option<usize>) -> String {
-        let of_queues: &[(&str, &str)] = if queues.is_some() { &[("job", "job_of_queues")] } else { &[] };
-        // Not materialized, so that it is planned as the table would be, with the partitions of these queues alone.
+        let job_table: &[(&str, &str)] = if queues.is_some() { &[("job", "job_of_queues")] } else { &[] };
+        // Not materialized, so that it is planned like the table, with the partitions of these queues only.
         let jobs = queues.map(|parameter| {
             format!(
                 "job_of_queues as not materialized (select {} from {}.job where name = any (${parameter}::text[]))",
@@ -50,13 +50,13 @@ impl Query {
         });
         let mut expressions: Vec<String> = jobs.into_iter().collect();
         let mut replaced = Vec::new();
-        let fallbacks = self.fallbacks_here(schema).map(|fallback| (fallback.table, fallback.sql.to_owned()));
+        let fallbacks = self.used_fallbacks(schema).map(|fallback| (fallback.table, fallback.sql.to_owned()));
         let needs = self.needs.iter().chain(self.definitions.iter().flat_map(|definition| definition.needs));
         for (table, sql) in fallbacks.chain(optional::without_missing(&needs, self.optional, schema)) {
-            expressions.push(schema.name.qualify_except(&sql, of_queues));
+            expressions.push(schema.name.qualify_except(&sql, job_table));
             replaced.push((table, table));
         }
-        replaced.extend(of_queues);
+        replaced.extend(job_table);
         for definition in self.definitions {
             expressions.push(schema.name.qualify_except(definition.sql, &replaced));
         }
@@ -67,7 +67,7 @@ impl Query {
         format!("with {}\nselect query.* from (\n{text}\n) as query", expressions.join(",\n"))
     }
 
-    /// Returns the columns of `job` that it reads here, its queue's name among them.
+    /// Returns the columns of `job` that the query reads on this database, including the queue's name.
     fn job_columns(&self, schema: &Schema) -> Vec<&'static str> {
         let mut columns = BTreeSet::from(["name"]);
         for need in self.needs_here(schema) {
@@ -78,15 +78,12 @@ impl Query {
         columns.into_iter().collect()
     }
 
-    /// The same as sqlx takes it. Safe, because nothing but our own files and the quoted schema goes into it.
+    /// Returns the statement for sqlx. Safe, because it consists of our own files and the quoted schema name.
     pub fn statement(&self, schema: &Schema) -> SqlStr {
         AssertSqlSafe(self.text(schema)).into_sql_str()
     }
 
-    /// Runs it inside the transaction of `run`.
-    ///
-    /// # Errors
-    /// Any failure of the database, led by the query's name.
+    /// Runs the query in the transaction of `run`. A failure names the query.
     pub async fn fetch(&self, run: &mut Run, context: &Context<'_>) -> Result<Vec<PgRow>, Failure> {
         let arguments = self.arguments(context)?;
         let statement = self.statement(context.schema);
@@ -94,24 +91,18 @@ impl Query {
         rows.map_err(|failure| self.failure(failure.reason, &failure.message))
     }
 
-    /// Runs it over the jobs of these queues only.
-    ///
-    /// # Errors
-    /// As of [`Query::fetch`].
+    /// Runs the query over the jobs of these queues only.
     pub async fn fetch_of_queues(
         &self,
         run: &mut Run,
         context: &Context<'_>,
         queues: &[String],
     ) -> Result<Vec<PgRow>, Failure> {
-        self.fetch_over(run, context.schema, self.arguments(context)?, queues).await
+        self.fetch_with(run, context.schema, self.arguments(context)?, queues).await
     }
 
-    /// The same with other arguments than the query's own.
-    ///
-    /// # Errors
-    /// As of [`Query::fetch`].
-    pub async fn fetch_over(
+    /// Runs the query over the jobs of these queues only, with `arguments` in place of the query's own.
+    pub async fn fetch_with(
         &self,
         run: &mut Run,
         schema: &Schema,
@@ -119,9 +110,9 @@ impl Query {
         queues: &[String],
     ) -> Result<Vec<PgRow>, Failure> {
         let text = self.text_of_queues(schema, &mut arguments, queues)?;
-        // Safe, because nothing but our own files and the quoted schema goes into it.
+        // Safe, because it consists of our own files and the quoted schema name.
         let statement = AssertSqlSafe(text);
-        // Planned for its values each time, so there is nothing to keep.
+        // Each call is planned for its values, so a prepared statement is of no use.
         let rows = run.fetch_all(sqlx::query_with(statement, arguments).persistent(false)).await;
         rows.map_err(|failure| self.failure(failure.reason, &failure.message))
     }
@@ -130,12 +121,12 @@ impl Query {
         (self.arguments)(context).map_err(|error| self.failure(Reason::Other, &error.to_string()))
     }
 
-    /// A failure, led by the query's name.
+    /// Returns a failure that names the query.
     fn failure(&self, reason: Reason, message: &str) -> Failure {
         Failure::new(reason, format!("{}: {message}", self.sql.name))
     }
 
-    fn fallbacks_here(&self, schema: &Schema) -> impl Iterator<Item = &'static Fallback> {
+    fn used_fallbacks(&self, schema: &Schema) -> impl Iterator<Item = &'static Fallback> {
         self.fallbacks.iter().filter(|fallback| fallback.is_used(schema))
     }
 }

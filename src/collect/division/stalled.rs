@@ -108,7 +108,7 @@ async fn rows(
     read: &[String],
 ) -> Result<Vec<PgRow>, Stop> {
     transactions
-        .run_for_values(async |run| query.fetch_over(run, context.schema, arguments, read).await)
+        .run_for_values(async |run| query.fetch_with(run, context.schema, arguments, read).await)
         .await
 }
 

@@ -37,8 +37,8 @@ async fn metric(
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
     let schema = Schema::read(&mut run, name).await.unwrap();
-    let census = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
-    let queues = QueueLabels::read(&mut run, &schema, &census, &config.queues).await.unwrap();
+    let inventory = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
+    let queues = QueueLabels::read(&mut run, &schema, &inventory, &config.queues).await.unwrap();
     let context = Context { config, schema: &schema, queues: &queues };
     let mut answers = Vec::new();
     collector.collect(Lane::Fast, &mut run, &context, &mut answers).await.unwrap();

@@ -160,8 +160,8 @@ async fn the_queues_are_read_by_the_columns_that_are_said() {
         }
         let mut run = reader.session.begin().await.unwrap();
         let (schema, selection) = (&reader.schema, &reader.config.queues);
-        let census = QueueInventory::read(&mut run, schema, selection).await.unwrap();
-        let read = QueueLabels::read(&mut run, schema, &census, selection).await.unwrap();
+        let inventory = QueueInventory::read(&mut run, schema, selection).await.unwrap();
+        let read = QueueLabels::read(&mut run, schema, &inventory, selection).await.unwrap();
         let known = if shape == Shape::Page { 0 } else { 2 };
         assert_eq!(read.known().len(), known, "{}", shape.name());
     }

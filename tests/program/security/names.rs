@@ -95,7 +95,7 @@ async fn queue_with_too_long_name_counts_as_other() {
         let labels = [("queue", "extract"), ("dead_letter", cut.as_str()), ("policy", &cut)];
         assert_eq!(metrics.value("marie_queue_info", &labels), Some(1.0));
 
-        // One that comes up later than the census is no exception.
+        // One that comes up later than the inventory is no exception.
         add_queue(&mut database, &"z".repeat(LONGEST + 1)).await;
         until(&format!("{}/metrics", process.address()), "it is counted", |answer| {
             answer.text().contains("marie_jobs_stuck{queue=\"other\"} 4")
