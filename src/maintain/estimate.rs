@@ -12,6 +12,7 @@ use sqlx::types::Uuid;
 use super::references::References;
 use super::writer::Writer;
 use crate::postgres::Failure;
+use crate::terminal::duration::seconds_in_units;
 use crate::terminal::plural::counted;
 
 /// Jobs a second that one batch after the other takes, pauses included: `cargo bench --bench archive` measured 5,600 on
@@ -102,6 +103,6 @@ pub(super) fn duration(jobs: u64, dags: u64, batch: u32, keys: Option<ForeignKey
     } else {
         ""
     };
-    let time = humantime::format_duration(Duration::from_secs_f64(seconds));
+    let time = seconds_in_units(seconds);
     format!("It may take about {time} in {}{why}.", counted(batches, "batch"))
 }

@@ -13,6 +13,7 @@ use crate::config::{Config, quote_identifier};
 use crate::inspect::check::{self, INDEX_PREFIX};
 use crate::postgres::Failure;
 use crate::terminal::console::Console;
+use crate::terminal::duration::measured;
 
 pub(super) async fn make(
     config: &Config,
@@ -50,7 +51,7 @@ pub(super) async fn make(
         made.with_context(|| format!("{statement}\n{state}"))?;
         let seconds = began.elapsed().as_secs_f64();
         info!(who = writer.who, command = "indexes", statement, seconds, "done");
-        console.say(&format!("{seconds:7.1} s  {statement}"));
+        console.say(&format!("{:>9}  {statement}", measured(seconds)));
     }
     Ok(())
 }

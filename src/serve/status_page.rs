@@ -10,7 +10,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, html};
 use once_cell::sync::Lazy;
-use tokio::time::Instant;
 
 use crate::collect::availability::Availability;
 use crate::collect::collector::Lane;
@@ -18,6 +17,7 @@ use crate::collect::collectors::COLLECTORS;
 use crate::collect::exporter::Exporter;
 use crate::collect::run_status::LatestRun;
 use crate::schema::Lack;
+use crate::terminal::duration::{in_units, measured};
 
 /// Allows the page's style, and neither scripts nor anything from elsewhere.
 static CONTENT_SECURITY_POLICY: Lazy<HeaderValue> = Lazy::new(|| {
@@ -140,25 +140,16 @@ fn cells(lane: Lane, latest: &LatestRun) -> Markup {
         td { (lane.label()) }
         @if latest.error.is_none() { td.good { "ok" } } @else { td.bad { "failed" } }
         td { @match latest.last_success {
-            Some(at) => (ago(at)),
+            Some(at) => { (in_units(at.elapsed())) " ago" }
             None => "never",
         } }
-        td.number { (seconds(latest.interval)) }
-        td.number { (seconds(latest.took)) }
+        td.number { (interval(latest.interval)) }
+        td.number { (measured(latest.took.as_secs_f64())) }
         td.error { (latest.error.as_deref().unwrap_or_default()) }
     }
 }
 
-fn ago(at: Instant) -> String {
-    format!("{} ago", humantime::format_duration(Duration::from_secs(at.elapsed().as_secs())))
-}
-
-fn seconds(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{:.1} ms", duration.as_secs_f64() * 1e3)
-    } else if duration.subsec_nanos() == 0 {
-        humantime::format_duration(duration).to_string()
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
+/// Returns an interval in units, or in milliseconds if it is shorter than a second.
+fn interval(interval: Duration) -> String {
+    if interval < Duration::from_secs(1) { measured(interval.as_secs_f64()) } else { in_units(interval) }
 }

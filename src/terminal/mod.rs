@@ -3,6 +3,7 @@
 
 pub mod columns;
 pub mod console;
+pub mod duration;
 pub mod escape;
 pub mod plural;
 pub mod table;

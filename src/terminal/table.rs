@@ -7,6 +7,7 @@ use serde::ser::SerializeMap;
 use serde_json::Value;
 
 use super::columns::{Column, Kind, Rows};
+use super::duration::seconds_in_units;
 use super::escape::{escaped, escaped_json};
 
 /// Where rows are printed to.
@@ -149,7 +150,7 @@ pub fn shown(value: &Value, kind: Kind, longest: f64) -> String {
     match (kind, value) {
         (_, Value::Null) => "-".to_owned(),
         (Kind::Time, Value::String(time)) => to_the_second(time),
-        (Kind::Duration, Value::Number(seconds)) => in_words(seconds.as_f64().unwrap_or_default()),
+        (Kind::Duration, Value::Number(seconds)) => seconds_in_units(seconds.as_f64().unwrap_or_default()),
         (Kind::Bar, Value::Number(number)) => bar(number.as_f64().unwrap_or_default(), longest),
         _ => harmless_text(&plain(value)),
     }
@@ -175,23 +176,6 @@ pub(crate) fn to_the_second(time: &str) -> String {
     let clock = clock.split('.').next().unwrap_or_default();
     let offset = if offset == "+00:00" { "Z" } else { offset };
     format!("{date} {clock}{offset}")
-}
-
-/// Seconds in the two largest units that they have.
-pub(crate) fn in_words(seconds: f64) -> String {
-    const UNITS: [(&str, f64); 4] = [("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0)];
-    let sign = if seconds <= -1.0 { "-" } else { "" };
-    let mut rest = seconds.abs().floor();
-    let Some(largest) = UNITS.iter().position(|(_, length)| rest >= *length) else { return "0s".to_owned() };
-    let mut words = Vec::new();
-    for (unit, length) in &UNITS[largest..UNITS.len().min(largest + 2)] {
-        let count = (rest / length).floor();
-        rest -= count * length;
-        if count > 0.0 {
-            words.push(format!("{count}{unit}"));
-        }
-    }
-    format!("{sign}{}", words.join(" "))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 40")]

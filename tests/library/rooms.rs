@@ -141,7 +141,7 @@ fn rooms_use_only_the_rooms_below_them() {
         ("http", &["config"]),
         ("schema", &["config", "postgres", "terminal"]),
         ("collect", &["config", "metrics", "postgres", "schema"]),
-        ("serve", &["collect", "config", "http", "schema"]),
+        ("serve", &["collect", "config", "http", "schema", "terminal"]),
         ("inspect", &["collect", "config", "postgres", "schema", "terminal"]),
         ("maintain", &["collect", "config", "inspect", "postgres", "schema", "terminal"]),
         ("cli", &["collect", "config", "http", "inspect", "maintain", "metrics", "serve"]),

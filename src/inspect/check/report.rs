@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::terminal::duration::measured;
 use crate::terminal::escape::{MESSAGE_LIMIT, escaped, escaped_lines};
 
 use super::{Advice, CollectorReport, Database, Outcome, Report};
@@ -113,7 +114,7 @@ impl fmt::Display for Advice {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Advice { file, lane, seconds, sql } = self;
         match seconds {
-            Some(seconds) => write!(to, "\n  {file} takes {} in the {lane} lane", milliseconds(*seconds))?,
+            Some(seconds) => write!(to, "\n  {file} takes {} in the {lane} lane", measured(*seconds))?,
             None => write!(to, "\n  {file} does not end in time in the {lane} lane")?,
         }
         writeln!(to, "; this index would serve it:\n{}", indented(sql))
@@ -133,7 +134,7 @@ impl fmt::Display for CollectorReport {
             let file = query.file;
             match &query.outcome {
                 Outcome::Ran { lane, seconds } => {
-                    writeln!(to, "  ok      {file:<26} {lane:<5} {:>10}  {index}", milliseconds(*seconds))?;
+                    writeln!(to, "  ok      {file:<26} {lane:<5} {:>10}  {index}", measured(*seconds))?;
                 }
                 Outcome::NotHere { lacks } => {
                     writeln!(to, "  -       {file:<26} not in this schema: {lacks}")?;
@@ -169,10 +170,6 @@ fn name(name: &str) -> String {
 
 fn names(names: &[String]) -> String {
     names.iter().map(|text| name(text)).collect::<Vec<_>>().join(", ")
-}
-
-fn milliseconds(seconds: f64) -> String {
-    format!("{:.1} ms", seconds * 1e3)
 }
 
 fn indented(text: &str) -> String {

@@ -25,7 +25,7 @@ use crate::inspect::scope::Scope;
 use crate::inspect::sections::{Body, Section, Sections};
 use crate::postgres::{Failure, Reason};
 use crate::terminal::columns::{Column, Rows};
-use crate::terminal::table;
+use crate::terminal::duration::seconds_in_units;
 
 /// The most rows of a section that a table shows. JSON has all rows.
 const SHOWN: usize = 100;
@@ -243,7 +243,7 @@ fn critical_path(jobs: &[Job], graph: &Graph, rows: &Rows) -> Section {
     let path = graph.critical_path(&micros);
     let seconds = Duration::from_micros(path.iter().map(|&job| micros[job]).sum()).as_secs_f64();
     let rows: Vec<Vec<Value>> = path.iter().map(|&job| rows.rows[job].clone()).collect();
-    let length = format!("{} of work so far", table::in_words(seconds));
+    let length = format!("{} of work so far", seconds_in_units(seconds));
     section("critical_path", printed_columns(), Rows { rows, more: false }, &|_| true).with_note(length)
 }
 

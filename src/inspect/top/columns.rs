@@ -8,6 +8,7 @@ use ratatui::widgets::Row;
 
 use super::queries::{RunningJob, StuckJob};
 use super::queues::Queue;
+use crate::terminal::duration::seconds_in_units;
 use crate::terminal::table;
 
 /// A column of rows of type `R`.
@@ -88,7 +89,7 @@ fn optional_count(count: Option<i64>) -> Line<'static> {
 }
 
 fn duration(seconds: Option<f64>) -> Line<'static> {
-    Line::from(seconds.map_or_else(|| NULL.to_owned(), table::in_words))
+    Line::from(seconds.map_or_else(|| NULL.to_owned(), seconds_in_units))
 }
 
 /// The columns that a pane shows.

@@ -15,6 +15,7 @@ use super::numbers::{Latest, Numbers, Status};
 use super::queries::{CompletedJobs, MOST_JOBS};
 use super::queues::queues;
 use super::view::{Pane, View};
+use crate::terminal::duration::in_units;
 use crate::terminal::table;
 
 #[cfg(test)]
@@ -141,7 +142,7 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, numbers: &Numbers, schema: &st
     };
     let (instant, age) = match numbers.refreshed {
         Some(refreshed) => {
-            let age = format!("{} ago ", in_words(now.saturating_duration_since(refreshed)));
+            let age = format!("{} ago ", in_units(now.saturating_duration_since(refreshed)));
             (format!("{} · {age}", table::to_the_second(&numbers.instant)), age)
         }
         None => ("no numbers yet ".to_owned(), "no numbers yet ".to_owned()),
@@ -165,7 +166,7 @@ fn last_line(numbers: &Numbers, width: u16, now: Instant) -> (Line<'static>, u16
     let Some((why, again)) = &numbers.trouble else {
         return (Line::styled(format!(" {KEYS}"), Style::new().add_modifier(Modifier::DIM)), 1);
     };
-    let again = in_words(again.saturating_duration_since(now));
+    let again = in_units(again.saturating_duration_since(now));
     let text = format!(" retry in {again}: {}", table::harmless_text(why));
     // Lines are broken between words, so they are not full.
     let lines = text.chars().count() / usize::from(width).saturating_sub(8).max(1) + 1;
@@ -180,7 +181,7 @@ fn framed(title: &str, statuses: &[&Status], is_chosen: bool, now: Instant) -> B
     let (age, style) = match (taken.map(|taken| now.saturating_duration_since(taken)), failure) {
         (_, Some(why)) => (table::harmless_text(why), Style::new().fg(Color::Red)),
         (None, None) => ("…".to_owned(), Style::new()),
-        (Some(age), None) if age > OLD => (format!("{} old", in_words(age)), Style::new().fg(Color::Yellow)),
+        (Some(age), None) if age > OLD => (format!("{} old", in_units(age)), Style::new().fg(Color::Yellow)),
         (Some(_), None) => (String::new(), Style::new()),
     };
     let border = if is_chosen { Style::new().fg(Color::Cyan) } else { Style::new() };
@@ -211,8 +212,4 @@ fn draw_completed(frame: &mut Frame<'_>, area: Rect, latest: &Latest<CompletedJo
 /// Returns how many rows a pane shows between its borders and below its heading.
 fn visible_rows(area: Rect) -> usize {
     usize::from(area.height.saturating_sub(3))
-}
-
-fn in_words(duration: Duration) -> String {
-    table::in_words(duration.as_secs_f64())
 }
