@@ -1,8 +1,10 @@
-//! Passwords over HTTP (RFC 7617) against bcrypt hashes. Bcrypt is slow on purpose, so there is one computation at a
-//! time, away from the threads that serve. The queue for it is fair to each client, and a password that was right once
-//! is recognized without a computation.
+//! HTTP basic authentication (RFC 7617) against bcrypt hashes.
+//!
+//! Input: the users of [`crate::http::web_config`], a request's head and its client. Output: an [`AuthResult`]. Because
+//! bcrypt is slow on purpose, one verification runs at a time, off the async threads. [`queue`] shares it fairly among
+//! clients, and a successful login is cached. [`constant_cost`] hides which names exist.
 
-mod compare;
+mod constant_cost;
 mod queue;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,111 +17,111 @@ use parking_lot::Mutex;
 use ring::hmac;
 use ring::rand::SystemRandom;
 
-use self::compare::compare;
-use self::queue::{Code, Queue};
+use self::constant_cost::verify;
+use self::queue::{Fingerprint, LoginQueue};
 use crate::http::client::Client;
 use crate::http::web_config::PasswordHash;
 
-/// All that bcrypt looks at.
-const LONGEST: usize = 72;
+/// The bytes of a password that bcrypt uses.
+const USED_BYTES: usize = 72;
 
-/// What to do with a request.
+/// Outcome of a login.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Welcome,
-    /// No name and password, or wrong ones.
-    Stranger,
-    /// Too many logins are being looked at.
-    Busy,
+pub enum AuthResult {
+    Allowed,
+    /// The request has no name and password, or wrong ones.
+    Denied,
+    /// The login lost its place in the queue, or found none.
+    TooManyLogins,
 }
 
-/// The door. It outlives the users, who change with their file.
-pub struct Logins {
-    /// Random, so that what is remembered tells nothing about passwords.
+/// Checks logins. It is kept when the users' file is reloaded.
+pub struct Authenticator {
+    /// Random for each process, so that the cache reveals nothing about passwords.
     key: hmac::Key,
-    /// For a hash the password that was last found to match it, as a code by the key.
+    /// By bcrypt hash: the HMAC of the password that last matched it.
     ///
-    /// That such a password matches such a hash stays true whatever the file says, and whose it is does not
-    /// matter: there is nothing to invalidate, and no way to take one entry for another. Wrong passwords are
-    /// not remembered. There is no end to them, and whoever tries them may wait.
-    known: Arc<Mutex<HashMap<String, hmac::Tag>>>,
-    queue: Queue,
+    /// An entry never becomes wrong, because a password that matches a hash always does. Wrong passwords are not cached,
+    /// because their number has no limit.
+    verified: Arc<Mutex<HashMap<String, hmac::Tag>>>,
+    queue: LoginQueue,
 }
 
-impl Logins {
-    /// # Errors
-    /// When the system has no random numbers.
+impl Authenticator {
+    /// Returns an authenticator with a random key. Fails if the system has no random numbers.
     pub fn new() -> Result<Self, ring::error::Unspecified> {
         Ok(Self {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
-            known: Arc::default(),
-            queue: Queue::default(),
+            verified: Arc::default(),
+            queue: LoginQueue::default(),
         })
     }
 
-    /// Judges a request by its head. Where there are no users, everybody is welcome.
-    pub async fn judge(
+    /// Checks the credentials in a request's head. Without users every request is allowed.
+    pub async fn check(
         &self,
         users: &BTreeMap<String, PasswordHash>,
         head: &HeaderMap,
-        from: Client,
-    ) -> Verdict {
+        client: Client,
+    ) -> AuthResult {
         let Some(highest) = users.values().map(|hash| hash.cost).max() else {
-            return Verdict::Welcome;
+            return AuthResult::Allowed;
         };
         let Some((name, password)) = credentials(head) else {
-            return Verdict::Stranger;
+            return AuthResult::Denied;
         };
-        let code = self.code(name.as_deref(), &password);
+        let fingerprint = self.fingerprint(name.as_deref(), &password);
         let hash = name.and_then(|name| users.get(&name));
-        if self.is_known(hash, &password) {
-            return Verdict::Welcome;
+        if self.is_verified(hash, &password) {
+            return AuthResult::Allowed;
         }
-        let Some(ticket) = self.queue.enter(from, code) else {
-            return Verdict::Busy;
+        let Some(ticket) = self.queue.enter(client, fingerprint) else {
+            return AuthResult::TooManyLogins;
         };
         let Some(turn) = ticket.turn().await else {
-            return Verdict::Busy;
+            return AuthResult::TooManyLogins;
         };
-        // A login before this one may have had the same password.
-        if self.is_known(hash, &password) {
-            return Verdict::Welcome;
+        // An earlier login may have verified the same password meanwhile.
+        if self.is_verified(hash, &password) {
+            return AuthResult::Allowed;
         }
-        let code = hmac::sign(&self.key, &password);
-        let others: Vec<String> = users.values().map(|hash| hash.text.clone()).collect();
-        let (hash, known) = (hash.cloned(), Arc::clone(&self.known));
-        // A caller who goes away does not stop it, nor is its result lost: the next scrape finds it.
-        let compared = tokio::task::spawn_blocking(move || {
+        let tag = hmac::sign(&self.key, &password);
+        let all_hashes: Vec<String> = users.values().map(|hash| hash.text.clone()).collect();
+        let (hash, verified) = (hash.cloned(), Arc::clone(&self.verified));
+        // It runs to its end even if the client disconnects. The next scrape finds the result in the cache.
+        let result = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let bcrypt = |hash: &str| bcrypt::verify(&password, hash).unwrap_or(false);
-            let Some(right) = compare(hash, highest, bcrypt) else {
-                return Verdict::Stranger;
+            let Some(matched) = verify(hash, highest, bcrypt) else {
+                return AuthResult::Denied;
             };
-            let mut known = known.lock();
-            known.retain(|hash, _| others.contains(hash));
-            known.insert(right.text, code);
-            Verdict::Welcome
+            let mut verified = verified.lock();
+            verified.retain(|hash, _| all_hashes.contains(hash));
+            verified.insert(matched.text, tag);
+            AuthResult::Allowed
         });
-        compared.await.unwrap_or(Verdict::Stranger)
+        result.await.unwrap_or(AuthResult::Denied)
     }
 
-    /// Returns a number for these credentials.
-    fn code(&self, name: Option<&str>, password: &[u8]) -> Code {
+    /// Returns a number for these credentials, from which they cannot be computed.
+    fn fingerprint(&self, name: Option<&str>, password: &[u8]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
         for part in [name.unwrap_or_default().as_bytes(), b":", password] {
             context.update(part);
         }
-        context.sign().as_ref().iter().take(8).fold(0, |code, byte| code << 8 | Code::from(*byte))
+        let bytes = context.sign();
+        bytes.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | Fingerprint::from(*byte))
     }
 
-    fn is_known(&self, hash: Option<&PasswordHash>, password: &[u8]) -> bool {
-        let known = self.known.lock();
-        let code = hash.and_then(|hash| known.get(&hash.text));
-        code.is_some_and(|code| hmac::verify(&self.key, password, code.as_ref()).is_ok())
+    /// Whether this password has matched this hash before.
+    fn is_verified(&self, hash: Option<&PasswordHash>, password: &[u8]) -> bool {
+        let verified = self.verified.lock();
+        let tag = hash.and_then(|hash| verified.get(&hash.text));
+        tag.is_some_and(|tag| hmac::verify(&self.key, password, tag.as_ref()).is_ok())
     }
 }
 
-/// Name and password, the latter without what bcrypt ignores. A name that is not UTF-8 is nobody's.
+/// Returns the name, or `None` in its place if it is not UTF-8, and the part of the password that bcrypt uses.
 fn credentials(head: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
     let value = head.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
@@ -130,7 +132,7 @@ fn credentials(head: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let name = String::from_utf8(decoded[..colon].to_vec()).ok();
     let password = &decoded[colon + 1..];
-    Some((name, password[..password.len().min(LONGEST)].to_vec()))
+    Some((name, password[..password.len().min(USED_BYTES)].to_vec()))
 }
 
 #[cfg(test)]
@@ -158,22 +160,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_right_password_of_the_right_user_is_welcome() {
+    async fn only_right_password_of_user_is_allowed() {
         let users = users(&[
             ("alice", "ann", 4),
             ("bob", "ben:with a colon", 4),
             ("ärger", "ü", 4),
             ("empty", "", 4),
         ]);
-        let logins = Logins::new().unwrap();
-        // Twice, for the second time is answered from memory.
+        let authenticator = Authenticator::new().unwrap();
+        // The second time, the cache answers.
         for _ in 0..2 {
             for (name, password) in
                 [("alice", "ann"), ("bob", "ben:with a colon"), ("ärger", "ü"), ("empty", "")]
             {
                 assert_eq!(
-                    logins.judge(&users, &login(name, password), HERE).await,
-                    Verdict::Welcome,
+                    authenticator.check(&users, &login(name, password), HERE).await,
+                    AuthResult::Allowed,
                     "{name}"
                 );
             }
@@ -183,14 +185,14 @@ mod tests {
                 ("alice", "ben:with a colon"),
                 ("bob", "ann"),
                 ("Alice", "ann"),
-                ("nobody", "ann"),
+                ("unknown", "ann"),
                 ("", ""),
-                // The same text with the border elsewhere.
+                // The same letters, divided at another place.
                 ("alicea", "nn"),
                 ("alic", "eann"),
             ] {
-                let verdict = logins.judge(&users, &login(name, password), HERE).await;
-                assert_eq!(verdict, Verdict::Stranger, "{name}:{password}");
+                let result = authenticator.check(&users, &login(name, password), HERE).await;
+                assert_eq!(result, AuthResult::Denied, "{name}:{password}");
             }
         }
     }
@@ -198,76 +200,86 @@ mod tests {
     #[tokio::test]
     async fn malformed_credentials_are_denied_without_hashing() {
         let users = users(&[("alice", "ann", 4)]);
-        let logins = Logins::new().unwrap();
-        // No place is free, so a login that needs one is refused.
-        let _turn = logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
-        let _full: Vec<_> = (0..WAITING).map(|_| logins.queue.enter(HERE, rand::random()).unwrap()).collect();
+        let authenticator = Authenticator::new().unwrap();
+        // The queue is full, so a login that needs bcrypt gets no place.
+        let _turn = authenticator.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
+        let _full: Vec<_> =
+            (0..WAITING).map(|_| authenticator.queue.enter(HERE, rand::random()).unwrap()).collect();
         let encoded = BASE64_STANDARD.encode("alice:ann");
         for value in
             ["", "Basic", "Basic ", "Basic !!!", "Basic YWxpY2U=", &format!("Bearer {encoded}"), &encoded]
         {
-            assert_eq!(logins.judge(&users, &head(value), HERE).await, Verdict::Stranger, "{value}");
+            assert_eq!(authenticator.check(&users, &head(value), HERE).await, AuthResult::Denied, "{value}");
         }
-        assert_eq!(logins.judge(&users, &HeaderMap::new(), HERE).await, Verdict::Stranger);
-        assert_eq!(logins.judge(&users, &head(&format!("bAsIc {encoded}")), HERE).await, Verdict::Busy);
-        assert_eq!(logins.judge(&BTreeMap::new(), &HeaderMap::new(), HERE).await, Verdict::Welcome);
+        assert_eq!(authenticator.check(&users, &HeaderMap::new(), HERE).await, AuthResult::Denied);
+        assert_eq!(
+            authenticator.check(&users, &head(&format!("bAsIc {encoded}")), HERE).await,
+            AuthResult::TooManyLogins
+        );
+        assert_eq!(authenticator.check(&BTreeMap::new(), &HeaderMap::new(), HERE).await, AuthResult::Allowed);
     }
 
     #[tokio::test]
     async fn only_first_72_bytes_of_password_count() {
         let long = "x".repeat(72);
         let users = users(&[("alice", &long, 4)]);
-        let logins = Logins::new().unwrap();
-        for (password, verdict) in [
-            (long.clone(), Verdict::Welcome),
-            (format!("{long}y"), Verdict::Welcome),
-            ("x".repeat(5000), Verdict::Welcome),
-            ("x".repeat(71), Verdict::Stranger),
+        let authenticator = Authenticator::new().unwrap();
+        for (password, result) in [
+            (long.clone(), AuthResult::Allowed),
+            (format!("{long}y"), AuthResult::Allowed),
+            ("x".repeat(5000), AuthResult::Allowed),
+            ("x".repeat(71), AuthResult::Denied),
         ] {
-            assert_eq!(logins.judge(&users, &login("alice", &password), HERE).await, verdict, "{password}");
+            assert_eq!(
+                authenticator.check(&users, &login("alice", &password), HERE).await,
+                result,
+                "{password}"
+            );
         }
     }
 
     #[tokio::test]
-    async fn what_was_right_once_is_known_until_the_hash_changes() {
+    async fn cached_login_is_valid_until_hash_changes() {
         let (before, after) = (users(&[("alice", "ann", 4)]), users(&[("alice", "anna", 4)]));
-        let logins = Logins::new().unwrap();
-        assert_eq!(logins.judge(&before, &login("alice", "ann"), HERE).await, Verdict::Welcome);
-        // From here on no login gets as far as bcrypt.
-        let turn = logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
-        assert_eq!(logins.judge(&before, &login("alice", "ann"), HERE).await, Verdict::Welcome);
+        let authenticator = Authenticator::new().unwrap();
+        assert_eq!(authenticator.check(&before, &login("alice", "ann"), HERE).await, AuthResult::Allowed);
+        // From here on bcrypt is busy.
+        let turn = authenticator.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
+        assert_eq!(authenticator.check(&before, &login("alice", "ann"), HERE).await, AuthResult::Allowed);
         let (wrong, new) = (login("alice", "anna"), login("alice", "ann"));
         let waits = async |users, head| {
-            tokio::time::timeout(Duration::from_millis(50), logins.judge(users, head, HERE)).await.is_err()
+            tokio::time::timeout(Duration::from_millis(50), authenticator.check(users, head, HERE))
+                .await
+                .is_err()
         };
-        assert!(waits(&before, &wrong).await, "a wrong one is not known");
-        assert!(waits(&after, &new).await, "the old one is not known any more");
+        assert!(waits(&before, &wrong).await, "a wrong password is in the cache");
+        assert!(waits(&after, &new).await, "the old password is still valid");
         drop(turn);
-        assert_eq!(logins.judge(&after, &login("alice", "anna"), HERE).await, Verdict::Welcome);
-        assert_eq!(logins.known.lock().len(), 1, "what no user has is forgotten");
+        assert_eq!(authenticator.check(&after, &login("alice", "anna"), HERE).await, AuthResult::Allowed);
+        assert_eq!(authenticator.verified.lock().len(), 1, "the old hash is still in the cache");
     }
 
     #[tokio::test]
-    async fn a_caller_who_goes_away_has_logged_in_all_the_same() {
+    async fn login_of_disconnected_client_is_cached() {
         let (users, head) = (users(&[("alice", "ann", 12)]), login("alice", "ann"));
-        let logins = Logins::new().unwrap();
-        let given_up = tokio::time::timeout(Duration::ZERO, logins.judge(&users, &head, HERE));
-        assert!(given_up.await.is_err());
-        // Once it is this login's turn, the password is known.
-        drop(logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap());
-        assert_eq!(logins.known.lock().len(), 1);
+        let authenticator = Authenticator::new().unwrap();
+        let timed_out = tokio::time::timeout(Duration::ZERO, authenticator.check(&users, &head, HERE));
+        assert!(timed_out.await.is_err());
+        // The first login has ended when this one gets its turn.
+        drop(authenticator.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap());
+        assert_eq!(authenticator.verified.lock().len(), 1);
     }
 
     #[tokio::test]
-    async fn abandoned_login_frees_its_place() {
+    async fn disconnected_client_leaves_queue() {
         let users = users(&[("alice", "ann", 4)]);
-        let logins = Logins::new().unwrap();
-        let turn = logins.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
+        let authenticator = Authenticator::new().unwrap();
+        let turn = authenticator.queue.enter(HERE, rand::random()).unwrap().turn().await.unwrap();
         let (wrong, right) = (login("alice", "no"), login("alice", "ann"));
-        let waits = logins.judge(&users, &wrong, HERE);
+        let waits = authenticator.check(&users, &wrong, HERE);
         assert!(tokio::time::timeout(Duration::from_millis(50), waits).await.is_err());
-        assert_eq!(logins.queue.waiting(), 0);
+        assert_eq!(authenticator.queue.waiting(), 0);
         drop(turn);
-        assert_eq!(logins.judge(&users, &right, HERE).await, Verdict::Welcome);
+        assert_eq!(authenticator.check(&users, &right, HERE).await, AuthResult::Allowed);
     }
 }

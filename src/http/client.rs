@@ -1,12 +1,12 @@
-//! Who a connection is from, for limits on each client.
+//! The client of a connection, for limits on each client.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// One client: an IPv4 address, a network of IPv6 addresses, or all users of a Unix socket.
+/// A client: an IPv4 address, a network of IPv6 addresses, or all users of a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     V4(Ipv4Addr),
-    /// The first 64 bits: a client with one address of such a network can use all of them.
+    /// The first 64 bits, because a client usually has all addresses of such a network.
     V6(u64),
     Local,
 }

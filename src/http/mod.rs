@@ -1,7 +1,7 @@
-//! HTTP serving with TLS, passwords and limits on clients. Nothing here knows the scheduler.
+//! HTTP serving with TLS, passwords and limits on clients, without knowledge of the scheduler.
 //!
-//! [`server`] accepts connections and serves the routes that it is given. [`web_config`] reads the file of
-//! `--web.config.file`, [`reload`] reads it again when it changes, [`tls`] and [`auth`] apply it.
+//! [`server`] accepts connections and serves the routes of its caller. [`web_config`] reads the file of
+//! `--web.config.file`, and [`reload`] reads it again when it changes. [`tls`] and [`auth`] apply it.
 
 pub mod auth;
 pub mod client;

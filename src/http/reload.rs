@@ -1,10 +1,11 @@
-//! How clients get in: the file of `--web.config.file` and the certificates that it names, read at start, and again
-//! when one of them changes and on SIGHUP.
+//! Reads the file of `--web.config.file` and the files that it names: at start, when one of them changes, and on SIGHUP.
 //!
-//! Once a second their contents are compared, which no odd time or link can fool, and which costs microseconds.
-//! What is no good leaves in force what was before, is logged as an error and told by a metric. To answer 500 instead,
-//! as Prometheus's own exporters do, would blind whoever is on call for the sake of a slip, and whenever a new
-//! certificate is there a moment before its key.
+//! Input: [`WebFile`] and [`tls::Files`]. Output: an [`Access`], which [`super::server`] takes for each connection.
+//!
+//! The contents are compared once a second, which costs microseconds. File times would miss changes behind links. If a
+//! new version is invalid, the previous one stays in force, an error is logged and a metric is set. Prometheus's own
+//! exporters answer 500 in that case. A typing error, or a certificate that is replaced before its key, would then stop
+//! the monitoring.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,22 +21,22 @@ use tracing::{error, info};
 use crate::http::tls;
 use crate::http::web_config::{ClientCertificates, WebFile};
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a web configuration is not used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the web configuration cannot be used: {0}")]
 pub struct AccessError(String);
 
-/// How clients get in. Without a file all is open.
+/// The web configuration in force. The default one encrypts nothing and needs no login.
 #[derive(Default)]
 pub struct Access {
     sources: Arc<Sources>,
-    /// `None` where connections are not encrypted.
+    /// `None` if connections are not encrypted.
     pub acceptor: Option<TlsAcceptor>,
 }
 
-/// The file and those that it names, as they were at one moment.
+/// The contents of the file and of those that it names, read at one time.
 #[derive(PartialEq, Default)]
 struct Sources {
     file: WebFile,
@@ -43,10 +44,7 @@ struct Sources {
 }
 
 impl Access {
-    /// Reads the files for the first time.
-    ///
-    /// # Errors
-    /// When one cannot be read, or something in it is wrong or not supported.
+    /// Reads the files for the first time. `path` is the value of `--web.config.file`.
     pub fn load(path: Option<&Path>) -> Result<Self, AccessError> {
         match path {
             None => Ok(Self::default()),
@@ -61,17 +59,17 @@ impl Access {
         Ok(Self { sources, acceptor })
     }
 
-    /// What the file says.
+    /// Returns the settings of the file.
     pub fn file(&self) -> &WebFile {
         &self.sources.file
     }
 
-    /// What these files make of those in force, if nothing is wrong with them.
+    /// Returns what replaces this configuration. Fails if the files are invalid, or no longer protect what this one does.
     fn renewed(&self, sources: Arc<Sources>, path: &Path) -> Result<Self, AccessError> {
-        match self.file().lost_in(&sources.file) {
-            // Half a file says so as well, for the moment in which it is written.
+        match self.file().protection_missing_in(&sources.file) {
+            // A file that is being written looks like this for a moment, so it must not remove a protection.
             Some(what) => Err(AccessError(format!(
-                "{} asks for no {what} any more; if that is meant, restart marie-exporter",
+                "{} no longer requires {what}; if that is intended, restart marie-exporter",
                 path.display()
             ))),
             None => Self::new(sources, path),
@@ -89,26 +87,28 @@ impl Sources {
 }
 
 impl WebFile {
-    /// What this file asks of clients and the other does not.
-    fn lost_in(&self, other: &WebFile) -> Option<&'static str> {
+    /// Returns a protection that this file requires and the other does not.
+    fn protection_missing_in(&self, other: &WebFile) -> Option<&'static str> {
         let certificates = |file: &WebFile| {
             file.tls.as_ref().is_some_and(|tls| matches!(tls.clients, ClientCertificates::Required(_)))
         };
         if self.tls.is_some() && other.tls.is_none() {
             Some("TLS")
         } else if certificates(self) && !certificates(other) {
-            Some("client certificate")
+            Some("client certificates")
         } else if !self.users.is_empty() && other.users.is_empty() {
-            Some("password")
+            Some("passwords")
         } else {
             None
         }
     }
 }
 
-/// Keeps `access` as the files say until `shutdown` is cancelled. `path` is the file of `--web.config.file`, `hangups` the
-/// process's SIGHUPs if they are not to end it. Each reload calls `record` with its success.
-pub async fn follow(
+/// Replaces `access` when the files change, until `shutdown` is cancelled.
+///
+/// `path` is the value of `--web.config.file`. `hangups` are the process's SIGHUPs, if they do not end it. Each reload
+/// calls `record` with its success.
+pub async fn reload_on_change(
     path: Option<PathBuf>,
     access: watch::Sender<Arc<Access>>,
     mut hangups: Option<Signal>,
@@ -117,26 +117,26 @@ pub async fn follow(
 ) {
     let path = path.as_deref();
     let mut last = Ok(Arc::clone(&access.borrow().sources));
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = tokio::time::interval(COMPARE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let asked = tokio::select! {
-            _ = looks.tick(), if path.is_some() => false,
+        let is_requested = tokio::select! {
+            _ = ticks.tick(), if path.is_some() => false,
             () = hangup(&mut hangups) => true,
             () = shutdown.cancelled() => return,
         };
         let Some(path) = path else {
-            info!("SIGHUP: there is no --web.config.file to read again");
+            info!("SIGHUP ignored: --web.config.file is not set");
             continue;
         };
-        // A file may be on a disk that does not answer.
+        // Off the async threads, because a network file system may not respond.
         let owned = path.to_owned();
         let read = tokio::select! {
             read = tokio::task::spawn_blocking(move || Sources::read(&owned)) => read,
             () = shutdown.cancelled() => return,
         };
         let read = read.unwrap_or_else(|error| Err(AccessError(error.to_string())));
-        if read == last && !asked {
+        if read == last && !is_requested {
             continue;
         }
         let renewed = read.clone().and_then(|sources| access.borrow().renewed(sources, path));
@@ -144,14 +144,15 @@ pub async fn follow(
         match renewed {
             Ok(renewed) => {
                 access.send_replace(Arc::new(renewed));
-                info!(file = %path.display(), "the web configuration was read again");
+                info!(file = %path.display(), "web configuration reloaded");
             }
-            Err(error) => error!(%error, "the one before stays in force"),
+            Err(error) => error!(%error, "the previous web configuration stays in force"),
         }
         last = read;
     }
 }
 
+/// Waits for the next SIGHUP.
 async fn hangup(hangups: &mut Option<Signal>) {
     let received = match hangups {
         Some(hangups) => hangups.recv().await,

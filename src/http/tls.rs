@@ -1,6 +1,7 @@
-//! From `tls_server_config` to rustls: the certificate to show, the clients' certificates to ask for; and the client side
-//! of `marie-exporter healthy`. The files
-//! are read apart from that, so that whoever holds them can tell whether they have changed.
+//! TLS of the server, and of the client in `marie-exporter healthy`.
+//!
+//! Input: the section `tls_server_config` of [`super::web_config`] and the contents of its files. Output: rustls's
+//! acceptor. [`Files`] are read separately, so that [`super::reload`] can compare them.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::http::web_config::{ClientCertificates, Pem, TlsSettings, TlsVersion};
 
-/// What is wrong with the certificates or the key, by the setting that names them.
+/// Why a certificate or key cannot be used, with the setting that names it.
 #[derive(Debug, thiserror::Error)]
 #[error("tls_server_config: {name} {reason}")]
 pub struct TlsError {
@@ -36,8 +37,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// # Errors
-    /// When one of them cannot be read.
+    /// Reads the files.
     pub fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
         let read = |pem: &Pem| pem.read().map_err(|error| wrong(pem, format!("cannot be read: {error}")));
         Ok(Self {
@@ -48,10 +48,8 @@ impl Files {
     }
 }
 
-/// Makes of settings and files what accepts connections.
-///
-/// # Errors
-/// When a file does not hold what it should, or the key is not the certificate's.
+/// Returns the acceptor of TLS connections. Fails if a file has invalid contents, or if the key and the certificate do
+/// not belong together.
 pub fn acceptor(settings: &TlsSettings, files: &Files) -> Result<TlsAcceptor, TlsError> {
     let cert = certificates(&settings.cert, &files.cert)?;
     let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| match error {
@@ -66,7 +64,7 @@ pub fn acceptor(settings: &TlsSettings, files: &Files) -> Result<TlsAcceptor, Tl
         .map(|(_, version)| version)
         .collect();
 
-    // Of all in the process that have a provider, ours is named: there is no default to depend on.
+    // The provider is passed explicitly, because the process has no default one.
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)
@@ -97,11 +95,9 @@ pub fn acceptor(settings: &TlsSettings, files: &Files) -> Result<TlsAcceptor, Tl
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Returns what connects to a server whoever it is. It is only for a question that contains no secret and whose answer is
-/// none, to an address of this machine.
+/// Returns a connector that does not verify the server's certificate.
 ///
-/// # Errors
-/// When rustls does not support its own versions.
+/// It is only for addresses of this machine, and for a request and a response without secrets.
 pub fn connector_to_any_server() -> Result<TlsConnector, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(AnyServer(Arc::clone(&provider)));
@@ -113,7 +109,7 @@ pub fn connector_to_any_server() -> Result<TlsConnector, rustls::Error> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Accepts each certificate, if the server has its key.
+/// Accepts each certificate if the server has its key.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 

@@ -22,7 +22,7 @@ use crate::collect::exporter::Exporter;
 use crate::config::{Config, WebConfig};
 use crate::http::reload::{self, Access};
 use crate::http::server::places::Places;
-use crate::http::server::{self, Front, ListenError, Listener};
+use crate::http::server::{self, ListenError, Listener, Server};
 
 /// How long requests and lanes may take to end; they are done much sooner.
 const LONGEST_END: Duration = Duration::from_secs(10);
@@ -47,22 +47,22 @@ pub async fn serve(
     // More than all scrapers of an exporter, and below the usual limit of open files, which is 1024.
     let places = Arc::new(Places::within(512, 2));
     let all = routes::all(Arc::clone(&exporter), Arc::clone(&places));
-    let front = Arc::new(Front::new(all, routes::HEALTH_PATHS, access.subscribe(), places)?);
+    let server = Arc::new(Server::new(all, routes::HEALTH_PATHS, access.subscribe(), places)?);
     for listener in listeners {
         info!(metrics = listener.url(scheme, &exporter.config.web.telemetry_path), "serving");
-        tasks.spawn_on(server::serve(listener, Arc::clone(&front), shutdown.clone()), &http.handle);
+        tasks.spawn_on(server::serve(listener, Arc::clone(&server), shutdown.clone()), &http.handle);
     }
     if let Some(listener) = health {
         info!(health = listener.url("http", HEALTHY), "serving");
         let (routes, access) = (routes::health(Arc::clone(&exporter)), watch::Sender::new(Arc::default()));
         let places = Arc::new(Places::within(32, 8));
-        let front = Arc::new(Front::new(routes, routes::HEALTH_PATHS, access.subscribe(), places)?);
-        tasks.spawn_on(server::serve(listener, front, shutdown.clone()), &http.handle);
+        let server = Arc::new(Server::new(routes, routes::HEALTH_PATHS, access.subscribe(), places)?);
+        tasks.spawn_on(server::serve(listener, server, shutdown.clone()), &http.handle);
     }
     let (file, recorder) = (exporter.config.web.config_file.clone(), Arc::clone(&exporter));
     let record = move |is_success| recorder.self_metrics.set_web_config(is_success);
-    let follow = reload::follow(file, access, hangups, shutdown.clone(), record);
-    tasks.spawn_on(follow, &http.handle);
+    let reload = reload::reload_on_change(file, access, hangups, shutdown.clone(), record);
+    tasks.spawn_on(reload, &http.handle);
     // A server that sends without end keeps a lane's thread busy, for the driver does not yield while there is more to
     // read. Signals and requests must not wait in the queue of such a thread.
     let lanes = Threads::start(Lane::ALL.len(), "lane")?;

@@ -19,7 +19,7 @@ use crate::collect::collectors::{COLLECTORS, statistics};
 use crate::collect::exporter::Exporter;
 use crate::http::reload::Access;
 use crate::http::server::places::Places;
-use crate::http::server::{Front, Listener, serve};
+use crate::http::server::{Listener, Server, serve};
 use crate::metrics::Samples;
 
 /// Larger than all buffers between the server and a client.
@@ -46,9 +46,9 @@ impl Served {
         let access = watch::Sender::new(Arc::new(access)).subscribe();
         let places = Arc::new(Places::within(512, 2));
         let routes = routes::all(Arc::clone(&exporter), Arc::clone(&places));
-        let front = Arc::new(Front::new(routes, routes::HEALTH_PATHS, access, places).unwrap());
+        let server = Arc::new(Server::new(routes, routes::HEALTH_PATHS, access, places).unwrap());
         let shutdown = CancellationToken::new();
-        tokio::spawn(serve(listener, front, shutdown.clone()));
+        tokio::spawn(serve(listener, server, shutdown.clone()));
         Served { exporter, address, _shutdown: shutdown.drop_guard() }
     }
 

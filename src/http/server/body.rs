@@ -1,4 +1,4 @@
-//! A body of pieces that other responses send as well. Nothing is copied for a response.
+//! Response body of shared pieces. Several responses send the same bytes without a copy.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
+/// The pieces that are still to be sent.
 pub struct Pieces(VecDeque<Bytes>);
 
 impl FromIterator<Bytes> for Pieces {
     fn from_iter<T: IntoIterator<Item = Bytes>>(pieces: T) -> Self {
-        // An empty piece would be taken for the end.
+        // hyper would take an empty piece for the end.
         Self(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
     }
 }

@@ -1,14 +1,15 @@
-//! Which encoding of the metrics a client accepts (RFC 9110, section 12.5.3).
+//! Chooses the encoding of a response from the header Accept-Encoding (RFC 9110, section 12.5.3).
 
 use axum::http::{HeaderMap, header};
 
+/// An encoding in which the metrics are available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Gzip,
     Identity,
 }
 
-/// Returns the encoding to answer with, or `None` if the client accepts neither.
+/// Returns the encoding for the response, or `None` if the client accepts neither.
 pub fn choose(head: &HeaderMap) -> Option<Encoding> {
     let lines = head.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
     let (mut gzip, mut identity, mut others) = (None, None, None);
@@ -28,7 +29,7 @@ pub fn choose(head: &HeaderMap) -> Option<Encoding> {
         }
     }
     let gzip = gzip.or(others).unwrap_or(0.0);
-    // Without a word on it, the text as it is is accepted, but less than whatever was named.
+    // A client that does not mention `identity` accepts it, but prefers each encoding that it does mention.
     let is_named = identity.is_some();
     let identity = identity.or(others.filter(|weight| *weight == 0.0)).unwrap_or(1.0);
     if gzip > 0.0 && (!is_named || gzip >= identity) {

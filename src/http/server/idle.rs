@@ -1,4 +1,4 @@
-//! A stream that fails when its client sends nothing at first, or does not read what is sent.
+//! A client's stream that times out if the client sends no first byte, or does not read the response.
 
 use std::io;
 use std::pin::Pin;
@@ -14,16 +14,16 @@ use super::places::Place;
 /// How long a client may take to send its first byte.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// How long a client may take to make room for more of its answer.
+/// How long a write may be blocked because the client does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client's stream. It is below TLS, so that bytes count that were really sent.
+/// A client's stream with its time limits. It is below TLS, so it measures the bytes that were really sent.
 pub(super) struct Watched<S> {
     stream: S,
     place: Arc<Place>,
-    /// Set until the first byte has arrived.
+    /// Time limit for the first byte, until it has arrived.
     silent: Option<Pin<Box<Sleep>>>,
-    /// Set while the last write found no room.
+    /// Time limit for a blocked write, while there is one.
     blocked: Option<Pin<Box<Sleep>>>,
 }
 
@@ -32,7 +32,7 @@ impl<S> Watched<S> {
         Self { stream, place, silent: Some(Box::pin(sleep(FIRST_BYTE_TIMEOUT))), blocked: None }
     }
 
-    /// Passes on the outcome of a write, or fails if writes have been blocked for too long.
+    /// Returns the outcome of a write, or an error if writes have been blocked for too long.
     fn watch<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             if self.blocked.take().is_some() {
@@ -46,7 +46,7 @@ impl<S> Watched<S> {
             Box::pin(sleep(WRITE_TIMEOUT))
         });
         ready!(blocked.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the response")))
     }
 }
 

@@ -1,4 +1,6 @@
-//! Where connections come from: TCP addresses, Unix sockets, and sockets that systemd has opened.
+//! Listening sockets: TCP addresses, Unix sockets, and sockets that systemd has opened.
+//!
+//! Input: a [`ListenAddress`]. Output: a [`Listener`], which accepts connections for [`super::serve`].
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -14,25 +16,25 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 use crate::config::ListenAddress;
 use crate::http::client::Client;
 
-/// Connections that wait in the kernel's queue, as far as the system allows. Of a thousand scrapers at once the usual
-/// 128 would turn most away.
+/// Most connections in the kernel's queue, unless the system's limit is lower. The usual 128 would reject most of a
+/// thousand scrapers that connect at once.
 const BACKLOG: u32 = 1024;
 
-/// What the kernel keeps for a client that does not read; it doubles this. The default grows to megabytes, which count
-/// as the container's memory.
+/// Size of the kernel's send buffer, which the kernel doubles. The default grows to megabytes for a client that does not
+/// read, and counts as the container's memory.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// Who may connect to a Unix socket: the owner and the group of the process.
+/// Permissions of a Unix socket: the process's user and group may connect.
 const SOCKET_MODE: u32 = 0o660;
 
-/// An address that cannot be listened on.
+/// Why an address or a socket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     #[error("cannot listen on {address}: {reason}; give another address with --{setting}")]
     Address {
         address: ListenAddress,
         setting: &'static str,
-        /// Not a source, which would be printed a second time behind the message.
+        /// Not an error source, because anyhow would print it a second time.
         reason: io::Error,
     },
     #[error(
@@ -52,11 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// Of a Unix socket, unless systemd made it.
+    /// The file of a Unix socket, unless systemd made it.
     _file: Option<SocketFile>,
-    /// As it is logged.
+    /// The form for logs.
     address: String,
-    /// Whether only this machine's clients, and browsers among them, can connect by TCP.
+    /// Whether it is a TCP socket that only clients on this machine can reach.
     pub(super) is_loopback: bool,
 }
 
@@ -66,7 +68,7 @@ enum Socket {
     Unix(UnixListener),
 }
 
-/// The file of a Unix socket, removed when it is dropped.
+/// The file of a Unix socket. Dropping it removes the file.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -74,7 +76,7 @@ struct SocketFile {
 }
 
 impl Listener {
-    /// Binds an address, within the runtime that will serve it. `setting` names the flag that gave it.
+    /// Binds an address. Call it within the runtime that serves it. `setting` is the flag for the error message.
     pub fn bind(address: &ListenAddress, setting: &'static str) -> Result<Self, ListenError> {
         let listener = match address {
             ListenAddress::Tcp(address) => bind_tcp(*address).and_then(Self::tcp),
@@ -111,8 +113,8 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                // An answer is written in one piece; waiting to fill a packet would only delay it. It fails only if
-                // the connection has ended.
+                // A response is written in one piece, so waiting for a full packet would only delay it. The call fails
+                // only if the connection has ended.
                 let _ = stream.set_nodelay(true);
                 Ok((Box::new(stream), Client::from(from.ip())))
             }
@@ -123,7 +125,7 @@ impl Listener {
         }
     }
 
-    /// Returns where something under this path is found, for the log.
+    /// Returns the URL of a path, for the log.
     pub(crate) fn url(&self, scheme: &str, path: &str) -> String {
         match self.socket {
             Socket::Tcp(_) => format!("{scheme}://{}{path}", self.address),
@@ -138,7 +140,7 @@ impl fmt::Display for Listener {
     }
 }
 
-/// `:10187` means all interfaces, which is `[::]` except on hosts without IPv6.
+/// Binds a TCP address. `[::]` becomes `0.0.0.0` on hosts without IPv6, because `:10187` means all interfaces.
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match bind_to(address) {
         Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != ErrorKind::AddrInUse => {
@@ -150,19 +152,19 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart finds the address still taken by connections that are ending.
+    // Without it, a restart fails while connections of the previous process are ending.
     socket.set_reuseaddr(true)?;
-    // Connections inherit it.
+    // Accepted connections inherit it.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Binds a socket file, in place of one that an ended process has left behind.
+/// Binds a socket file. Replaces a file that a process has left behind when it ended.
 fn bind_unix(path: &Path) -> io::Result<Listener> {
     if let Ok(found) = fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
-            return Err(io::Error::new(ErrorKind::AlreadyExists, "a file is there that is no socket"));
+            return Err(io::Error::new(ErrorKind::AlreadyExists, "the path is a file that is not a socket"));
         }
         match std::os::unix::net::UnixStream::connect(path) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
@@ -174,11 +176,12 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     socket.bind(path)?;
     let bound = fs::symlink_metadata(path)?;
     let file = SocketFile { path: path.to_owned(), device_and_inode: (bound.dev(), bound.ino()) };
-    // No client can connect before it listens, so none connects before the mode is set.
+    // Clients cannot connect before the socket listens, so set the permissions first.
     fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
     Listener::unix(socket.listen(BACKLOG)?, Some(file))
 }
 
+/// Takes over a socket of systemd.
 fn take(passed: &mut ListenFd, index: usize) -> io::Result<Listener> {
     if let Ok(Some(listener)) = passed.take_tcp_listener(index) {
         listener.set_nonblocking(true)?;
@@ -192,7 +195,7 @@ fn take(passed: &mut ListenFd, index: usize) -> io::Result<Listener> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let found = fs::symlink_metadata(&self.path);
-        // Another process may have put its own socket there.
+        // Another process may have replaced the file with its own socket.
         if found.is_ok_and(|found| (found.dev(), found.ino()) == self.device_and_inode) {
             let _ = fs::remove_file(&self.path);
         }

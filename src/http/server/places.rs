@@ -1,8 +1,8 @@
-//! The places of connections: so many at the same time, and none that its client leaves idle while others wait.
+//! Limits the number of open connections, and closes idle ones if others wait.
 //!
 //! A connection is idle while the server waits for its client: for a request's head, or for room to write. When all
-//! places are taken, the longest idle connection of the client with the most places ends. So neither one client nor
-//! many idle ones can keep others out, and a crowd that sends and reads at once loses no connection.
+//! places are taken, the connection that has been idle for longest ends, among those of the client with the most places. So
+//! neither one client nor many idle ones can lock others out. Clients that send and read at once keep their connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::http::client::Client;
 
-/// How long a connection may be idle while others wait for its place. A client needs as long as a packet there and back.
+/// How long a connection may be idle while others wait for its place. A client needs one round trip.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
-/// The connections of all listeners.
+/// The open connections of the listeners that share a limit.
 #[derive(Debug)]
 pub struct Places {
-    most: usize,
+    limit: usize,
     taken: Mutex<Taken>,
     /// A place was freed, or its connection is no longer idle.
     changed: Notify,
@@ -28,21 +28,21 @@ pub struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// By number, which is the order of their beginning.
+    /// By number, in order of acceptance.
     connections: BTreeMap<u64, Connection>,
-    last: u64,
+    last_number: u64,
 }
 
 #[derive(Debug)]
 struct Connection {
     client: Client,
     idle_since: Option<Instant>,
-    /// It is to end if it is still idle.
+    /// Whether it has been told to end if it is still idle.
     is_ending: bool,
     end: Arc<Notify>,
 }
 
-/// A connection's place, free again when it is dropped.
+/// A connection's place. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -51,24 +51,24 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// As many places as this, or as a share of the process's open files allows: one of `share`. Sessions of the database
-    /// need files as well.
-    pub fn within(most: usize, share: usize) -> Self {
-        Self::with(open_files().map_or(most, |files| (files / share).clamp(1, most)))
+    /// Returns places for at most `limit` connections, and for at most the `share`th part of the process's open files.
+    /// Sessions of the database need files as well.
+    pub fn within(limit: usize, share: usize) -> Self {
+        Self::new(open_files().map_or(limit, |files| (files / share).clamp(1, limit)))
     }
 
-    pub(super) fn with(most: usize) -> Self {
-        Places { most, taken: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(limit: usize) -> Self {
+        Places { limit, taken: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Takes a place for a connection of this client, and waits for one if there is none.
+    /// Takes a place for a connection of this client. Waits if none is free.
     pub(super) async fn take(self: &Arc<Self>, client: Client) -> Place {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             match self.try_take(client) {
                 Ok(place) => return place,
-                // Until then no connection has been idle for long enough.
+                // Before that, no connection has been idle for long enough.
                 Err(retry_at) => drop(timeout_at(retry_at, changed).await),
             }
         }
@@ -81,9 +81,9 @@ impl Places {
 
     fn try_take(self: &Arc<Self>, client: Client) -> Result<Place, Instant> {
         let mut taken = self.taken();
-        if taken.connections.len() < self.most {
-            taken.last += 1;
-            let (number, end) = (taken.last, Arc::new(Notify::new()));
+        if taken.connections.len() < self.limit {
+            taken.last_number += 1;
+            let (number, end) = (taken.last_number, Arc::new(Notify::new()));
             let idle_since = Some(Instant::now());
             let connection = Connection { client, idle_since, is_ending: false, end: Arc::clone(&end) };
             taken.connections.insert(number, connection);
@@ -108,8 +108,8 @@ impl Places {
     }
 }
 
-/// Returns how many files the process may have open, where the system tells. The call for it is one that the systemd unit
-/// forbids.
+/// Returns how many files the process may have open, or `None` if /proc does not show it. The system call for it is
+/// forbidden by the systemd unit.
 fn open_files() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -117,7 +117,7 @@ fn open_files() -> Option<usize> {
 }
 
 impl Taken {
-    /// Returns the connection that has to end, or when to look for one again.
+    /// Returns the connection to close, or when to search for one again.
     fn victim(&mut self, now: Instant) -> Result<&mut Connection, Instant> {
         let mut counts = BTreeMap::<Client, usize>::new();
         for connection in self.connections.values() {
@@ -140,7 +140,7 @@ impl Taken {
 }
 
 impl Place {
-    /// Records that the server waits for the client, or that it does not.
+    /// Records whether the server waits for the client.
     pub(super) fn set_idle(&self, is_idle: bool) {
         let mut taken = self.places.taken();
         if let Some(connection) = taken.connections.get_mut(&self.number) {
@@ -149,7 +149,7 @@ impl Place {
         }
     }
 
-    /// Returns when the connection has to end, because it is idle and others wait for its place.
+    /// Waits until the connection has to end, because it is idle and others wait for its place.
     pub(super) async fn ended(&self) {
         loop {
             self.end.notified().await;

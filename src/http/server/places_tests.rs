@@ -4,7 +4,7 @@ fn client(number: u64) -> Client {
     Client::V6(number)
 }
 
-/// Takes a place while a connection of each of these ends as it should.
+/// Takes a place, while each of the `idle` connections ends when it is told to.
 async fn take(places: &Arc<Places>, from: Client, idle: &mut Vec<Place>) -> Place {
     loop {
         if let Ok(place) = tokio::time::timeout(Duration::from_millis(10), places.take(from)).await {
@@ -35,14 +35,14 @@ async fn full(places: &Arc<Places>, clients: &[u64]) -> Vec<Place> {
 
 #[tokio::test(start_paused = true)]
 async fn oldest_idle_connection_of_largest_client_ends() {
-    let places = Arc::new(Places::with(5));
+    let places = Arc::new(Places::new(5));
     let mut idle = full(&places, &[2, 1, 1, 1, 3]).await;
     tokio::time::advance(GRACE).await;
     let began = Instant::now();
     let scraper = take(&places, client(9), &mut idle).await;
     assert_eq!(clients(&idle), [client(2), client(1), client(1), client(3)]);
     assert!(began.elapsed() < GRACE / 10, "{:?}", began.elapsed());
-    // As many of two clients: the longest idle.
+    // The longest idle connection of the client with the most places ends.
     let _second = take(&places, client(9), &mut idle).await;
     assert_eq!(clients(&idle), [client(2), client(1), client(3)]);
     drop(scraper);
@@ -51,7 +51,7 @@ async fn oldest_idle_connection_of_largest_client_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn busy_connections_keep_their_places() {
-    let places = Arc::new(Places::with(3));
+    let places = Arc::new(Places::new(3));
     let mut taken = full(&places, &[1, 1, 2]).await;
     for place in &taken[..2] {
         place.set_idle(false);
@@ -64,8 +64,8 @@ async fn busy_connections_keep_their_places() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_that_was_told_to_end_stays_if_it_is_busy_by_then() {
-    let places = Arc::new(Places::with(1));
+async fn busy_connection_stays_although_told_to_end() {
+    let places = Arc::new(Places::new(1));
     let only = places.take(client(1)).await;
     tokio::time::advance(GRACE).await;
     let waits = tokio::time::timeout(Duration::from_millis(10), places.take(client(2)));
@@ -82,8 +82,8 @@ async fn connection_that_was_told_to_end_stays_if_it_is_busy_by_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn young_connections_are_not_idle_yet() {
-    let places = Arc::new(Places::with(2));
+async fn new_connection_has_time_to_send() {
+    let places = Arc::new(Places::new(2));
     let mut crowd = full(&places, &[1, 1]).await;
     let began = Instant::now();
     let _next = take(&places, client(1), &mut crowd).await;

@@ -36,14 +36,14 @@ async fn a_renewed_certificate_is_served_without_a_restart() {
     exporter.renew(&next.sign("127.0.0.1"));
     until(&exporter, &after, 200).await;
     assert!(before.get(exporter.address(), "/metrics").await.is_err());
-    exporter.process.until_logged("the web configuration was read again");
+    exporter.process.until_logged("web configuration reloaded");
 }
 
 #[tokio::test]
 async fn sighup_reads_again_what_has_not_changed() {
     let mut exporter = Exporter::serve(TLS);
     send("HUP", exporter.process.id());
-    exporter.process.until_logged("the web configuration was read again");
+    exporter.process.until_logged("web configuration reloaded");
     until(&exporter, &Client::trusting(&exporter.authority), 200).await;
 }
 
@@ -51,7 +51,7 @@ async fn sighup_reads_again_what_has_not_changed() {
 async fn sighup_without_a_file_ends_nothing() {
     let mut process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
     send("HUP", process.id());
-    process.until_logged("there is no --web.config.file to read again");
+    process.until_logged("--web.config.file is not set");
     let address = process.address().trim_start_matches("http://").to_owned();
     assert_eq!(Client::plain().get(&address, "/-/healthy").await.unwrap().status, 200);
     let (status, _, log) = process.end("TERM");
@@ -86,20 +86,23 @@ async fn a_bad_file_leaves_in_force_what_was_before_and_is_told() {
         (&good, &another, "is not the key of"),
         (&good, "", "holds no private key"),
         // What half a file may look like opens nothing.
-        ("", &key, "asks for no TLS any more"),
-        (TLS, &key, "asks for no password any more"),
+        ("", &key, "no longer requires TLS"),
+        (TLS, &key, "no longer requires passwords"),
     ] {
         exporter.replace("web.yml", web);
         exporter.replace("server.key", key);
         let line = exporter.process.until_logged(told);
-        assert!(line.contains("ERROR") && line.contains("the one before stays in force"), "{line}");
+        assert!(
+            line.contains("ERROR") && line.contains("the previous web configuration stays in force"),
+            "{line}"
+        );
         assert!(line.contains("web.yml"), "{line}");
         let metrics = until(&exporter, &alice, 200).await;
         assert!(metrics.contains(&format!("\n{GAUGE} 0\n")), "{told}: {metrics}");
         assert_eq!(stranger.get(exporter.address(), "/metrics").await.unwrap().status, 401, "{told}");
     }
     exporter.replace("web.yml", &good);
-    exporter.process.until_logged("the web configuration was read again");
+    exporter.process.until_logged("web configuration reloaded");
     assert!(until(&exporter, &alice, 200).await.contains(&format!("\n{GAUGE} 1\n")));
 }
 
@@ -118,7 +121,7 @@ async fn a_reload_may_ask_for_more_than_before_but_not_for_less() {
 
     for clients in ["", ", client_ca_file: ca.crt, client_auth_type: VerifyClientCertIfGiven"] {
         exporter.replace("web.yml", &format!("{}{login}", TLS.replace('}', &format!("{clients}}}"))));
-        exporter.process.until_logged("asks for no client certificate any more");
+        exporter.process.until_logged("no longer requires client certificates");
         let without = Client::trusting(&exporter.authority).logging_in("alice", PASSWORD);
         assert!(without.get(exporter.address(), "/metrics").await.is_err(), "{clients}");
     }
