@@ -1,4 +1,4 @@
-//! What all commands share: the settings, beside what one command is asked.
+//! The arguments of a command: its own beside the settings that all commands share.
 
 #![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
 
@@ -9,7 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::{Config, Secret, values};
 
-/// What a command is asked, how it answers, and the settings that it shares with `serve`.
+/// Arguments of one command, options of its output, and the settings that it shares with `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Leaf<Asked: Args, Answer: Args> {
     #[command(flatten)]
@@ -20,6 +20,7 @@ pub(crate) struct Leaf<Asked: Args, Answer: Args> {
     pub(crate) settings: Settings,
 }
 
+/// The settings as clap parses them. The database's URL and the file are still separate flags.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
     /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
@@ -50,6 +51,6 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
 }
 
-/// Of a command that asks for nothing besides.
+/// Arguments of a command that has none of its own.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Nothing {}

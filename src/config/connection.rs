@@ -1,8 +1,8 @@
-//! What a URL says, completed by libpq's variables, as options of the driver.
+//! Converts a URL and libpq's variables into options of the driver.
 //!
-//! Input: a URL and, once a connection is made, the files that it names. Output: a [`Target`]: the servers to try, in
-//! their order, and what is worth a warning. Because the driver ignores some of libpq's keywords and reads others in its
-//! own way, it is given nothing that is not checked here.
+//! Input: a URL, and the files that it names, which are read for each connection. Output: a [`Target`] with the servers to
+//! try and the warnings. The driver ignores some of libpq's keywords and interprets others differently, so each value is
+//! checked here before the driver gets it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,24 +17,24 @@ use super::keywords::{CACHE, Keywords};
 use super::password_file::{self, Wanted};
 use super::tls_files;
 
-/// How long opening a connection may take, name resolution and TLS included.
+/// Default time limit for opening a connection, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest time that `connect_timeout` can give.
+/// Largest value of `connect_timeout`, in seconds.
 const LONGEST_CONNECT_TIMEOUT: u64 = 60;
 
-/// Where to connect, and what to do there with prepared statements.
+/// Where and how to connect.
 #[derive(Debug)]
 pub struct Target {
     /// The servers to try, at least one.
     pub servers: Vec<Server>,
     pub role: ServerRole,
-    /// How long connecting to one of them may take.
+    /// Time limit for connecting to one of them.
     pub timeout: Duration,
-    /// Whether statements may stay prepared from one transaction to the next. sqlx's own cache is no matter: at
-    /// capacity 0 sqlx prepares under a name and never gives that up.
+    /// Whether statements may stay prepared from one transaction to the next. sqlx's own setting does not do it: with a
+    /// capacity of 0 it prepares statements under names and never releases them.
     pub keeps_statements: bool,
-    /// What the operator should know of a connection that works: a secret that others can read, for example.
+    /// Problems of a connection that works, such as a secret that other users can read.
     pub warnings: Vec<String>,
 }
 
@@ -42,13 +42,13 @@ pub struct Target {
 #[derive(Debug)]
 pub struct Server {
     pub options: PgConnectOptions,
-    /// As an error names it.
+    /// Host and port for messages.
     pub place: String,
-    /// Why there is no password, if there is none.
+    /// Why no password is used, if none is.
     pub lacks_password: Option<String>,
 }
 
-/// Which of several servers to take, libpq's `target_session_attrs`.
+/// The wanted role of the server, libpq's `target_session_attrs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerRole {
     Any,
@@ -59,7 +59,7 @@ pub enum ServerRole {
     PreferStandby,
 }
 
-/// A URL that has been read; its files have not.
+/// A parsed URL. Its files have not been read.
 #[derive(Debug)]
 pub(crate) struct Connect {
     keywords: Keywords,
@@ -92,12 +92,12 @@ impl Connect {
         })
     }
 
-    /// The values of the URL, as libpq's variables.
+    /// Returns the values of the URL as libpq's variables.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         self.keywords.environment()
     }
 
-    /// The options, once the files that they name have been read: the driver's own error names no file.
+    /// Reads the files that the URL names, and returns the options. The driver's own errors would not name the file.
     pub(super) fn with_files(self) -> Result<Target, DatabaseUrlError> {
         let mut warnings = tls_files::check(&self.keywords)?;
         let mut servers = Vec::new();
@@ -107,7 +107,7 @@ impl Connect {
             let (options, lacks_password) = self.with_password(host, options);
             if lacks_password.is_none() && !host.is_socket() && is_unverified(mode) {
                 warnings.push(format!(
-                    "the password goes to {}:{} over TCP without a check who answers there; add \
+                    "the password goes to {}:{} over TCP without verification of the server; add \
                      sslmode=verify-full to the database URL",
                     host.name, host.port
                 ));
@@ -125,11 +125,11 @@ impl Connect {
         Ok(Target { servers, role, timeout, keeps_statements, warnings })
     }
 
-    /// The driver's options for one host, all but the password.
+    /// Returns the driver's options for one host, without the password.
     fn options(&self, host: &Host, mode: PgSslMode) -> Result<PgConnectOptions, DatabaseUrlError> {
         let invalid =
             |error: &dyn std::fmt::Display| DatabaseUrlError::Invalid(format!("is not valid: {error}"));
-        // Only a URL can give the driver `options`. An empty password keeps it from looking for a password file.
+        // The driver accepts `options` only in a URL. An empty password keeps it from reading a password file.
         let mut url = Url::parse("postgres:///?password=").map_err(|error| invalid(&error))?;
         url.query_pairs_mut().append_pair("host", host.target()).append_pair("port", &host.port.to_string());
         for name in ["user", "dbname", "application_name", "options"] {
@@ -144,7 +144,7 @@ impl Connect {
         Ok(tls_files::add(&self.keywords, options))
     }
 
-    /// Adds the password of the URL, a variable or the password file; says why there is none.
+    /// Adds the password from the URL, a variable or the password file. Also returns why there is none.
     fn with_password(&self, host: &Host, options: PgConnectOptions) -> (PgConnectOptions, Option<String>) {
         if let Some(password) = self.keywords.get("password") {
             return (options.password(&password), None);
@@ -185,7 +185,7 @@ fn ssl_mode(keywords: &Keywords) -> Result<PgSslMode, String> {
         (Some(mode), Some(tls_files::SYSTEM)) if !matches!(mode, PgSslMode::VerifyFull) => {
             Err("has sslrootcert=system, which needs sslmode=verify-full".to_owned())
         }
-        // As libpq has it: who names an authority wants the certificate checked.
+        // As in libpq, naming an authority means that the certificate is verified.
         (Some(PgSslMode::Require), Some(_)) => Ok(PgSslMode::VerifyCa),
         (mode, _) => Ok(mode.unwrap_or_default()),
     }
@@ -206,8 +206,8 @@ fn check_channel_binding(keywords: &Keywords) -> Result<(), String> {
 fn timeout(keywords: &Keywords) -> Result<Duration, String> {
     let Some(text) = keywords.get("connect_timeout") else { return Ok(CONNECT_TIMEOUT) };
     let seconds =
-        text.trim().parse::<i64>().map_err(|_| "has a connect_timeout that is no number of seconds")?;
-    // Zero and less is without limit in libpq. A lane has to go on, so the default applies.
+        text.trim().parse::<i64>().map_err(|_| "has a connect_timeout that is not a number of seconds")?;
+    // In libpq, zero and less means without limit. A lane must not wait for ever, so the default applies.
     let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
     Ok(seconds.map_or(CONNECT_TIMEOUT, |seconds| Duration::from_secs(seconds.min(LONGEST_CONNECT_TIMEOUT))))
 }
@@ -252,7 +252,7 @@ mod tests {
             ("postgres://u@h/d?sslmode=hunter2", "has an sslmode other than disable, allow"),
             ("postgres://u@h/d?port=hunter2", "is not valid: invalid port number"),
             ("postgres://u@h/d?hostaddr=hunter2", "is not valid: invalid IP address syntax"),
-            ("postgres://u@h/d?connect_timeout=hunter2", "has a connect_timeout that is no number"),
+            ("postgres://u@h/d?connect_timeout=hunter2", "has a connect_timeout that is not a number"),
             ("postgres://u@h/d?channel_binding=hunter2", "has a channel_binding other than disable"),
             ("postgres://u:hunter2@h/d?channel_binding=require", "has channel_binding=require: the driver"),
             ("postgres://u@h/d?target_session_attrs=hunter2", "has target_session_attrs other than any"),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_file_is_named_but_a_key_in_its_place_is_not() {
+    fn unreadable_file_is_named_but_key_is_not() {
         let told = |parameters: &str| {
             let connect = Connect::parse(&format!("postgres://u@h/d?{parameters}")).unwrap();
             connect.with_files().err().map(|error| error.to_string())
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn named_authority_is_asked_unless_encryption_is_not_wanted() {
+    fn sslrootcert_upgrades_require_to_verify_ca() {
         for (parameters, mode) in [
             ("sslmode=require", "Require"),
             ("ssl=true", "Require"),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn password_over_tcp_without_verification_is_warned_of() {
+    fn unverified_password_over_tcp_gives_warning() {
         for (url, warned) in [
             ("postgres://u:p@h/d", true),
             ("postgres://u:p@h/d?sslmode=require", true),

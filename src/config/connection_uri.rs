@@ -1,8 +1,8 @@
-//! The grammar of libpq's connection URIs, `postgres://user:password@host:port,host:port/database?keyword=value`.
+//! Parser of libpq's connection URIs, `postgres://user:password@host:port,host:port/database?keyword=value`.
 //!
-//! Input: a URI. Output: libpq's keywords and their values. Because a URL of the web has no empty host after a user, no
-//! list of hosts and no zone of an IPv6 address, a parser of those does not do. No error repeats a part of the URI, for
-//! what stands in the wrong place may be the password.
+//! Input: a URI. Output: libpq's keywords with their values. The crate `url` cannot parse them, because web URLs have no
+//! empty host after a user, no list of hosts, and no zone of an IPv6 address. No error repeats a part of the URI, because
+//! a misplaced part may be the password.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -24,7 +24,7 @@ pub(super) fn keywords(uri: &str) -> Result<Vec<(String, String)>, String> {
             keywords.push((name.to_owned(), value));
         }
     };
-    // Because people forget to encode the @ in a password, the last one ends it.
+    // The last @ ends the password, because users forget to encode an @ in it.
     let (account, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
     add("user", decoded(user)?);
@@ -41,7 +41,7 @@ pub(super) fn keywords(uri: &str) -> Result<Vec<(String, String)>, String> {
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').ok_or("is not valid: a parameter has no value")?;
         match (decoded(name)?.as_str(), decoded(value)?) {
-            // What drivers of Java write.
+            // Java's drivers use this form.
             ("ssl", value) if value == "true" => keywords.push(("sslmode".to_owned(), "require".to_owned())),
             (name, value) => keywords.push((name.to_owned(), value)),
         }
@@ -49,7 +49,7 @@ pub(super) fn keywords(uri: &str) -> Result<Vec<(String, String)>, String> {
     Ok(keywords)
 }
 
-/// Splits `host:port`, `[address]:port` and their parts.
+/// Splits `host:port` and `[address]:port`. Each part may be missing.
 fn host_and_port(text: &str) -> Result<(String, String), String> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or("is not valid: invalid IPv6 address")?;
@@ -69,14 +69,15 @@ fn host_and_port(text: &str) -> Result<(String, String), String> {
     Ok((host, port))
 }
 
+/// Returns the percent-decoded text.
 fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8().map_err(|error| format!("is not valid: {error}"))?;
-    // Of all messages of the protocol this ends a text.
+    // PostgreSQL's protocol ends texts with NUL.
     if decoded.contains('\0') { Err("is not valid: %00".to_owned()) } else { Ok(Cow::into_owned(decoded)) }
 }
 
-/// Refuses a raw / ? # in the password: it would end the host there, and "u:1/x@host" would be host u, port 1. The rest
-/// of the password would be reported as a port or a database's name.
+/// Rejects / ? # in the password if they are not encoded. "u:1/x@host" would otherwise be host u and port 1, and errors
+/// could show the rest of the password as the name of a database.
 fn check_characters(rest: &str) -> Result<(), String> {
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uri_of_each_form_gives_its_keywords() {
+    fn each_form_of_uri_is_parsed() {
         for (uri, expected) in [
             ("postgres://", ""),
             ("postgresql://u:p@h:1/d", "user=u password=p host=h port=1 dbname=d"),

@@ -1,5 +1,6 @@
-//! Where the scheduler's tables are: the connection's options, their URL read from its file at each
-//! connect so that a rotated password needs no restart, and the schema's name.
+//! Settings of the scheduler's database: the URL, the name of the schema, and the names of its tables in SQL.
+//!
+//! The URL's file is read for each connection, so a rotated password needs no restart.
 
 use std::str::FromStr;
 
@@ -16,7 +17,7 @@ use super::tls_files;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
-    /// Where the URL comes from; `None` only for the demo, which makes its own database.
+    /// The source of the URL. `None` only for the demo, which starts its own database.
     #[arg(skip)]
     pub url: Option<DatabaseUrl>,
 
@@ -26,30 +27,31 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// How to connect now, the URL's file read anew.
+    /// Reads the URL and its files, and returns the servers with the driver's options.
     pub fn connect_options(&self) -> Result<Target, DatabaseUrlError> {
-        let mut target = self.connect()?.with_files()?;
+        let mut target = self.parse_url()?.with_files()?;
         if let Some(DatabaseUrl::File(path)) = &self.url {
-            target.warnings.extend(tls_files::open_to_all(path));
+            target.warnings.extend(tls_files::readable_by_all(path));
         }
         for server in &mut target.servers {
             if server.options.get_application_name().is_none() {
                 server.options = server.options.clone().application_name("marie-exporter");
             }
-            // PgBouncer refuses extra_float_digits as a start-up option. How long our own statements
-            // take is a metric, not a log line.
+            // PgBouncer rejects extra_float_digits as a start-up option. Durations of statements are in metrics, so
+            // the driver need not log them.
             server.options = server.options.clone().extra_float_digits(None).disable_statement_logging();
         }
         Ok(target)
     }
 
-    /// The same for a program of PostgreSQL's own, as libpq's variables; what is not among them it has from our own
-    /// environment. One of them is the password.
+    /// Returns the URL's values as libpq's variables, for programs such as pg_dump. They include the password. Such a
+    /// program inherits other variables from this process.
     pub fn libpq_environment(&self) -> Result<Vec<(&'static str, String)>, DatabaseUrlError> {
-        Ok(self.connect()?.environment())
+        Ok(self.parse_url()?.environment())
     }
 
-    fn connect(&self) -> Result<Connect, DatabaseUrlError> {
+    /// Reads and parses the URL.
+    fn parse_url(&self) -> Result<Connect, DatabaseUrlError> {
         match &self.url {
             None => Err(DatabaseUrlError::Missing),
             Some(DatabaseUrl::Given(url)) => Connect::parse(url.expose()).map_err(DatabaseUrlError::Invalid),
@@ -66,32 +68,32 @@ impl DatabaseConfig {
     }
 }
 
-/// The name of a schema, of 1 to 63 bytes and without NUL, as PostgreSQL can have them.
+/// A valid name of a schema: 1 to 63 bytes without NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaName(String);
 
 impl SchemaName {
-    /// The name as it is, for parameters and messages.
+    /// Returns the name, for parameters and messages.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name as an identifier in SQL: in double quotes, those inside doubled.
+    /// Returns the name as an SQL identifier: in double quotes, and quotes inside it doubled.
     pub fn quoted(&self) -> String {
         quote_identifier(&self.0)
     }
 
     /// Returns `sql` with its table names qualified by this schema.
     ///
-    /// Files of SQL name the tables in the default schema (`marie_scheduler.job`), so that they can be pasted into psql.
-    /// The search path never holds the schema: a role that may create objects in it could otherwise replace the
-    /// functions and operators of a statement.
+    /// The SQL files name the tables in the default schema (`marie_scheduler.job`), so they can be pasted into psql. The
+    /// search path never contains the schema, because a role that may create objects in it could replace the functions and
+    /// operators of a statement.
     pub fn qualify(&self, sql: &str) -> String {
         self.qualify_except(sql, &[])
     }
 
-    /// Returns `sql` qualified, except for tables that a common table expression of the statement replaces: pairs of a
-    /// table and the expression's name.
+    /// Returns `sql` qualified, except for tables that a common table expression replaces. `replaced` has pairs of a table
+    /// and the expression's name.
     pub fn qualify_except(&self, sql: &str, replaced: &[(&str, &str)]) -> String {
         static TABLE: Lazy<Regex> = Lazy::new(|| {
             Regex::new(r"(?P<literal>')?\bmarie_scheduler\.(?P<table>\w+)")
@@ -110,9 +112,9 @@ impl SchemaName {
         TABLE.replace_all(sql, qualified).into_owned()
     }
 
-    /// Returns a file of SQL as a statement over this schema.
+    /// Returns an SQL file as a statement for this schema.
     pub fn statement(&self, sql: &'static str) -> SqlStr {
-        // Safe: the text is our own file's, and the name is quoted.
+        // Safe, because the text is a constant of this crate and the name is quoted.
         AssertSqlSafe(self.qualify(sql)).into_sql_str()
     }
 }
@@ -131,10 +133,10 @@ impl FromStr for SchemaName {
     }
 }
 
-/// The role that the exporter connects as, unless it is to have another name.
+/// Default name of the role for which `grants` prints SQL.
 pub const ROLE: &str = "marie_exporter";
 
-/// Whatever PostgreSQL can have as a name. It would cut a longer one off without an error, and take another
+/// Parses a name of an object of PostgreSQL. PostgreSQL would truncate a longer one without an error, and use another
 /// object.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 63 {
@@ -146,7 +148,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A name as an SQL identifier: whatever is in it, it names one object. The one function that quotes names.
+/// Returns a name as an SQL identifier, safe for any name. This is the only function that quotes names.
 pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

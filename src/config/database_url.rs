@@ -1,21 +1,23 @@
-//! The database's URL as a secret, and why there is no connection to be had from it. No error here repeats any part of
-//! the URL but a file's path, for what stands in the wrong place of a URL may be its password.
+//! The database's URL as a secret, and the errors of reading it.
+//!
+//! An error repeats no part of the URL except the path of a file, because any other misplaced part may be the password.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A PostgreSQL URL, given as such or as the file that holds it; or none, where libpq's variables (`PGHOST`,
-/// `PGUSER` and so on) say it all. They complete a URL, too.
+/// Source of the PostgreSQL URL. libpq's variables (`PGHOST`, `PGUSER` and so on) complete it, or replace it.
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
     Given(Secret),
+    /// The file that contains it.
     File(PathBuf),
+    /// No URL: only libpq's variables.
     Environment,
 }
 
-/// Why there are no connect options; no part of the URL is in it.
+/// Why the exporter cannot connect. It contains no secret.
 #[derive(Debug, Error)]
 pub enum DatabaseUrlError {
     #[error("the database URL {0}")]
@@ -32,12 +34,12 @@ pub enum DatabaseUrlError {
     Missing,
 }
 
-/// A text that is never shown: no Display, and a Debug of three asterisks.
+/// A text that is never shown: it has no `Display`, and its `Debug` is three asterisks.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one place that needs it.
+    /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
     }

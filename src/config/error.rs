@@ -1,5 +1,6 @@
-//! What can be wrong with a configuration, each told with the setting, the value, where it was
-//! given and what would do. A secret's value is in none of them.
+//! Errors of the configuration. Each names the setting, the value and its origin, and what is allowed.
+//!
+//! No error contains a secret.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,13 +10,13 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
-/// Why there is no command to carry out.
+/// Why no command is executed.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// Help or version was asked for, which is no failure.
+    /// Help or version was requested, which is not a failure.
     #[error("{0}")]
     Information(clap::Error),
-    /// The command line is wrong, in clap's words.
+    /// The command line is wrong, with clap's message.
     #[error("{0}")]
     Usage(String),
     #[error("invalid value {value} for {setting} ({origin}): {reason}")]
@@ -41,7 +42,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// 0 where help or version was asked for, else 2, as where help is told because a command is missing.
+    /// Returns 0 if help or version was requested, otherwise 2. Help that is shown because a command is missing has 2.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Information(text) => u8::try_from(text.exit_code()).unwrap_or(2),
@@ -49,20 +50,18 @@ impl ConfigError {
         }
     }
 
-    /// Prints it where it belongs, help to standard output and errors to standard error, and says
-    /// what to exit with.
+    /// Prints help to standard output, or the error to standard error, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         match self {
-            // A closed pipe is no reason to fail: `marie-exporter --help | head -1`.
+            // A closed pipe is not an error: `marie-exporter --help | head -1`.
             Self::Information(text) => drop(text.print()),
-            // Nor is one that nobody reads.
             error => drop(writeln!(io::stderr(), "error: {error}")),
         }
         ExitCode::from(self.exit_code())
     }
 
-    /// Sorts clap's errors. They repeat arguments, and one given to the wrong flag may be a URL
-    /// with its password, so anything that looks like one is blotted out.
+    /// Converts an error of clap. Because it repeats arguments, and a URL with its password may be among them, each one
+    /// that looks like a secret is replaced by asterisks.
     pub(crate) fn from_clap(error: clap::Error, arguments: &[OsString]) -> Self {
         use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
         let kind = error.kind();
@@ -83,8 +82,8 @@ impl ConfigError {
     }
 }
 
-/// Whether a text may be a database URL, a connection string, a bcrypt hash or a private key, so that it is not to be
-/// shown; rather too often.
+/// Whether a text may be a database URL, a connection string, a bcrypt hash or a private key, which must not be shown. It
+/// errs on the safe side.
 pub(crate) fn looks_secret(text: &str) -> bool {
     let text: String = text.to_lowercase().split_whitespace().collect();
     ["://", "@", "password=", "$2a$", "$2b$", "$2x$", "$2y$", "-----begin"]
@@ -92,10 +91,10 @@ pub(crate) fn looks_secret(text: &str) -> bool {
         .any(|sign| text.contains(sign))
 }
 
-/// What of a text is shown, in characters.
+/// The longest text that a message shows, in characters.
 const LONGEST: usize = 200;
 
-/// The beginning of a text that may be as long as its file, and what says so where it is not all.
+/// Returns the beginning of a text, and an ellipsis if that is not all of it.
 pub(crate) fn beginning(text: &str) -> (&str, &str) {
     text.char_indices().nth(LONGEST).map_or((text, ""), |(end, _)| (&text[..end], "..."))
 }
@@ -113,7 +112,7 @@ impl fmt::Display for Origin {
         match self {
             Self::CommandLine => formatter.write_str("command line"),
             Self::Environment(name) => write!(formatter, "environment variable {name}"),
-            // The parser of YAML has no line for some errors.
+            // The YAML parser reports no line for some errors.
             Self::File { path, line: 0 } => write!(formatter, "{}", path.display()),
             Self::File { path, line } => write!(formatter, "{}, line {line}", path.display()),
         }

@@ -1,5 +1,6 @@
-//! The YAML file as text: each key with its values and their lines, before any setting has looked
-//! at them. Scalars of every type become the text that the flag's own parser reads.
+//! Reads a YAML file into a tree of texts, each with its line.
+//!
+//! Scalars of all types become text, because the parser of the setting's flag reads them.
 
 use std::fmt;
 use std::fs::File;
@@ -14,19 +15,17 @@ use super::error::{ConfigError, Origin, beginning, looks_secret};
 /// The entries of a mapping, in the file's order.
 pub(crate) type Entries = Vec<(Spanned<String>, Spanned<Node>)>;
 
+/// A value in the file.
 pub(crate) enum Node {
     Scalar(String),
     List(Vec<Spanned<Node>>),
     Mapping(Entries),
 }
 
-/// Much more than anybody writes. A log or a disk that is named by mistake would take memory and minutes.
+/// Largest file, in bytes. Without a limit, a log or a disk that is named by mistake would fill the memory.
 const LARGEST: u64 = 1 << 20;
 
-/// The text of the file.
-///
-/// # Errors
-/// When it cannot be read, is larger than [`LARGEST`], or is no text.
+/// Returns the text of a file. Fails if it cannot be read, is larger than [`LARGEST`], or is not UTF-8.
 pub(crate) fn text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     if File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
@@ -35,28 +34,31 @@ pub(crate) fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Reads the top-level mapping; an empty file has none and is fine.
+/// Parses the top-level mapping. An empty file is valid and has no entries.
 pub(crate) fn read(text: &str, path: &Path) -> Result<Entries, ConfigError> {
     let wrong = |line, reason: String| ConfigError::Yaml {
         origin: Origin::File { path: path.to_owned(), line },
         reason,
     };
     let options = serde_saphyr::options! {
-        // A snippet of the source could show the database URL two lines above.
+        // A snippet of the file in an error could show the database URL of a nearby line.
         with_snippet: false,
         strict_booleans: true,
-        // No setting is deeper than three, and each level takes some of the stack, of which a thread has 2 MiB. A file of
-        // ten thousand users has twice as many nodes, and aliases make millions of a few lines.
+        // No setting is deeper than three levels, and each level needs space on the stack. A file of ten thousand users has
+        // twenty thousand nodes. Without a limit, aliases could make millions of a few lines.
         budget: serde_saphyr::budget! { max_depth: 16, max_nodes: 50_000 },
     };
     let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
         let text = UserMessageFormatter.format_message(&error);
-        // The line is said once, in front.
+        // The origin names the line already.
         let reason = text.split_once(" at line ").map_or(&*text, |(text, _)| text);
-        // It may repeat a key, which where something is wrong can be anything.
-        let reason =
-            if looks_secret(reason) { "what is there looks like a secret, and is not shown" } else { reason };
+        // It may repeat a key, which can be a misplaced secret.
+        let reason = if looks_secret(reason) {
+            "the text there looks like a secret, so it is not shown"
+        } else {
+            reason
+        };
         let (reason, more) = beginning(reason);
         wrong(line, format!("not valid YAML: {reason}{more}"))
     })?;

@@ -1,4 +1,4 @@
-//! Where a connection goes: one place for each host that libpq's `host`, `hostaddr` and `port` name.
+//! The hosts of a connection, from libpq's keywords `host`, `hostaddr` and `port`.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,7 +8,7 @@ use sqlx::postgres::PgSslMode;
 use super::keywords::Keywords;
 use super::password_file::SOCKET_FOLDERS;
 
-/// More would take longer to try than anybody waits.
+/// Most hosts. Trying more would take too long.
 const MOST_HOSTS: usize = 8;
 
 const DEFAULT_PORT: u16 = 5432;
@@ -16,14 +16,14 @@ const DEFAULT_PORT: u16 = 5432;
 /// One server to try.
 #[derive(Debug, Clone)]
 pub(super) struct Host {
-    /// The name or address that the user wrote, or the folder of a socket.
+    /// Name or address as given, or the folder of a socket.
     pub(super) name: String,
-    /// Where to connect to instead of resolving the name.
+    /// Address to connect to, instead of resolving the name.
     address: Option<String>,
     pub(super) port: u16,
 }
 
-/// Reads the hosts; the error is a reason that follows "the database URL".
+/// Returns the hosts. The error is a reason that follows "the database URL".
 pub(super) fn hosts(keywords: &Keywords) -> Result<Vec<Host>, String> {
     let list = |name| keywords.get(name).map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>());
     let (names, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
@@ -34,7 +34,7 @@ pub(super) fn hosts(keywords: &Keywords) -> Result<Vec<Host>, String> {
     if addresses.as_ref().is_some_and(|addresses| addresses.len() != count) {
         return Err("has another number of hosts in hostaddr than in host".to_owned());
     }
-    // One port serves all hosts.
+    // A single port is that of all hosts.
     let ports = ports.unwrap_or_else(|| vec![String::new()]);
     if ports.len() != 1 && ports.len() != count {
         return Err("has another number of ports than of hosts".to_owned());
@@ -57,18 +57,18 @@ pub(super) fn hosts(keywords: &Keywords) -> Result<Vec<Host>, String> {
         .collect()
 }
 
-/// Reads a port; the error is a reason that follows "the database URL".
+/// Parses a port. The error is a reason that follows "the database URL".
 fn port(text: &str) -> Result<u16, String> {
     let port = text.parse::<u16>().ok().filter(|port| *port > 0);
     port.ok_or_else(|| "is not valid: invalid port number".to_owned())
 }
 
-/// An IPv6 address has brackets in a URL only, but people write them elsewhere, too.
+/// Removes the brackets of an IPv6 address. They belong into URLs only, but users write them elsewhere too.
 fn without_brackets(name: &str) -> &str {
     name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
 }
 
-/// The folder of the local server's socket, or this machine.
+/// Returns the folder of the local server's socket, or `localhost` if there is no socket.
 fn default_host(port: u16) -> String {
     let socket = format!(".s.PGSQL.{port}");
     let folder = SOCKET_FOLDERS.into_iter().find(|folder| Path::new(folder).join(&socket).exists());
@@ -76,7 +76,7 @@ fn default_host(port: u16) -> String {
 }
 
 impl Host {
-    /// What to connect to.
+    /// Returns the address or name to connect to.
     pub(super) fn target(&self) -> &str {
         self.address.as_deref().unwrap_or(&self.name)
     }
@@ -85,9 +85,9 @@ impl Host {
         self.target().starts_with('/')
     }
 
-    /// The mode that applies here, or why the driver cannot do what libpq does.
+    /// Returns the TLS mode for this host, or the reason why the driver cannot provide the wanted one.
     pub(super) fn ssl_mode(&self, wanted: PgSslMode) -> Result<PgSslMode, String> {
-        // As in libpq: traffic on a socket of this machine cannot be read by others.
+        // As in libpq, a local socket needs no TLS.
         if self.is_socket() {
             return Ok(PgSslMode::Disable);
         }

@@ -1,11 +1,12 @@
-//! libpq's keywords: those that a URL may set, each with its variable of the environment, and those that are refused.
-//! What libpq knows and the driver does not is refused, for it may be what keeps the connection safe.
+//! libpq's keywords: those that a URL may set, each with its environment variable, and those that are rejected.
+//!
+//! Keywords that the driver does not support are rejected, because ignoring one could make the connection insecure.
 
 use std::collections::BTreeMap;
 
 use super::connection_uri;
 
-/// What a URL may set, and no other keyword, each with libpq's variable for it.
+/// The keywords that a URL may set, each with libpq's environment variable.
 pub(super) const KEYWORDS: [(&str, &str); 16] = [
     ("application_name", "PGAPPNAME"),
     ("channel_binding", "PGCHANNELBINDING"),
@@ -25,10 +26,10 @@ pub(super) const KEYWORDS: [(&str, &str); 16] = [
     ("user", "PGUSER"),
 ];
 
-/// The driver's own: 0 where a pooler knows no prepared statements.
+/// A parameter of the driver: 0 for a pooler without support for prepared statements.
 pub(super) const CACHE: &str = "statement-cache-capacity";
 
-/// What libpq knows besides. Only these are named in a message: any other word may be a part of the password.
+/// libpq's other keywords. Only these are named in an error, because any other word may be a part of the password.
 const UNSUPPORTED: [&str; 29] = [
     "client_encoding",
     "fallback_application_name",
@@ -61,16 +62,16 @@ const UNSUPPORTED: [&str; 29] = [
     "tcp_user_timeout",
 ];
 
-/// The values that a URL gives, completed by libpq's variables.
+/// The values of a URL, completed by libpq's variables.
 #[derive(Debug, Default)]
 pub(super) struct Keywords {
     given: BTreeMap<String, String>,
-    /// `options[name]=value`, which the driver knows and libpq does not.
+    /// `options[name]=value`, a form of the driver that libpq does not have.
     pub(super) settings: Vec<(String, String)>,
 }
 
 impl Keywords {
-    /// Reads a URL; the error is a reason that follows "the database URL".
+    /// Parses a URL. The error is a reason that follows "the database URL".
     pub(super) fn parse(uri: &str) -> Result<Self, String> {
         let mut keywords = Keywords::default();
         for (name, value) in connection_uri::keywords(uri)? {
@@ -84,7 +85,7 @@ impl Keywords {
         Ok(keywords)
     }
 
-    /// The value of the URL or else of libpq's variable. An empty one counts as none, as in libpq.
+    /// Returns the value of the URL, or else of libpq's variable. As in libpq, an empty one counts as unset.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         let value = match self.given.get(name) {
             Some(value) => Some(value.clone()),
@@ -93,18 +94,19 @@ impl Keywords {
         value.filter(|value| !value.is_empty())
     }
 
-    /// The values of the URL, as libpq's variables.
+    /// Returns the values of the URL as libpq's variables.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let given = |(name, value): (&String, &String)| Some((variable(name)?, value.clone()));
         self.given.iter().filter_map(given).collect()
     }
 }
 
-/// libpq's variable for a keyword that a URL may set.
+/// Returns libpq's variable for a keyword that a URL may set.
 fn variable(keyword: &str) -> Option<&'static str> {
     KEYWORDS.iter().find(|(name, _)| *name == keyword).map(|(_, variable)| *variable)
 }
 
+/// Rejects a keyword that is not supported.
 fn check(name: &str) -> Result<(), String> {
     if variable(name).is_some() || name == CACHE {
         return Ok(());

@@ -1,9 +1,8 @@
-//! What the operator asked for: one validated [`Config`] out of flags, environment, file and
-//! defaults, in that order of precedence.
+//! The settings, as one validated [`Config`].
 //!
-//! Each setting is one field here: its flag, default, parser and help stand in its attribute, its
-//! environment variable and its key in the file follow from the flag's name. Everything to the
-//! right of this module trusts what it gets.
+//! Input: flags, environment variables, a YAML file and defaults, in this order of precedence; [`crate::cli`] merges them.
+//! Each setting is one field. Its attribute declares the flag, the default, the parser and the help. The names of the
+//! environment variable and of the key in the file follow from the flag. Other modules do not check values again.
 
 #![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
@@ -40,7 +39,7 @@ pub use self::error::{ConfigError, Origin};
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
 pub use self::web::{ListenAddress, WebConfig};
 
-/// Everything that `serve`, `check` and `demo` need to know.
+/// The settings that all commands share.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     #[command(flatten)]
@@ -57,7 +56,7 @@ pub struct Config {
           default_value = "1h", value_parser = values::duration(MILLISECOND, YEAR))]
     pub stuck_after: Duration,
 
-    /// Thresholds of single queues, by queue; the others have `stuck_after`. Only in the file.
+    /// Thresholds by queue, which only the file can set. Other queues have `stuck_after`.
     #[arg(skip)]
     pub stuck_after_by_queue: BTreeMap<String, Duration>,
 
@@ -76,7 +75,7 @@ pub struct Config {
     pub events: EventsConfig,
 }
 
-/// What is logged, on standard error.
+/// What is logged to standard error.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogConfig {
@@ -91,7 +90,7 @@ pub struct LogConfig {
     pub format: Format,
 }
 
-/// Which collectors run, how often, and how much of the database they may take.
+/// Which collectors run, how often, and how much time of the database they may use.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Collectors")]
 pub struct CollectorsConfig {
@@ -110,7 +109,7 @@ pub struct CollectorsConfig {
     pub slow_interval: Duration,
 
     /// The database cancels a collector's query after this time
-    // Below a millisecond PostgreSQL's statement_timeout would be 0, which switches it off.
+    // Below one millisecond, PostgreSQL's statement_timeout would be 0, which means without limit.
     #[arg(long = "collector.timeout", value_name = "DURATION", default_value = "10s",
           value_parser = values::duration(MILLISECOND, HOUR))]
     pub timeout: Duration,
@@ -129,14 +128,14 @@ pub struct CollectorsConfig {
 }
 
 impl CollectorsConfig {
-    /// How long to wait after work that kept the database busy for so long, for the load budget to hold.
+    /// Returns the pause that the load budget requires after a run that kept the database busy for this time.
     pub fn pause_after(&self, busy: Duration) -> Duration {
-        // A tiny budget demands more than a Duration holds; what runs once a week costs nothing anyway.
+        // A tiny budget requires more than a Duration can hold. One run a week costs next to nothing.
         let pause = Duration::try_from_secs_f64(busy.as_secs_f64() / self.load_budget);
         pause.map_or(WEEK, |pause| pause.min(WEEK))
     }
 
-    /// How long numbers stay published after a success, the interval in force being this.
+    /// Returns how long samples live after a successful run, at this interval in force.
     pub fn lifetime(&self, interval: Duration) -> Duration {
         self.stale_after.max(interval.saturating_mul(3))
     }
@@ -166,7 +165,7 @@ pub struct QueuesConfig {
 }
 
 impl QueuesConfig {
-    /// Whether `include` and `exclude` let this queue through; the limit is the caller's to count.
+    /// Whether `include` and `exclude` select this queue. The caller applies the limit.
     pub fn selects(&self, queue: &str) -> bool {
         self.include.as_ref().is_none_or(|regex| regex.is_match(queue))
             && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(queue))
@@ -212,7 +211,7 @@ pub struct Buckets(pub Vec<Duration>);
 
 impl std::fmt::Debug for Buckets {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // In one line, where the rest of the configuration is written in many.
+        // On one line also in the alternate form, in which each bound would have its own.
         write!(to, "{:?}", self.0)
     }
 }

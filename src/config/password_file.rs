@@ -1,20 +1,20 @@
-//! libpq's password file: `host:port:database:user:password` in each line.
+//! Reads libpq's password file, with `host:port:database:user:password` in each line.
 //!
-//! Input: the file's path and where the connection goes. Output: the password, or the reason why the file was not used,
-//! which libpq and the driver would report in the log only.
+//! Input: the path of the file and the connection. Output: the password, or why the file was not used. The driver and libpq
+//! would report the reason only in the log.
 
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// A larger file is no password file.
+/// Most bytes that are read of the file.
 const LIMIT: u64 = 1 << 20;
 
-/// Where the folders of sockets are by default; a password file calls them `localhost`.
+/// Default folders of sockets. A password file names them `localhost`.
 pub(super) const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/private/tmp", "/tmp"];
 
-/// What a line has to fit.
+/// The connection that a line has to match.
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) host: &'a str,
@@ -23,7 +23,7 @@ pub(super) struct Wanted<'a> {
     pub(super) user: &'a str,
 }
 
-/// Returns the password of the first line that fits, or why the file was not used.
+/// Returns the password of the first line that matches, or why the file was not used.
 pub(super) fn password(path: &Path, wanted: &Wanted<'_>) -> Result<String, String> {
     let unusable = |why: String| format!("the password file {} was not used: {why}", path.display());
     let metadata = fs::metadata(path).map_err(|error| unusable(error.to_string()))?;
@@ -42,11 +42,12 @@ pub(super) fn password(path: &Path, wanted: &Wanted<'_>) -> Result<String, Strin
     let content = String::from_utf8_lossy(&content);
     content.lines().find_map(|line| wanted.password_in(line)).ok_or_else(|| {
         let Wanted { host, port, database, user } = wanted;
-        unusable(format!("no line of it fits {host}:{port}:{database}:{user}"))
+        unusable(format!("no line matches {host}:{port}:{database}:{user}"))
     })
 }
 
 impl Wanted<'_> {
+    /// Returns the password of a line that matches.
     fn password_in(&self, line: &str) -> Option<String> {
         if line.starts_with('#') {
             return None;
@@ -62,7 +63,7 @@ impl Wanted<'_> {
     }
 }
 
-/// The five fields of a line, their backslashes resolved; `None` for `*`, which fits everything.
+/// Returns the five fields of a line without escapes. A field is `None` for `*`, which matches everything.
 fn fields(line: &str) -> Option<[Option<String>; 5]> {
     let mut fields = vec![String::new()];
     let mut characters = line.trim_end_matches('\r').chars();
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_fits_by_its_four_first_fields() {
+    fn first_four_fields_select_line() {
         for (line, host, password) in [
             ("h:5432:d:u:p", "h", Some("p")),
             ("*:*:*:*:p:q\\:r\\\\s*\r", "h", Some("p:q:r\\s*")),

@@ -1,5 +1,6 @@
-//! What the environment and the file say, each value checked by its setting's own parser, so that
-//! an error can name the variable or the line, and the two merged by precedence.
+//! Reads settings from environment variables and from the file, and merges levels by precedence.
+//!
+//! Each value is checked here by the parser of its flag, so that an error can name the variable or the line.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,26 +16,26 @@ use super::error::{ConfigError, Origin, beginning, looks_secret};
 use super::file::{Entries, Node};
 use super::values::{self, MILLISECOND, YEAR};
 
-/// One value as it was written.
+/// One value with its origin, before it is parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) value: OsString,
     pub(crate) origin: Origin,
 }
 
-/// What one source says, by the setting's name; repeatable settings have several values.
+/// The values of one source by the setting's name. Repeatable settings can have several.
 pub(crate) type Level = BTreeMap<String, Vec<Given>>;
 
-/// The two ways to name the database, of which the higher level's wins.
+/// The two settings for the database's URL. That of the higher level takes precedence.
 pub(crate) const DATABASE: [&str; 2] = ["database-url", "database-url-file"];
 
-/// The rule from a flag's name to its environment variable.
+/// Returns the name of a setting's environment variable.
 pub(crate) fn environment_name(setting: &str) -> String {
     format!("MARIE_EXPORTER_{}", setting.to_uppercase().replace(['.', '-'], "_"))
 }
 
-/// The settings of a command, with their names: the flags that stand under a heading in its help.
-/// What belongs to one run alone (`--help`, `--format`) has none.
+/// Returns the settings of a command with their names: the flags below a heading in its help. Flags such as `--help` and
+/// `--format` have no heading, and cannot be set by the environment or the file.
 pub(crate) fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     command
         .get_arguments()
@@ -42,9 +43,10 @@ pub(crate) fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> 
         .filter_map(|argument| Some((argument.get_long()?, argument)))
 }
 
-/// Asks for each setting's variable. Others are not looked at, whatever they begin with: for a
-/// Service called marie-exporter, Kubernetes gives every pod of the namespace
-/// `MARIE_EXPORTER_SERVICE_HOST`, `MARIE_EXPORTER_PORT` and more. An empty variable is as none.
+/// Reads the environment variable of each setting. An empty one counts as unset.
+///
+/// Unknown variables with the same prefix are ignored. For a Service called marie-exporter, Kubernetes sets
+/// `MARIE_EXPORTER_SERVICE_HOST`, `MARIE_EXPORTER_PORT` and more in each pod of the namespace.
 pub(crate) fn from_environment(
     command: &Command,
     environment: &dyn Fn(&str) -> Option<OsString>,
@@ -68,7 +70,7 @@ pub(crate) fn from_environment(
     Ok(level)
 }
 
-/// libpq's variables that we would not heed, of those that say whom to connect to or keep the connection safe.
+/// Variables of libpq that the driver ignores, although they select a server or protect the connection.
 const UNSUPPORTED_VARIABLES: [&str; 7] = [
     "PGREQUIREAUTH",
     "PGREQUIREPEER",
@@ -79,8 +81,7 @@ const UNSUPPORTED_VARIABLES: [&str; 7] = [
     "PGSSLMINPROTOCOLVERSION",
 ];
 
-/// Refuses what the driver would ignore: a variable that it does not know, or a value, in whose place it would
-/// take the default.
+/// Rejects variables that the driver ignores, and values for which it would use the default.
 pub(crate) fn check_libpq_variables(
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<(), ConfigError> {
@@ -100,7 +101,7 @@ pub(crate) fn check_libpq_variables(
     if let Some(value) = given("PGPORT")
         && value.to_str().is_none_or(|ports| !ports.split(',').all(is_port))
     {
-        return Err(refuse("PGPORT", &value, "must be a port's number"));
+        return Err(refuse("PGPORT", &value, "must be a port number"));
     }
     if let Some(value) = given("PGSSLMODE")
         && value.to_str().is_none_or(|mode| mode.parse::<PgSslMode>().is_err())
@@ -118,13 +119,13 @@ pub(crate) fn check_libpq_variables(
     Ok(())
 }
 
-/// Whether libpq's variables alone say where to connect to.
+/// Whether libpq's variables name a server or a database.
 pub(crate) fn libpq_variables_name_a_database(environment: &dyn Fn(&str) -> Option<OsString>) -> bool {
     let is_set = |variable: &&str| environment(variable).is_some_and(|value| !value.is_empty());
     ["PGHOST", "PGHOSTADDR", "PGDATABASE"].iter().any(is_set)
 }
 
-/// Takes the file's settings and its thresholds by queue.
+/// Returns the settings of the file, and its thresholds by queue.
 pub(crate) fn from_file(
     command: &Command,
     entries: Entries,
@@ -162,7 +163,7 @@ pub(crate) fn from_file(
     Ok((level, thresholds))
 }
 
-/// Reads `{extract: {stuck_after: 20m}}`.
+/// Parses the thresholds by queue, as in `{extract: {stuck_after: 20m}}`.
 fn queues(
     node: Spanned<Node>,
     origin: &dyn Fn(u64) -> Origin,
@@ -190,7 +191,7 @@ fn queues(
     Ok(thresholds)
 }
 
-/// A mapping's entries; `example` is what it should look like.
+/// Returns the entries of a mapping. `example` is a valid one for the error.
 pub(crate) fn mapping(
     setting: &str,
     example: &str,
@@ -199,7 +200,7 @@ pub(crate) fn mapping(
 ) -> Result<Entries, ConfigError> {
     match node.value {
         Node::Mapping(entries) => Ok(entries),
-        // All entries commented out.
+        // All entries are commented out.
         Node::Scalar(text) if text.is_empty() => Ok(Entries::new()),
         Node::Scalar(_) | Node::List(_) => Err(ConfigError::Yaml {
             origin: origin(node.referenced.line()),
@@ -208,7 +209,7 @@ pub(crate) fn mapping(
     }
 }
 
-/// A single value and where it stands.
+/// Returns a single value and its origin.
 pub(crate) fn scalar(
     setting: &str,
     node: Spanned<Node>,
@@ -224,12 +225,12 @@ pub(crate) fn scalar(
     Err(ConfigError::Yaml { origin, reason: format!("{setting} {reason}") })
 }
 
-/// Lets the setting's own parser judge the value, by a command line that has nothing else.
+/// Checks a value with the parser of its flag, on a command line that has no other flag.
 fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError> {
     let mut flag = OsString::from(format!("--{setting}="));
     flag.push(&given.value);
-    let alone = Command::new("").no_binary_name(true).arg(argument.clone());
-    let Err(error) = alone.try_get_matches_from([flag]) else {
+    let command = Command::new("").no_binary_name(true).arg(argument.clone());
+    let Err(error) = command.try_get_matches_from([flag]) else {
         return Ok(());
     };
     let reason = match (std::error::Error::source(&error), error.get(ContextKind::ValidValue)) {
@@ -245,7 +246,7 @@ fn check(setting: &str, argument: &Arg, given: &Given) -> Result<(), ConfigError
     })
 }
 
-/// The value for a message, unless it is a secret or looks like one in the wrong place.
+/// Returns the value for a message, or asterisks if it is a secret or looks like one.
 pub(crate) fn shown(setting: &str, value: &OsStr) -> String {
     let value = value.to_string_lossy();
     if setting == DATABASE[0] || looks_secret(&value) {
@@ -255,7 +256,7 @@ pub(crate) fn shown(setting: &str, value: &OsStr) -> String {
     format!("{value:?}{more}")
 }
 
-/// What may have been meant: clap's guess for the flag of that name, or all there are.
+/// Returns clap's guess for an unknown key, or all known keys.
 fn hint(command: &Command, known: &BTreeMap<&str, &Arg>, key: &str) -> String {
     let guess = command.clone().try_get_matches_from(["", &format!("--{key}")]).err();
     let guess = guess.as_ref().and_then(|error| error.get(ContextKind::SuggestedArg));
@@ -267,8 +268,8 @@ fn hint(command: &Command, known: &BTreeMap<&str, &Arg>, key: &str) -> String {
     format!("the keys are {}", keys.join(", "))
 }
 
-/// Lays the higher level over the lower. A higher level's way to the database replaces both of
-/// the lower's, or a URL of the file would be at odds with a flag's URL file.
+/// Merges two levels; the higher one takes precedence. If it sets the URL or the URL's file, both settings of the lower
+/// level are dropped, because a URL in the file would contradict a flag with the URL's file.
 pub(crate) fn overlay(mut lower: Level, higher: Level) -> Level {
     if DATABASE.iter().any(|name| higher.contains_key(*name)) {
         lower.retain(|name, _| !DATABASE.contains(&name.as_str()));

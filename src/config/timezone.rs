@@ -1,24 +1,25 @@
-//! A time zone as people write it, for PostgreSQL.
+//! Translates a time zone for PostgreSQL.
 //!
-//! Input: a name or an offset from UTC. Output: what PostgreSQL understands in the same sense. Because PostgreSQL reads
-//! `+05:30` and `UTC+2` as POSIX does, where west is positive, an offset is translated here, east being positive as in
-//! ISO 8601.
+//! Input: a name, or an offset from UTC with positive values in the east, as in ISO 8601. Output: the same zone in
+//! PostgreSQL's syntax. Because PostgreSQL reads `+05:30` and `UTC+2` as POSIX does, with positive values in the west, an
+//! offset has to be translated.
 
 /// Names of the time zone database that look like an offset after an abbreviation.
 const NAMES: [&str; 7] = ["EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT", "GMT0", "GMT+0", "GMT-0"];
 
+/// The largest offset, in hours.
 const MOST_HOURS: u32 = 15;
 
 const ADVICE: &str = "write an offset as in +05:30, or name a zone such as Asia/Kolkata";
 
-/// Returns the zone as PostgreSQL takes it.
+/// Returns the zone in PostgreSQL's syntax.
 pub(crate) fn timezone(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("z") {
         return Ok("UTC".to_owned());
     }
     let is_name = NAMES.iter().any(|name| name.eq_ignore_ascii_case(text));
-    // A name such as Etc/GMT+3, a number of hours such as 2 or 5.5, and POSIX's form with an explicit name.
+    // PostgreSQL reads these correctly: a name such as Etc/GMT+3, hours such as 2 or 5.5, POSIX's form in brackets.
     if is_name
         || text.contains('/')
         || text.parse::<f64>().is_ok_and(|hours| hours.abs() < 16.0)
@@ -34,11 +35,10 @@ pub(crate) fn timezone(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let offset = is_utc.then(|| offset(rest)).flatten();
-    offset.ok_or_else(|| format!("an offset that could be read in two ways: {ADVICE}"))
+    offset.ok_or_else(|| format!("an ambiguous offset: {ADVICE}"))
 }
 
-/// Reads `+05:30`, `+0530`, `+05` and `+5`, and the same with seconds; returns POSIX's form, which has the sign of the
-/// west.
+/// Parses `+05:30`, `+0530`, `+05` and `+5`, also with seconds. Returns POSIX's form, which has the opposite sign.
 fn offset(text: &str) -> Option<String> {
     let (sign, digits) = match text.chars().next()? {
         '+' => ('+', &text[1..]),

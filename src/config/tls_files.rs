@@ -1,5 +1,6 @@
-//! The files of a TLS connection: the authority, the client's certificate and its key. They are read before the driver
-//! reads them, because its errors name no file.
+//! The files of a TLS connection: the authorities, the client's certificate and its key.
+//!
+//! They are read here before the driver reads them, because the driver's errors do not name the file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,13 +16,13 @@ use super::keywords::Keywords;
 /// The keywords that name a file.
 pub(super) const TLS_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 
-/// The value of `sslrootcert` for the system's authorities, which the driver believes in any case.
+/// The value of `sslrootcert` for the system's authorities, which the driver always trusts.
 pub(super) const SYSTEM: &str = "system";
 
-/// How large such a file may be: the authorities of a whole system have a quarter of this.
+/// Most bytes that are read of a file. The authorities of a whole system take a quarter of this.
 const LIMIT: u64 = 1 << 20;
 
-/// Reads the files that are named; returns what is worth a warning.
+/// Reads and checks the files. Returns warnings.
 pub(super) fn check(keywords: &Keywords) -> Result<Vec<String>, DatabaseUrlError> {
     let mut warnings = Vec::new();
     for (setting, path) in files(keywords) {
@@ -35,17 +36,17 @@ pub(super) fn check(keywords: &Keywords) -> Result<Vec<String>, DatabaseUrlError
             return Err(DatabaseUrlError::UnusableTls { setting, path, reason });
         }
         if setting == "sslkey" {
-            warnings.extend(open_to_all(&path));
+            warnings.extend(readable_by_all(&path));
         }
     }
     Ok(warnings)
 }
 
-/// Gives the driver the files, or the PEM text that stands in a file's place.
+/// Adds the files to the driver's options, or the PEM text that is given in place of a path.
 pub(super) fn add(keywords: &Keywords, options: PgConnectOptions) -> PgConnectOptions {
     TLS_FILES.into_iter().fold(options, |options, setting| match (setting, keywords.get(setting)) {
         (_, None) => options,
-        // The driver has read the variable already; an empty file adds no authority to the system's.
+        // Overrides libpq's variable, which the driver has read already. An empty file adds no authority.
         ("sslrootcert", Some(value)) if value == SYSTEM => options.ssl_root_cert("/dev/null"),
         ("sslrootcert", Some(value)) if is_pem(&value) => options.ssl_root_cert_from_pem(value.into_bytes()),
         ("sslcert", Some(value)) if is_pem(&value) => options.ssl_client_cert_from_pem(value.into_bytes()),
@@ -56,20 +57,23 @@ pub(super) fn add(keywords: &Keywords, options: PgConnectOptions) -> PgConnectOp
     })
 }
 
-/// Says so where every user of this machine may read a file that holds a secret.
-pub(super) fn open_to_all(path: &Path) -> Option<String> {
+/// Returns a warning if every user of this machine can read a file that contains a secret.
+pub(super) fn readable_by_all(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let why = format!("{} can be read by every user (mode {mode:04o}); chmod 0600 it", path.display());
     (mode & 0o004 != 0).then_some(why)
 }
 
-/// The files that are named. A key in a path's place must not be shown as one.
+/// Returns the paths of the files. PEM text is not among them, so that no message shows a key as a path.
 fn files(keywords: &Keywords) -> Vec<(&'static str, PathBuf)> {
     let named = |setting| Some((setting, keywords.get(setting)?));
     let named = TLS_FILES.into_iter().filter_map(named);
-    let is_no_file =
+    let is_not_file =
         |(setting, value): &(&str, String)| is_pem(value) || *setting == "sslrootcert" && value == SYSTEM;
-    named.filter(|named| !is_no_file(named)).map(|(setting, value)| (setting, PathBuf::from(value))).collect()
+    named
+        .filter(|named| !is_not_file(named))
+        .map(|(setting, value)| (setting, PathBuf::from(value)))
+        .collect()
 }
 
 fn is_pem(value: &str) -> bool {
@@ -83,6 +87,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Returns why a file of certificates cannot be used, if so.
 fn certificate_fault(content: &[u8]) -> Option<String> {
     let mut certificates = CertificateDer::pem_slice_iter(content).peekable();
     if certificates.peek().is_none() {
@@ -91,6 +96,7 @@ fn certificate_fault(content: &[u8]) -> Option<String> {
     certificates.find_map(Result::err).map(|error| format!("it holds a damaged certificate: {error}"))
 }
 
+/// Returns why the file of a private key cannot be used, if so.
 fn key_fault(content: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(content);
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {

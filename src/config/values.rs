@@ -1,6 +1,7 @@
-//! Parsers of single values: durations, shares, addresses, paths, expressions. Each returns the
-//! reason alone; whoever calls it adds where it was given, and the value unless that may be a secret. So no reason
-//! repeats what is not a number.
+//! Parsers of single values: durations, shares, paths, expressions.
+//!
+//! An error is only the reason. The caller adds the setting, the origin and, unless it may be a secret, the value. So a
+//! reason repeats numbers only.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,17 +17,17 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 pub(crate) const WEEK: Duration = Duration::from_hours(7 * 24);
-/// 365.25 days, which is what "1y" means to humantime.
+/// 365.25 days, humantime's "1y".
 pub(crate) const YEAR: Duration = Duration::from_hours(8766);
 
-/// A parser of durations as people write them, from `least` to `most`.
+/// Returns a parser of durations such as `1h30m`, from `least` to `most`.
 pub(crate) fn duration(
     least: Duration,
     most: Duration,
 ) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
     move |text| {
         let text = text.trim();
-        // humantime takes a bare 0; a number without its unit is refused all the same.
+        // humantime accepts 0 without a unit.
         if text.parse::<f64>().is_ok() {
             return Err(format!("a duration needs its unit, as in {text}s"));
         }
@@ -40,7 +41,7 @@ pub(crate) fn duration(
     }
 }
 
-/// A histogram's bounds, as in `100ms,1s,5m`.
+/// Parses the bounds of a histogram, as in `100ms,1s,5m`.
 pub(crate) fn buckets(text: &str) -> Result<Buckets, String> {
     let bound = duration(Duration::from_micros(1), YEAR);
     let bounds = (1..)
@@ -54,7 +55,7 @@ pub(crate) fn buckets(text: &str) -> Result<Buckets, String> {
     }
 }
 
-/// A share above nothing and up to all of it, as `1%` or `0.01`.
+/// Parses a share above 0 and at most 1, as in `1%` or `0.01`.
 pub(crate) fn ratio(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
         Some(percent) => (percent.trim_end(), 100.0),
@@ -71,7 +72,7 @@ pub(crate) fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Jobs a second, above zero.
+/// Parses jobs a second, above zero.
 #[cfg(feature = "demo")]
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
@@ -80,7 +81,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Whether something is on.
+/// Parses a boolean.
 pub(crate) fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
@@ -89,32 +90,32 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The path of a file. A secret in its place is refused here, since a path is shown in messages.
+/// Checks the path of a file. Because messages show paths, a value that looks like a secret is rejected.
 pub(crate) fn file(path: PathBuf) -> Result<PathBuf, String> {
     let text = path.to_string_lossy();
-    // A folder may be named after a systemd unit, as in /run/credentials/marie-exporter@prod.service.
+    // A folder may have the name of a systemd unit, as in /run/credentials/marie-exporter@prod.service.
     if looks_secret(&text) && !text.starts_with(['/', '.']) {
         return Err("must be the path of a file, not a URL or a secret".to_owned());
     }
     Ok(path)
 }
 
-/// A path for the metrics that leaves the exporter's other pages alone.
+/// Parses the URL path of the metrics. It must not be that of another page.
 pub(crate) fn telemetry_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err("must begin with a slash, as in /metrics".to_owned());
     }
     if text == "/" || text.starts_with("/-/") {
-        return Err("is taken by a page of the exporter's own, choose another".to_owned());
+        return Err("is the path of another page of the exporter, choose another".to_owned());
     }
-    // Braces, colons and asterisks have a meaning to the router, which panics on some of them.
+    // The router interprets braces, colons and asterisks, and panics on some of them.
     if text.contains(|c: char| !c.is_ascii_alphanumeric() && !"/-._~".contains(c)) {
         return Err("may have letters, digits and /-._~ only".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// A queue's name as Marie accepts it from its clients.
+/// Parses the name of a queue, with the characters that Marie accepts.
 pub(crate) fn queue(text: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.is_empty() || text.len() > 255 || !text.chars().all(is_allowed) {
@@ -123,12 +124,12 @@ pub(crate) fn queue(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The id of a job or DAG.
+/// Parses the id of a job or DAG.
 pub(crate) fn id(text: &str) -> Result<Uuid, String> {
     text.parse().map_err(|_| "must be a UUID, as in 0192f0c1-2d3e-7f00-8000-000000000001".to_owned())
 }
 
-/// KEY=VALUE; the value may be empty and have more equals signs.
+/// Parses KEY=VALUE. The value may be empty and contain equals signs.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -136,11 +137,11 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// An expression that must match the whole text, as in Prometheus.
+/// Parses a regular expression that must match the whole text, as in Prometheus.
 pub(crate) fn anchored_regex(text: &str) -> Result<Regex, String> {
-    // Alone first: "a)|(b" is an error although it would close the group around it.
+    // First without the group: "a)|(b" is an error, although it would be valid inside one.
     Regex::new(text).and_then(|_| Regex::new(&format!("^(?s:{text})$"))).map_err(|error| {
-        // The crate's message draws a caret under the expression; its last line says it all.
+        // The message draws a caret below the expression. Its last line is the reason.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default();
         reason.trim_start_matches("error: ").to_owned()
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_people_do() {
+    fn durations_need_units_and_have_limits() {
         let parse = duration(MILLISECOND, DAY);
         for (text, seconds) in [("90s", 90), ("1h30m", 5400), ("1h 30m", 5400), (" 5m ", 300)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_a_percentage_or_a_ratio() {
+    fn share_is_percentage_or_ratio() {
         for (text, share) in [("1%", 0.01), ("0.01", 0.01), ("100 %", 1.0), ("1", 1.0)] {
             assert_eq!(ratio(text), Ok(share), "{text}");
         }
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_telemetry_path_collides_with_no_other_page() {
+    fn telemetry_path_of_another_page_is_rejected() {
         assert_eq!(telemetry_path("/a/metrics.txt"), Ok("/a/metrics.txt".to_owned()));
         for text in ["", "metrics", "/", "/-/healthy", "/-/ready", "/{a}", "/:a", "/*a", "/a?b"] {
             assert!(telemetry_path(text).is_err(), "{text}");
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_matches_the_whole_name() {
+    fn expression_matches_whole_name() {
         for (expression, name, matches) in [
             ("extract", "extract", true),
             ("extract", "extracter", false),

@@ -1,4 +1,4 @@
-//! Where and how HTTP is served.
+//! Settings of the HTTP server.
 
 #![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
 
@@ -12,7 +12,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::values;
 
-/// Where and how HTTP is served.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Web")]
 pub struct WebConfig {
@@ -48,7 +48,7 @@ pub struct WebConfig {
     pub config_file: Option<PathBuf>,
 }
 
-/// What the system takes as the path of a socket, in bytes.
+/// Longest path of a Unix socket that the system supports, in bytes.
 const LONGEST_SOCKET: usize = 107;
 
 /// An address to listen on.
@@ -62,7 +62,7 @@ pub enum ListenAddress {
 impl FromStr for ListenAddress {
     type Err = String;
 
-    /// Reads `HOST:PORT`, `:PORT` for all interfaces as users of Prometheus write it, or `unix:PATH`.
+    /// Parses `HOST:PORT`, `:PORT` for all interfaces as in other exporters, or `unix:PATH`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
             // As in unix:///run/marie.sock.
@@ -84,9 +84,9 @@ impl FromStr for ListenAddress {
         let (host, port) = text.rsplit_once(':').ok_or(hint)?;
         let port: u16 = port.parse().map_err(|_| hint)?;
         match host {
-            // `[::]` takes IPv4 as well wherever the system's default was left alone.
+            // `[::]` accepts IPv4 as well, unless the system's default was changed.
             "" => Ok(Self::Tcp((Ipv6Addr::UNSPECIFIED, port).into())),
-            // The one name that means the same everywhere; others would need a resolver at start.
+            // No other name is accepted, because it would have to be resolved at start.
             "localhost" => Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into())),
             _ => Err(hint.to_owned()),
         }

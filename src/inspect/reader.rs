@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
 /// that the arguments exclude are not locked.
 pub(super) fn new_session(config: &Config) -> Session {
     let reading = Transaction::reading(config.collectors.timeout);
-    Session::with(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
+    Session::with_transaction(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
 }
 
 async fn prepare(connection: &mut Connection, schema: &Schema, timezone: &str) -> Result<(), Failure> {

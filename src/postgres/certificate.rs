@@ -1,31 +1,33 @@
-//! What went wrong with TLS, in words that help.
+//! Explains failures of TLS to the database.
 //!
-//! Input: an error of the driver. Output: a sentence. Because the driver's TLS library is stricter than libpq with
-//! certificates of servers, its terse words would lead people to `sslmode=require`, which believes any certificate.
+//! Input: an error of the driver. Output: a sentence with the cause and a remedy. Because the driver's TLS library is
+//! stricter than libpq, operators would otherwise resort to `sslmode=require`, which accepts any certificate.
 
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
-/// How to make a certificate for a server that is its own authority.
+/// How to make a self-signed certificate for a server.
 const MAKE_NEW: &str = "make a new one with `openssl req -x509 -new -nodes -days 365 -subj /CN=HOST -addext \
                         basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:HOST -keyout server.key -out \
                         server.crt`, with IP:ADDRESS for an address";
 
-/// How to have an authority sign a certificate that is good for a name.
+/// How to sign a certificate for a host name.
 const SIGN_AGAIN: &str = "sign it again with `openssl x509 -req -in server.csr -CA root.crt -CAkey root.key \
                           -CAcreateserial -days 365 -extfile FILE -out server.crt`, where FILE says \
                           subjectAltName=DNS:HOST, or IP:ADDRESS for an address";
 
+/// The keys that the driver supports.
 const KEYS: &str = "it takes RSA of 2048 to 8192 bits with SHA-2, ECDSA with P-256 or P-384, and Ed25519";
 
+/// What to do about an unknown critical extension.
 const CRITICAL: &str =
     "the server's certificate has a critical extension that the driver does not know; sign it without";
 
-/// Explains an error of TLS; `None` for any other.
+/// Explains an error of TLS. Returns `None` for other errors.
 pub(super) fn explain(error: &sqlx::Error) -> Option<String> {
     match error {
-        sqlx::Error::Io(error) => of_library(error.get_ref()?.downcast_ref()?),
+        sqlx::Error::Io(error) => explain_rustls(error.get_ref()?.downcast_ref()?),
         sqlx::Error::Tls(error) => match error.downcast_ref::<rustls::Error>() {
-            Some(error) => of_library(error),
+            Some(error) => explain_rustls(error),
             None if error.is::<rustls::pki_types::InvalidDnsNameError>() => {
                 Some("its name is neither an address nor a host name, so TLS cannot check it".to_owned())
             }
@@ -35,17 +37,18 @@ pub(super) fn explain(error: &sqlx::Error) -> Option<String> {
     }
 }
 
-fn of_library(error: &rustls::Error) -> Option<String> {
+/// Explains an error of rustls.
+fn explain_rustls(error: &rustls::Error) -> Option<String> {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
-            Some(of_other(&format!("{other:?}"), &other.to_string()))
+            Some(explain_other(&format!("{other:?}"), &other.to_string()))
         }
-        // The library's text for these is a list of bytes.
+        // rustls's own text for these is a list of bytes, so it is not repeated.
         rustls::Error::InvalidCertificate(
             fault @ (CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }),
-        ) => Some(of_certificate(fault)),
-        rustls::Error::InvalidCertificate(fault) => Some(format!("{} ({error})", of_certificate(fault))),
+        ) => Some(explain_certificate(fault)),
+        rustls::Error::InvalidCertificate(fault) => Some(format!("{} ({error})", explain_certificate(fault))),
         rustls::Error::PeerIncompatible(_) => Some(format!(
             "the server and the exporter, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common \
              ({error})"
@@ -64,7 +67,8 @@ fn of_library(error: &rustls::Error) -> Option<String> {
     }
 }
 
-fn of_certificate(fault: &CertificateError) -> String {
+/// Explains why a certificate was rejected.
+fn explain_certificate(fault: &CertificateError) -> String {
     match fault {
         CertificateError::UnknownIssuer => {
             "no authority that is trusted here has signed the server's certificate; name the authority's file as \
@@ -104,8 +108,9 @@ fn of_certificate(fault: &CertificateError) -> String {
     }
 }
 
-/// Explains what the library has no name of its own for. `debug` is the fault's name, `shown` its text.
-fn of_other(debug: &str, shown: &str) -> String {
+/// Explains a fault that is not a variant of [`CertificateError`]. `debug` contains the name of the fault, `shown` is its
+/// text.
+fn explain_other(debug: &str, shown: &str) -> String {
     let is = |name: &str| debug.contains(name);
     if is("CaUsedAsEndEntity") {
         format!(

@@ -1,7 +1,7 @@
-//! Opening a connection: the servers of the URL are tried in their order.
+//! Opens a connection: tries the servers of the URL one after another.
 //!
-//! Input: the settings of the database, whose files are read now. Output: a connection, or one sentence that says where
-//! it was tried and why it failed. Neighbours: `certificate` explains failures of TLS.
+//! Input: the settings of the database. Their files are read for each connection. Output: a [`Connection`], or a
+//! [`Failure`] that names each server tried and its error. [`certificate`] explains failures of TLS.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,46 +11,41 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
-use super::connection::answer;
+use super::connection::with_limit;
 use super::{Connection, Failure, Reason, certificate};
 use crate::config::{DatabaseConfig, Server, ServerRole, Target};
 
-/// How long reading the files of the URL may take, which may be pipes or lie on a disk that hangs.
+/// Time limit for reading the files of the URL, which can be pipes or on a network file system.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long trying all servers may take.
+/// Time limit for trying all servers.
 pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 
-/// More than there are queries, whatever the URL says: whether they stay prepared is `Target::keeps_statements`.
+/// Size of the driver's statement cache, more than there are queries. [`Target::keeps_statements`] says whether statements
+/// stay prepared from run to run.
 const STATEMENTS: usize = 100;
 
-/// The class of SQLSTATE for a login that was refused.
-const LOGIN_REFUSED: &str = "28";
+/// SQLSTATE class of a failed login.
+const LOGIN_FAILED: &str = "28";
 
-/// What was worth a warning since the program started, each once.
+/// The warnings since the program started, each once.
 static WARNINGS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Why a server was not taken.
+/// Why a server was not chosen.
 struct Refusal {
     why: String,
-    /// Whether the other servers would refuse as well, as libpq assumes of a wrong password.
+    /// Whether no other server is tried. Like libpq, the search ends after a wrong password.
     ends_search: bool,
-    /// Whether the server has no room for a session.
+    /// Whether the server has no memory for a session.
     is_out_of_memory: bool,
 }
 
-/// Opens a connection, and says whether statements stay prepared on it.
-///
-/// # Errors
-/// [`Reason::Unavailable`], with the places that do not answer and why.
+/// Opens a connection, and returns whether statements stay prepared on it.
 pub(crate) async fn connect(database: &DatabaseConfig) -> Result<(Connection, bool), Failure> {
     connect_with(database, &[]).await
 }
 
-/// Opens a connection with settings of the server's that hold from the login on. PgBouncer refuses them.
-///
-/// # Errors
-/// As of [`connect`].
+/// Opens a connection with settings of the server that are in force from the login on. PgBouncer rejects them.
 pub(crate) async fn connect_with(
     database: &DatabaseConfig,
     settings: &[(&str, &str)],
@@ -64,7 +59,7 @@ pub(crate) async fn connect_with(
     let mut refusals = Vec::new();
     let mut reason = Reason::Unavailable;
     'search: for role in roles {
-        // The second pass says the same of servers that did not answer in the first.
+        // The second pass finds the same errors again.
         refusals.clear();
         for server in &target.servers {
             match timeout_at(deadline, attempt(server, role, target.timeout, settings)).await {
@@ -82,7 +77,11 @@ pub(crate) async fn connect_with(
                     }
                 }
                 Err(_) => {
-                    refusals.push(format!("{}: not tried, {} s are over", server.place, LONGEST.as_secs()));
+                    refusals.push(format!(
+                        "{}: not tried, because {} s have passed",
+                        server.place,
+                        LONGEST.as_secs()
+                    ));
                     break 'search;
                 }
             }
@@ -92,18 +91,19 @@ pub(crate) async fn connect_with(
     Err(Failure::new(reason, message))
 }
 
-/// Returns what was worth a warning since the program started.
+/// Returns the warnings since the program started.
 pub(crate) fn warnings() -> Vec<String> {
     WARNINGS.lock().iter().cloned().collect()
 }
 
-/// Logs a warning, unless it was logged before: a connection is opened again and again.
+/// Logs a warning once for the whole process, because connections are opened repeatedly.
 fn warn_once(warning: &str) {
     if WARNINGS.lock().insert(warning.to_owned()) {
         warn!("{warning}");
     }
 }
 
+/// Reads the files of the URL, off the async threads.
 async fn read_target(database: &DatabaseConfig) -> Result<Target, Failure> {
     let unavailable = |message: String| Failure::new(Reason::Unavailable, message);
     let database = database.clone();
@@ -115,6 +115,7 @@ async fn read_target(database: &DatabaseConfig) -> Result<Target, Failure> {
     }
 }
 
+/// Connects to one server, and checks that it has the wanted role.
 async fn attempt(
     server: &Server,
     role: ServerRole,
@@ -130,7 +131,7 @@ async fn attempt(
         let mismatch = mismatch(&mut connection, role).await?;
         Ok::<_, sqlx::Error>((connection, mismatch))
     };
-    match answer(limit, open).await {
+    match with_limit(limit, open).await {
         Ok(Ok((connection, None))) => Ok(connection),
         Ok(Ok((_, Some(mismatch)))) => {
             Err(Refusal { why: mismatch.to_owned(), ends_search: false, is_out_of_memory: false })
@@ -138,7 +139,7 @@ async fn attempt(
         Ok(Err(error)) => {
             let code =
                 error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
-            let ends_search = code.starts_with(LOGIN_REFUSED);
+            let ends_search = code.starts_with(LOGIN_FAILED);
             let lacks_password = server.lacks_password.as_ref().filter(|_| ends_search);
             let hint = lacks_password.map(|why| format!("; {why}")).unwrap_or_default();
             let explained = certificate::explain(&error);
@@ -155,7 +156,7 @@ async fn attempt(
     }
 }
 
-/// Why a server is not of the kind that `target_session_attrs` names; `None` if it is.
+/// Returns why a server does not match `target_session_attrs`, or `None` if it does.
 async fn mismatch(
     connection: &mut PgConnection,
     role: ServerRole,
@@ -171,10 +172,12 @@ async fn mismatch(
             Some("it is read-only, and target_session_attrs is read-write")
         }
         ServerRole::ReadOnly if !is_read_only => {
-            Some("it takes writes, and target_session_attrs is read-only")
+            Some("it accepts writes, and target_session_attrs is read-only")
         }
         ServerRole::Primary if is_standby => Some("it is a standby, and target_session_attrs is primary"),
-        ServerRole::Standby if !is_standby => Some("it is no standby, and target_session_attrs asks for one"),
+        ServerRole::Standby if !is_standby => {
+            Some("it is not a standby, and target_session_attrs requires one")
+        }
         _ => None,
     })
 }

@@ -1,8 +1,7 @@
-//! A connection to PostgreSQL on which each statement has a time limit of the client's.
+//! Connection to PostgreSQL with a time limit on the client's side for each statement.
 //!
-//! The server's own time-outs end a statement that takes too long. They do not help where the network loses the
-//! answer, so the client waits only a little longer than they allow. Everything that talks to the database does so
-//! through this type; [`Session`](super::Session) and the maintaining commands open it.
+//! The server's statement time-out does not help if the network loses the response, so the client waits only a little
+//! longer than it. All statements go through this type. [`Session`](super::Session) and the maintaining commands use it.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -14,18 +13,19 @@ use sqlx::{AssertSqlSafe, Connection as _, Execute, Executor, PgConnection, Post
 use super::transaction::{GRACE, Transaction};
 use super::{Failure, Reason};
 
-/// The limit outside of a transaction, unless [`Connection::set_limit`] changes it.
+/// Time limit outside of a transaction, unless [`Connection::set_limit`] changes it.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a server has to acknowledge the end of a connection.
+/// How long closing a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// A connection whose statements have a time limit.
 pub struct Connection {
     inner: PgConnection,
     limit: Duration,
     busy: Duration,
-    /// Whether a statement was sent whose answer has not been read to its end. The next answer on this connection
-    /// could be that of the wrong statement, so nothing is sent any more.
+    /// Whether the response to a statement has not been read completely. Then no other statement is sent, because its
+    /// response could not be told from the earlier one.
     is_waiting: bool,
 }
 
@@ -34,16 +34,13 @@ impl Connection {
         Connection { inner, limit: DEFAULT_LIMIT, busy: Duration::ZERO, is_waiting: false }
     }
 
-    /// Sets the time after which the answer to a single statement is no longer waited for.
+    /// Sets the time limit for each statement.
     pub fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
-    /// Opens a transaction, in one round trip. Returns the process id of the server's session. `appended` is
-    /// constant SQL that runs at the transaction's beginning.
-    ///
-    /// # Errors
-    /// Any failure of the database.
+    /// Begins a transaction in one round trip, and returns the process id of the server's session. `appended` is constant
+    /// SQL that runs at the beginning of the transaction.
     pub(crate) async fn begin(&mut self, transaction: &Transaction, appended: &str) -> Result<i32, Failure> {
         self.limit = transaction.statement_timeout.saturating_add(GRACE);
         self.busy = Duration::ZERO;
@@ -52,49 +49,39 @@ impl Connection {
         Ok(sqlx::Row::try_get(&row, "backend")?)
     }
 
-    /// The rows of one statement.
+    /// Returns the rows of one statement.
     ///
-    /// # Errors
-    /// The server's error, or [`Reason::Unavailable`] where no answer comes within the limit.
+    /// Fails with [`Reason::Unavailable`] if the response does not arrive within the limit.
     pub async fn fetch_all<'q>(
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Vec<PgRow>, Failure> {
         let started = self.start()?;
-        let answer = answer(self.limit, self.inner.fetch_all(statement)).await;
-        self.finish(started, answer)
+        let response = with_limit(self.limit, self.inner.fetch_all(statement)).await;
+        self.finish(started, response)
     }
 
-    /// The only row of one statement.
-    ///
-    /// # Errors
-    /// As of [`Connection::fetch_all`]; also where there is no row.
+    /// Returns the first row of one statement. Fails if it has none.
     pub async fn fetch_one<'q>(
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgRow, Failure> {
         let started = self.start()?;
-        let answer = answer(self.limit, self.inner.fetch_one(statement)).await;
-        self.finish(started, answer)
+        let response = with_limit(self.limit, self.inner.fetch_one(statement)).await;
+        self.finish(started, response)
     }
 
-    /// The row of one statement, if there is one.
-    ///
-    /// # Errors
-    /// As of [`Connection::fetch_all`].
+    /// Returns the first row of one statement, or `None` if it has none.
     pub async fn fetch_optional<'q>(
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Option<PgRow>, Failure> {
         let started = self.start()?;
-        let answer = answer(self.limit, self.inner.fetch_optional(statement)).await;
-        self.finish(started, answer)
+        let response = with_limit(self.limit, self.inner.fetch_optional(statement)).await;
+        self.finish(started, response)
     }
 
-    /// Passes each row of one statement to `take`, without keeping them.
-    ///
-    /// # Errors
-    /// As of [`Connection::fetch_all`]; also the first error of `take`.
+    /// Passes each row of one statement to `take`, without storing the rows. Returns the first error of `take`.
     pub async fn fetch_each<'q>(
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
@@ -105,63 +92,55 @@ impl Connection {
         let rows = async {
             let mut rows = self.inner.fetch(statement);
             while let Some(row) = rows.try_next().await? {
-                // The answer is read to its end in any case, so that the connection stays usable.
+                // The response is read completely in any case, so that the connection stays usable.
                 if outcome.is_ok() {
                     outcome = take(&row);
                 }
             }
             Ok(())
         };
-        let answer = answer(self.limit, rows).await;
-        self.finish(started, answer).and(outcome)
+        let response = with_limit(self.limit, rows).await;
+        self.finish(started, response).and(outcome)
     }
 
-    /// Runs one statement and drops its rows.
-    ///
-    /// # Errors
-    /// As of [`Connection::fetch_all`].
+    /// Executes one statement, and ignores its rows.
     pub async fn execute<'q>(
         &mut self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgQueryResult, Failure> {
         let started = self.start()?;
-        let answer = answer(self.limit, self.inner.execute(statement)).await;
-        self.finish(started, answer)
+        let response = with_limit(self.limit, self.inner.execute(statement)).await;
+        self.finish(started, response)
     }
 
-    /// Prepares a statement: the names and types of its columns are then known without a row.
-    ///
-    /// # Errors
-    /// As of [`Connection::fetch_all`].
+    /// Prepares a statement, which returns the names and types of its columns.
     pub async fn prepare(&mut self, statement: SqlStr) -> Result<PgStatement, Failure> {
         let started = self.start()?;
-        let answer = answer(self.limit, self.inner.prepare(statement)).await;
-        self.finish(started, answer)
+        let response = with_limit(self.limit, self.inner.prepare(statement)).await;
+        self.finish(started, response)
     }
 
-    /// Forgets the statements that were prepared on this connection, on the server too.
-    ///
-    /// # Errors
-    /// As of [`Connection::fetch_all`].
+    /// Removes the prepared statements of this connection, from the server too.
     pub async fn clear_cached_statements(&mut self) -> Result<(), Failure> {
         let started = self.start()?;
-        let answer = answer(self.limit, self.inner.clear_cached_statements()).await;
-        self.finish(started, answer)
+        let response = with_limit(self.limit, self.inner.clear_cached_statements()).await;
+        self.finish(started, response)
     }
 
-    /// The time since the transaction's beginning that statements took, network included.
+    /// Returns how long statements have taken since the transaction began, network included.
     pub fn busy(&self) -> Duration {
         self.busy
     }
 
-    /// Ends the connection in an orderly way, so that the server's log shows no broken one.
+    /// Closes the connection properly, so that the server does not log a broken one.
     pub async fn close(self) {
         if !self.is_waiting {
-            // An error does not matter: the connection is dropped in any case.
+            // The connection is dropped in any case, so an error does not matter.
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.inner.close()).await;
         }
     }
 
+    /// Records that a statement is being sent. Fails if an earlier one has not been answered.
     fn start(&mut self) -> Result<Instant, Failure> {
         if self.is_waiting {
             let message = "an earlier statement on this connection has not been answered";
@@ -171,31 +150,33 @@ impl Connection {
         Ok(Instant::now())
     }
 
-    /// Notes what a statement took and whether its answer has come.
+    /// Records how long a statement took, and whether its response was read completely.
     fn finish<T>(
         &mut self,
         started: Instant,
-        answer: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
+        response: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
     ) -> Result<T, Failure> {
         self.busy += started.elapsed();
-        let Ok(answer) = answer else {
+        let Ok(response) = response else {
             let message = format!("the database has not answered for {} s", self.limit.as_secs());
             return Err(Failure::new(Reason::Unavailable, message));
         };
-        // After such an error nobody knows where the next answer begins.
-        self.is_waiting = matches!(answer, Err(sqlx::Error::Protocol(_) | sqlx::Error::Io(_)));
-        Ok(answer?)
+        // After such an error it is unknown where the next response begins.
+        self.is_waiting = matches!(response, Err(sqlx::Error::Protocol(_) | sqlx::Error::Io(_)));
+        Ok(response?)
     }
 }
 
-/// Waits for the driver's answer. A panic of the driver is an error: it fails that way at messages that no PostgreSQL
-/// sends, and one server must not end the program.
-pub(super) async fn answer<T>(
+/// Waits for the driver at most `limit`.
+///
+/// A panic of the driver becomes an error. The driver panics at some messages that PostgreSQL never sends, and a faulty
+/// server must not end the program.
+pub(super) async fn with_limit<T>(
     limit: Duration,
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
+    response: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed> {
-    let answer = AssertUnwindSafe(answer).catch_unwind();
-    Ok(tokio::time::timeout(limit, answer).await?.unwrap_or_else(|_| {
+    let response = AssertUnwindSafe(response).catch_unwind();
+    Ok(tokio::time::timeout(limit, response).await?.unwrap_or_else(|_| {
         Err(sqlx::Error::Protocol("the driver does not understand the server's answer".to_owned()))
     }))
 }

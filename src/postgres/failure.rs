@@ -1,15 +1,15 @@
-//! Why a run failed: the errors of the server and the driver, classified for metrics and worded for the operator.
+//! Why a run failed: a [`Reason`] for metrics and a message for the operator, made from errors of the server and driver.
 
 use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 
-/// The length of an error code, which a server that is none could exceed.
+/// Length of an SQLSTATE. A faulty server could send a longer one.
 const SQLSTATE_LENGTH: usize = 5;
 
-/// What follows when a prepared statement is not there, or is there before us.
-const POOLER: &str = ": a pooler is between us and PostgreSQL that knows no prepared statements; add \
+/// Hint for the errors "prepared statement does not exist" and "already exists".
+const POOLER: &str = ": a pooler without support for prepared statements is between the exporter and PostgreSQL; add \
                       statement-cache-capacity=0 to the URL";
 
-/// Why a run failed; the values of the label `reason`.
+/// Class of a failure, the value of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     Timeout,
@@ -18,11 +18,11 @@ pub enum Reason {
     Permission,
     SchemaChanged,
     Unavailable,
-    /// It would take more locks than one transaction of ours may hold.
+    /// The query needs more locks than the lock budget allows.
     LockLimit,
-    /// The server has no memory left, usually none in its lock table.
+    /// The server has no memory left, usually in its lock table.
     OutOfMemory,
-    /// Events of the history are gone or cannot be told from those counted.
+    /// Events of the history are gone, or cannot be distinguished from counted ones.
     HistoryLost,
     Other,
 }
@@ -56,18 +56,18 @@ impl Reason {
         }
     }
 
-    /// Classes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-    fn of_sqlstate(code: &str) -> Reason {
+    /// Classifies an SQLSTATE, see <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn from_sqlstate(code: &str) -> Reason {
         match code {
             "57014" => Reason::Timeout,
             "55P03" => Reason::Lock,
-            // A standby cancels what stands in the way of replay as a serialization failure.
+            // A standby cancels queries that block replay with a serialization failure.
             "40001" | "40P01" => Reason::Conflict,
             "42501" => Reason::Permission,
             "53200" => Reason::OutOfMemory,
             // Undefined table, column, function or object; a changed result type; a label that the enum lacks.
             "42P01" | "42703" | "42883" | "42704" | "42804" | "0A000" | "22P02" => Reason::SchemaChanged,
-            // Too many connections, ended by an administrator or a time-out, no such database, login refused.
+            // Too many connections, ended by an administrator or a time-out, no such database.
             "53300" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "3D000" => {
                 Reason::Unavailable
             }
@@ -77,8 +77,8 @@ impl Reason {
     }
 }
 
-/// A run that did not succeed, and what to tell the operator. Never holds a secret: only the server's
-/// message and the driver's, neither of which repeats the connection's options.
+/// A failed run, with a message for the operator. It holds no secret, because neither the server nor the driver repeats
+/// the connection's options in a message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -91,7 +91,7 @@ impl Failure {
         Failure { reason, message: message.into() }
     }
 
-    /// Whether the connection can still be used after it.
+    /// Whether the connection can be used after this failure.
     pub(super) fn leaves_connection_usable(&self) -> bool {
         matches!(
             self.reason,
@@ -108,7 +108,7 @@ impl From<sqlx::Error> for Failure {
                 let advice = if ["26000", "42P05"].contains(&&*code) { POOLER } else { "" };
                 let message = escaped(database.message(), MESSAGE_LIMIT);
                 let message = format!("{message} (SQLSTATE {}){advice}", escaped(&code, SQLSTATE_LENGTH));
-                Failure::new(Reason::of_sqlstate(&code), message)
+                Failure::new(Reason::from_sqlstate(&code), message)
             }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
                 Failure::new(Reason::Unavailable, escaped(&error.to_string(), MESSAGE_LIMIT))

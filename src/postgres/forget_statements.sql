@@ -1,5 +1,5 @@
--- Takes back what a client of this exporter's driver has left prepared in the session, under names that ours will
--- have too. Behind a pooler that knows no prepared statements, where they are in everybody's way.
+-- Removes the prepared statements that a client with the same driver has left in the session, because the driver would
+-- give the same names to its own. Needed behind a pooler without support for prepared statements.
 do $do$
 declare
     left_behind text;

@@ -1,8 +1,8 @@
-//! Sessions with PostgreSQL. Knows nothing of Marie's tables.
+//! Sessions with PostgreSQL, without knowledge of Marie's tables.
 //!
-//! [`connect`] opens a [`Connection`], which limits each statement on the client's side. A [`Session`] keeps one
-//! connection from run to run and wraps each run in a transaction with the settings of a [`Transaction`]. Every error
-//! becomes a [`Failure`] with a [`Reason`].
+//! [`connect`] opens a [`Connection`], which has a time limit for each statement. A [`Session`] keeps one connection
+//! from run to run, and executes each run in a transaction with the settings of a [`Transaction`]. Each error becomes a
+//! [`Failure`] with a [`Reason`].
 
 mod certificate;
 mod connect;

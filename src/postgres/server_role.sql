@@ -1,5 +1,4 @@
--- Whether the server is a standby, and whether it takes writes: target_session_attrs chooses a server by it.
--- Reads no table.
+-- Returns whether the server is a standby, and whether it accepts writes, for target_session_attrs. Reads no table.
 select
     pg_catalog.pg_is_in_recovery() as is_standby,
     pg_catalog.current_setting('default_transaction_read_only') as read_only

@@ -1,16 +1,16 @@
-//! The settings of a transaction, rendered into the one text that begins it.
+//! Settings of a transaction, and the text that begins it.
 //!
-//! SET LOCAL is used because PgBouncer drops start-up options. The search path holds no schema in which another role
-//! may create functions, operators or tables: statements name Marie's schema. It is the same in every transaction,
-//! because another one would plan each prepared statement again.
+//! SET LOCAL is used because PgBouncer drops start-up options. The search path contains no schema in which another role
+//! may create functions, operators or tables; statements qualify the names of Marie's schema. It is the same in each
+//! transaction, because PostgreSQL plans a prepared statement again after a change.
 //!
-//! With `row_security` off PostgreSQL refuses to read a table of which a policy could keep rows back. Where policies keep
-//! nothing back, [`Schema::permit_policies`](crate::schema::Schema::permit_policies) permits them.
+//! With `row_security` off, PostgreSQL raises an error if a policy could hide rows of a table. Policies that hide nothing
+//! are permitted by [`Schema::permit_policies`](crate::schema::Schema::permit_policies).
 
 use std::time::Duration;
 
-/// Lock queues are first come, first served: while a reader waits behind a TRUNCATE or a migration, everything behind
-/// that statement waits as well. So it gives up early and the next run tries again.
+/// Time limit for a lock. A reader that waits behind a TRUNCATE or a migration blocks all later statements on that table,
+/// so it gives up early and the next run tries again.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the client waits beyond the server's statement time-out.
@@ -20,19 +20,20 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Transaction {
     pub mode: Mode,
-    /// Bounds each single statement.
+    /// Time limit of each statement.
     pub statement_timeout: Duration,
     pub lock_timeout: Duration,
-    /// How long the server keeps the transaction open while no statement runs; unlimited where zero.
+    /// How long the server keeps the transaction open while no statement runs. Zero means without limit.
     pub idle_timeout: Duration,
     pub plans: Plans,
-    /// Whether the planner may read whole tables where an index exists.
+    /// Whether the planner may scan a whole table although it has a suitable index.
     pub may_scan: bool,
 }
 
+/// Whether a transaction may change rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Reads one instant of the database.
+    /// Read only, from one snapshot of the database.
     Read,
     /// May change rows.
     Write,
@@ -41,16 +42,16 @@ pub enum Mode {
 /// The value of `plan_cache_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plans {
-    /// One plan for all arguments. With hundreds of partitions, planning takes longer than running.
+    /// One plan for all values. With hundreds of partitions, planning takes longer than execution.
     Generic,
-    /// A plan for the arguments of each execution: a filter that is not used costs nothing.
+    /// A plan for the values of each execution. Unused filters then cost nothing.
     Custom,
     /// PostgreSQL chooses.
     Auto,
 }
 
 impl Transaction {
-    /// A transaction that reads one instant, as the lanes and the reading commands use it.
+    /// Returns the settings of the lanes and of the reading commands: read only, from one snapshot.
     pub fn reading(statement_timeout: Duration) -> Self {
         Transaction {
             mode: Mode::Read,
@@ -62,7 +63,7 @@ impl Transaction {
         }
     }
 
-    /// The statements that begin it. The last one returns the process id of the server's session.
+    /// Returns the statements that begin it. The last one returns the process id of the server's session.
     pub(super) fn begin_statement(&self) -> String {
         let mode = match self.mode {
             Mode::Read => "ISOLATION LEVEL REPEATABLE READ READ ONLY",

@@ -57,7 +57,7 @@ fn a_variable_of_libpq_that_would_not_be_heeded_is_refused() {
         ),
         (
             ("PGPORT", "5432x"),
-            "invalid value \"5432x\" for the database (environment variable PGPORT): must be a port's number",
+            "invalid value \"5432x\" for the database (environment variable PGPORT): must be a port number",
         ),
         (
             ("PGCHANNELBINDING", "require"),
@@ -123,7 +123,7 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
         (
             "web.telemetry-path: /-/ready",
             "invalid value \"/-/ready\" for web.telemetry-path (m.yml, line 1): is \
-             taken by a page of the exporter's own, choose another",
+             the path of another page of the exporter, choose another",
         ),
         (
             "web.listen-address:\n- :1\n- host:2",

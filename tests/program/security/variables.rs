@@ -120,7 +120,7 @@ async fn unused_password_file_is_named_with_the_reason() {
     let missing = folder.path().join("missing").display().to_string();
     let place = format!("127.0.0.1:{}", SERVER.port());
     for (parameter, variable, why) in [
-        (String::new(), file.display().to_string(), format!("no line of it fits {place}")),
+        (String::new(), file.display().to_string(), format!("no line matches {place}")),
         (String::new(), missing.clone(), "missing was not used: No such file".to_owned()),
         (format!("?passfile={missing}"), String::new(), "missing was not used: No such file".to_owned()),
         (
