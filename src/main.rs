@@ -1,5 +1,4 @@
-//! The command line of marie-exporter: reads what is asked for, sets up logging, and hands over to the
-//! library.
+//! The program: parses the command line, sets up logging, and runs the command.
 
 use std::fmt::Debug;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -27,19 +26,20 @@ fn main() -> ExitCode {
     let collectors: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
     match cli::parse(std::env::args_os(), |name| std::env::var_os(name), &collectors) {
         Ok(command) => run(command, &collectors).unwrap_or_else(|error| {
-            tell(&format!("error: {error:#}"));
+            print_message(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }),
         Err(error) => error.report(),
     }
 }
 
+/// Runs a command, and returns the exit code.
 fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(config) => {
-            log(&config.log);
+            set_up_log(&config.log);
             block_on(async {
-                serve::serve(config, Some(signals::hangups()?), signals::signalled()?).await
+                serve::serve(config, Some(signals::hangups()?), signals::shutdown_token()?).await
             })??;
             Ok(ExitCode::SUCCESS)
         }
@@ -53,7 +53,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             Ok(ExitCode::from(report.exit_code()))
         }
         Command::Healthy(web) => {
-            block_on(healthy::ask(&web))??;
+            block_on(healthy::check(&web))??;
             print("Healthy.")?;
             Ok(ExitCode::SUCCESS)
         }
@@ -66,32 +66,32 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
             let output = block_on(command.run(&config, style()))??;
             print(&output.text)?;
             if let Some(note) = output.note {
-                tell(&note);
+                print_message(&note);
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Top(config, times) => {
-            block_on(async { inspect::top::top(config, &times, signals::signalled()?).await })??;
+            block_on(async { inspect::top::top(config, &times, signals::shutdown_token()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Maintain(config, maintenance) => {
-            log(&config.log);
+            set_up_log(&config.log);
             block_on(async {
                 let console = Console::default();
-                maintain::run(&config, &maintenance, &console, signals::signalled()?).await
+                maintain::run(&config, &maintenance, &console, signals::shutdown_token()?).await
             })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Backup(config, to) => {
-            log(&config.log);
+            set_up_log(&config.log);
             block_on(async {
                 let console = Console::default();
-                maintain::backup::backup(&config, &to, &console, signals::signalled()?).await
+                maintain::backup::backup(&config, &to, &console, signals::shutdown_token()?).await
             })??;
             Ok(ExitCode::SUCCESS)
         }
         Command::Metrics(format) => {
-            print(&metric_table::listing(format)?)?;
+            print(&metric_table::table(format)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Rules => {
@@ -112,35 +112,35 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
         }
         #[cfg(feature = "demo")]
         Command::Demo(config, demo) => {
-            log(&config.log);
-            block_on(async { marie_exporter::demo::run(config, demo, signals::signalled()?).await })??;
+            set_up_log(&config.log);
+            block_on(async { marie_exporter::demo::run(config, demo, signals::shutdown_token()?).await })??;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
+/// Runs `work` on a new runtime. `serve` starts further threads for its lanes and its server.
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    // The lanes and the server of `serve` have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(work);
-    // Dropping it would wait for a name server or a pipe that does not answer.
+    // Dropping it would wait for blocking work, such as a name server that does not respond.
     runtime.shutdown_background();
     Ok(outcome)
 }
 
-/// Logs to standard error: the libraries' warnings, and of ours what was asked for.
-fn log(log: &LogConfig) {
+/// Logs to standard error: this crate's events of the configured level, and warnings of libraries.
+fn set_up_log(log: &LogConfig) {
     let levels = Targets::new()
         .with_default(LevelFilter::WARN)
-        // Notices come from the server, as many and as long as it likes.
+        // The server sends these notices, without a limit on their number or length.
         .with_target("sqlx::postgres::notice", LevelFilter::OFF)
         .with_target("marie_exporter", LevelFilter::from_level(log.level));
     let registry = tracing_subscriber::registry().with(levels);
-    // Whoever reads the log may go away. To complain of that on standard error would panic.
+    // If standard error is closed, reporting that on standard error would panic.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {
         Format::Text => {
@@ -149,12 +149,12 @@ fn log(log: &LogConfig) {
         }
         Format::Json => registry.with(lines.json()).init(),
     }
-    // A panic of the driver or of one collector is caught; it must not break the format of the log.
+    // A panic of the driver or of a collector is caught. It is logged in the format of the log.
     std::panic::set_hook(Box::new(|panic| error!("internal fault: {panic}")));
 }
 
-/// Writes a field of a log line. Because a field may hold text of a client or the server, it is escaped and shortened:
-/// a line break in it would look like another log line.
+/// Writes a field of a log line, escaped and shortened. A line break in a text of a client or of the server would look
+/// like another log line.
 fn field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
     const LIMIT: usize = 2000;
     let value = escaped(&format!("{value:?}"), LIMIT);
@@ -165,18 +165,19 @@ fn field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Res
     }
 }
 
-/// Colours for a terminal, unless it is asked to have none.
+/// Returns the style of standard output: colours for a terminal, unless NO_COLOR is set.
 fn style() -> Style {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match (std::io::stdout().is_terminal(), unwanted) {
+    let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match (std::io::stdout().is_terminal(), is_disabled) {
         (false, _) => Style::Redirected,
         (true, true) => Style::Plain,
         (true, false) => Style::Coloured,
     }
 }
 
-/// What a command was asked to print. A closed pipe is no reason to fail; a full disk is, or half of a list would pass
-/// for all of it.
+/// Prints the output of a command.
+///
+/// A closed pipe is not an error. A full disk is one, because an incomplete list would look complete.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let line = if text.is_empty() { String::new() } else { format!("{}\n", text.trim_end()) };
@@ -188,7 +189,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// What a person is told besides, who may have stopped to listen.
-fn tell(text: &str) {
+/// Prints a message to standard error, which may be closed.
+fn print_message(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", escaped_lines(text));
 }

@@ -1,5 +1,9 @@
-//! The command line as clap knows it: the subcommands, and what follows from each setting's name,
-//! its variable in the help and each collector's pair of switches.
+//! Declares the command line for clap.
+//!
+//! [`Action`] lists the commands. [`command_line`] adds what is derived: to the help of each setting its environment
+//! variable, and for each collector the flags `--collector.NAME` and `--no-collector.NAME`. For example,
+//! `--collector.interval` gets the line `[env: MARIE_EXPORTER_COLLECTOR_INTERVAL]`. Settings without effect on a command are
+//! accepted, because the file may contain them, but hidden in its help.
 
 #![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
 
@@ -28,40 +32,41 @@ pub(super) struct CommandLine {
     pub(super) action: Action,
 }
 
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Serve the metrics
     Serve(Settings),
-    /// Connect to the database and tell what is missing there
+    /// Connect to the database, run each query once, and report what is missing
     Check {
-        /// How to print the findings
-        // Before the settings, or it would stand under the last one's heading.
+        /// Output format
+        // Before the settings, because it would otherwise appear under the last heading of them.
         #[arg(long, default_value = "text")]
         format: Format,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Ask a running exporter whether it is healthy; ends with 0 if it is and with 1 if not
+    /// Check whether a running exporter is healthy; exits with 0 if it is and with 1 if not
     Healthy(Settings),
-    /// Look at jobs
+    /// List jobs, or show one
     #[command(subcommand)]
     Jobs(JobsAction),
-    /// Look at queues
+    /// List queues
     #[command(subcommand)]
     Queues(QueuesAction),
-    /// Look at DAGs
+    /// List DAGs, or show one
     #[command(subcommand)]
     Dags(DagsAction),
     /// Count jobs
     Stats(Leaf<Stats, ListOptions>),
     /// Watch queues, stuck and running jobs in the terminal
     Top(Leaf<Nothing, Times>),
-    /// Clean up: archive and purge jobs, set up queues, make indexes; changes nothing without --execute
+    /// Archive and purge jobs, set up queues, create indexes; changes nothing without --execute
     #[command(subcommand)]
     Maintain(MaintainAction),
-    /// Print the SQL that makes a role which can read what the exporter needs and do no more
+    /// Print SQL that creates a role with the rights that the exporter needs, and no others
     Grants {
-        /// The role's name
+        /// Name of the role
         #[arg(long, value_name = "NAME", default_value = crate::config::ROLE, value_parser = crate::config::database::name)]
         role: String,
         #[command(flatten)]
@@ -69,7 +74,7 @@ pub(super) enum Action {
     },
     /// Print the table of all metrics
     Metrics {
-        /// How to print the table
+        /// Output format
         #[arg(long, default_value = "markdown")]
         format: MetricsFormat,
     },
@@ -77,15 +82,15 @@ pub(super) enum Action {
     Rules,
     /// Write the Grafana dashboards into a folder
     Dashboards {
-        /// The folder, made if need be; files of the same names are replaced
+        /// Folder, created if missing; existing files are replaced
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Print what a shell completes the commands and flags with
+    /// Print the completion script of a shell
     Completions { shell: Shell },
     /// Write the manual pages, one for each command, into a folder
     Man {
-        /// The folder, made if need be; files of the same names are replaced
+        /// Folder, created if missing; existing files are replaced
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
@@ -99,7 +104,7 @@ pub(super) enum Action {
     },
 }
 
-/// The commands with what follows from each setting's name.
+/// Returns the command line, for collectors with these names and descriptions.
 pub fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Command {
     let line = on_leaves(CommandLine::command().max_term_width(120), &|leaf| {
         if sources::settings(&leaf).next().is_none() {
@@ -124,7 +129,7 @@ pub fn command_line(collectors: &[(&'static str, &'static str)]) -> clap::Comman
     })
 }
 
-/// Changes each command that has none below it.
+/// Applies `change` to each command without subcommands.
 pub(super) fn on_leaves(
     command: clap::Command,
     change: &dyn Fn(clap::Command) -> clap::Command,
@@ -136,7 +141,7 @@ pub(super) fn on_leaves(
     }
 }
 
-/// Hides the settings that a person at a terminal has no use for.
+/// Hides the settings that have no effect on a command at the terminal.
 fn with_few_settings(leaf: clap::Command) -> clap::Command {
     with_settings(leaf, &|heading, setting| {
         ["Configuration", "Database"].contains(&heading)
@@ -144,7 +149,7 @@ fn with_few_settings(leaf: clap::Command) -> clap::Command {
     })
 }
 
-/// Hides the settings that have no effect on this command. It accepts them all, because the file may hold them.
+/// Hides the settings that have no effect on this command. All are accepted, because the file may contain them.
 fn with_settings(leaf: clap::Command, has_effect: &dyn Fn(&str, &str) -> bool) -> clap::Command {
     leaf.after_help(Resettable::Reset).mut_args(|argument| {
         let is_shown = match (argument.get_help_heading(), argument.get_long()) {
@@ -156,8 +161,7 @@ fn with_settings(leaf: clap::Command, has_effect: &dyn Fn(&str, &str) -> bool) -
     })
 }
 
-/// Adds each collector's pair of flags. They are hidden and told in one list, two entries for each
-/// being too long to read.
+/// Adds the two flags of each collector. The help shows them in one short list, so the flags themselves are hidden.
 fn with_switches(command: clap::Command, collectors: &[(&'static str, &'static str)]) -> clap::Command {
     let mut list = Vec::new();
     let mut command = command;
@@ -175,7 +179,7 @@ fn with_switches(command: clap::Command, collectors: &[(&'static str, &'static s
             .value_parser(values::switch);
         command = command
             .arg(switch.hide(true))
-            // Not a setting of its own but the first one's other end, hence without a heading.
+            // Without a heading it is not a setting of its own, but the negation of the first flag.
             .arg(negation.action(ArgAction::SetTrue).help_heading(None::<&str>).hide(true));
     }
     let variable = sources::environment_name("collector.<NAME>");
@@ -183,11 +187,12 @@ fn with_switches(command: clap::Command, collectors: &[(&'static str, &'static s
     command.after_help(format!("{heading}\n{}", list.join("\n")))
 }
 
-/// The names of a collector's two flags.
+/// Returns the names of a collector's two flags.
 fn switches(collector: &str) -> (String, String) {
     (format!("collector.{collector}"), format!("no-collector.{collector}"))
 }
 
+/// Returns the collectors that are switched off.
 pub(super) fn disabled(
     matches: &ArgMatches,
     collectors: &[(&'static str, &'static str)],
@@ -206,7 +211,7 @@ pub(super) fn disabled(
         .collect()
 }
 
-/// What was given to the command itself, below the groups that it is in.
+/// Returns the matches of the innermost subcommand.
 pub(super) fn leaf(mut matches: &ArgMatches) -> &ArgMatches {
     while let Some((_, below)) = matches.subcommand() {
         matches = below;

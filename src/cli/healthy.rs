@@ -1,6 +1,7 @@
-//! `marie-exporter healthy`: asks a running exporter whether it is healthy, as a container's HEALTHCHECK needs it.
+//! `marie-exporter healthy`: requests `/-/healthy` of a running exporter, for a container's HEALTHCHECK.
 //!
-//! It reads the settings of `serve`, so that it finds the address in the same environment or file.
+//! Input: the web settings of `serve`, from the same environment or file. Output: success, or why the exporter is
+//! [`Unhealthy`].
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -20,53 +21,50 @@ use crate::http::tls;
 use crate::http::web_config::{ClientCertificates, WebFile};
 use crate::serve::HEALTHY;
 
-/// A healthy exporter answers in milliseconds.
+/// Time limit. A healthy exporter responds within milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the exporter does not count as healthy.
 #[derive(Debug, thiserror::Error)]
 pub enum Unhealthy {
-    #[error("the exporter is not healthy: a collector has not come back from a run; restart marie-exporter")]
+    #[error("the exporter is not healthy: a run of a collector has not ended; restart marie-exporter")]
     Hanging,
     #[error(
-        "{address} does not answer: {reason}; start marie-exporter serve, or give this command the same \
+        "{address} does not respond: {reason}; start marie-exporter serve, or give this command the same \
          --web.listen-address or --web.health-address"
     )]
-    NoAnswer { address: ListenAddress, reason: String },
+    NoResponse { address: ListenAddress, reason: String },
     #[error(
-        "{address} answers with status {status}, which the exporter does not; does another program listen there?"
+        "{address} responds with status {status}, which is not one of the exporter's; does another program listen there?"
     )]
-    Stranger { address: ListenAddress, status: StatusCode },
-    #[error("{0} asks for a client certificate; give serve and this command a --web.health-address")]
+    OtherProgram { address: ListenAddress, status: StatusCode },
+    #[error("{0} requires a client certificate; give serve and this command a --web.health-address")]
     ClientCertificate(ListenAddress),
     #[error(
-        "port 0 is another one at each start; give serve and this command a --web.health-address with a port"
+        "port 0 means a different port at each start; give serve and this command a --web.health-address with a port"
     )]
     NoPort,
     #[error("{0}")]
     WebFile(String),
 }
 
-/// Asks the exporter that runs with these settings.
-///
-/// # Errors
-/// When it is not healthy, or not there.
-pub async fn ask(web: &WebConfig) -> Result<(), Unhealthy> {
+/// Checks the exporter that runs with these settings.
+pub async fn check(web: &WebConfig) -> Result<(), Unhealthy> {
     let (address, with_tls) = target(web)?;
-    let no_answer = |reason: String| Unhealthy::NoAnswer { address: address.clone(), reason };
+    let no_response = |reason: String| Unhealthy::NoResponse { address: address.clone(), reason };
     let status = match timeout(TIMEOUT, connect(&address, with_tls)).await {
         Ok(Ok(status)) => status,
-        Ok(Err(error)) => return Err(no_answer(format!("{error:#}"))),
-        Err(_) => return Err(no_answer(format!("not within {} s", TIMEOUT.as_secs()))),
+        Ok(Err(error)) => return Err(no_response(format!("{error:#}"))),
+        Err(_) => return Err(no_response(format!("timed out after {} s", TIMEOUT.as_secs()))),
     };
     match status {
         StatusCode::OK => Ok(()),
         StatusCode::SERVICE_UNAVAILABLE => Err(Unhealthy::Hanging),
-        status => Err(Unhealthy::Stranger { address, status }),
+        status => Err(Unhealthy::OtherProgram { address, status }),
     }
 }
 
-/// The address to ask, and whether it speaks TLS.
+/// Returns the address, and whether to use TLS.
 fn target(web: &WebConfig) -> Result<(ListenAddress, bool), Unhealthy> {
     let (address, is_main) = match (&web.health_address, web.listen_addresses.first()) {
         (Some(address), _) => (address, false),
@@ -79,26 +77,27 @@ fn target(web: &WebConfig) -> Result<(ListenAddress, bool), Unhealthy> {
         ListenAddress::Unix(_) => address.clone(),
     };
     let file = if is_main { web.config_file.as_deref() } else { None };
-    match file.map(clients).transpose()?.flatten() {
+    match file.map(client_certificates).transpose()?.flatten() {
         Some(ClientCertificates::Required(_)) => Err(Unhealthy::ClientCertificate(address)),
         Some(_) => Ok((address, true)),
         None => Ok((address, false)),
     }
 }
 
-/// What the web configuration asks of clients, if it has TLS.
-fn clients(path: &Path) -> Result<Option<ClientCertificates>, Unhealthy> {
+/// Returns the rule for client certificates, or `None` without TLS.
+fn client_certificates(path: &Path) -> Result<Option<ClientCertificates>, Unhealthy> {
     let file = WebFile::read(path).map_err(|error| Unhealthy::WebFile(error.to_string()))?;
     Ok(file.tls.map(|tls| tls.clients))
 }
 
-/// All interfaces are no address to connect to, and the loopback is one of them.
+/// Returns the loopback address for one that means all interfaces.
 fn reachable(address: SocketAddr) -> SocketAddr {
     // A listener on [::] accepts IPv4 too, and this machine may have no IPv6.
     let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
     SocketAddr::new(ip, address.port())
 }
 
+/// Connects, and returns the status of the response.
 async fn connect(address: &ListenAddress, with_tls: bool) -> anyhow::Result<StatusCode> {
     match address {
         ListenAddress::Unix(path) => encrypt(UnixStream::connect(path).await?, with_tls).await,
@@ -106,6 +105,7 @@ async fn connect(address: &ListenAddress, with_tls: bool) -> anyhow::Result<Stat
     }
 }
 
+/// Adds TLS if needed, and returns the status of the response.
 async fn encrypt(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     with_tls: bool,
@@ -117,6 +117,7 @@ async fn encrypt(
     status(tls::connector_to_any_server()?.connect(name, stream).await?).await
 }
 
+/// Sends the request, and returns the status of the response.
 async fn status(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> anyhow::Result<StatusCode> {
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);

@@ -1,5 +1,4 @@
-//! `marie-exporter man` and `marie-exporter completions`: made from the command line as clap knows it, so that
-//! they know every flag of this version.
+//! `marie-exporter man` and `marie-exporter completions`, generated from the declaration of the command line.
 
 use std::fs;
 use std::path::Path;
@@ -8,17 +7,14 @@ use anyhow::Context;
 use clap::Command;
 use clap_complete::Shell;
 
-/// Writes `marie-exporter.1` and a page for each command.
-///
-/// # Errors
-/// When a file cannot be written.
+/// Writes `marie-exporter.1` and a page for each command into a folder, which is created if missing.
 pub fn write(command_line: Command, folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     clap_mangen::generate_to(command_line, folder)
         .with_context(|| format!("cannot write the manual pages into {}", folder.display()))
 }
 
-/// The script for this shell.
+/// Returns the completion script of a shell.
 pub fn completions(mut command_line: Command, shell: Shell) -> String {
     let name = command_line.get_name().to_owned();
     let mut script = Vec::new();

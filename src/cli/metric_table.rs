@@ -1,4 +1,4 @@
-//! `marie-exporter metrics`: the table of all families, from their declarations. A test compares docs/metrics.md with it.
+//! `marie-exporter metrics`: the table of all families, made from their declarations. A test compares docs/metrics.md with it.
 
 use std::fmt::Write;
 
@@ -9,10 +9,10 @@ use crate::collect::self_metrics;
 use crate::config::MetricsFormat;
 use crate::metrics::{Family, Kind};
 
-/// What `marie-exporter rules` prints. The limits are in its first group.
+/// The rules for Prometheus that `marie-exporter rules` prints. The first group holds the thresholds.
 pub const RULES: &str = include_str!("../../alerts/marie.rules.yml");
 
-/// A metric as `metrics --format json` prints it.
+/// A row of the table.
 #[derive(Debug, Serialize)]
 pub struct Listed {
     pub name: &'static str,
@@ -20,7 +20,7 @@ pub struct Listed {
     pub kind: Kind,
     pub labels: &'static [&'static str],
     pub help: &'static str,
-    /// The collector that publishes it; none for the exporter's own.
+    /// The collector that publishes it. `None` for the exporter's own metrics.
     pub collector: Option<&'static str>,
 }
 
@@ -30,7 +30,7 @@ impl Listed {
     }
 }
 
-/// Every family, in the order of the table.
+/// Returns all families, in the order of the table.
 pub fn families() -> Vec<Listed> {
     let collected = COLLECTORS.iter().flat_map(|collector| {
         collector.families.iter().map(|family| Listed::new(family, Some(collector.name)))
@@ -39,9 +39,8 @@ pub fn families() -> Vec<Listed> {
     collected.chain(own).collect()
 }
 
-/// # Errors
-/// When the table cannot be written as JSON.
-pub fn listing(format: MetricsFormat) -> serde_json::Result<String> {
+/// Returns the table in this format.
+pub fn table(format: MetricsFormat) -> serde_json::Result<String> {
     match format {
         MetricsFormat::Json => serde_json::to_string_pretty(&families()),
         MetricsFormat::Markdown => Ok(markdown()),

@@ -1,7 +1,8 @@
-//! The command line: from arguments, environment and file to a [`Command`], and the commands that need no database.
+//! The command line, and the commands that need no database.
 //!
-//! `args` declares the commands for clap; those of a room with commands of its own stand in [`crate::inspect`] and
-//! [`crate::maintain::args`]. `parse` merges the sources of settings. `main.rs` runs the [`Command`].
+//! Input: arguments, environment and file. Output: a [`Command`], which `main.rs` runs. `args` declares the commands for
+//! clap; those of reading and maintaining are in [`crate::inspect`] and [`crate::maintain::args`]. `parse` merges the
+//! sources of settings.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
@@ -22,9 +23,9 @@ pub use self::parse::Command;
 use crate::config::ConfigError;
 use crate::config::file;
 
-/// Reads the command line (the program's name first), the environment and the file named there.
+/// Returns the command for these arguments, of which the first is the program's name.
 ///
-/// `collectors` are the names and one-line descriptions of all there are: each gives the flags
+/// `environment` reads a variable. `collectors` are the names and descriptions of all collectors. Each has the flags
 /// `--collector.<name>` and `--no-collector.<name>`.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,

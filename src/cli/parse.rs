@@ -1,5 +1,7 @@
-//! From arguments, environment and file to a [`Command`]. What the environment and the file say
-//! becomes clap's default values: then a flag beats it, and it beats the default, by clap's rules.
+//! Merges arguments, environment and file into a [`Command`].
+//!
+//! clap parses the arguments twice. The first pass finds the command and the file. The values of the environment and the
+//! file then become clap's default values for the second pass. So flags take precedence over them by clap's own rule.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -22,18 +24,18 @@ use crate::inspect::options::Times;
 use crate::inspect::{InspectCommand, WithSettings};
 use crate::maintain::args::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
 
-/// What to do.
+/// A command with its settings and arguments.
 #[derive(Debug)]
 pub enum Command {
     Serve(Config),
     Check(Config, Format),
     Healthy(WebConfig),
-    /// For a role of this name.
+    /// The text is the name of the role.
     Grants(Config, String),
     Inspect(Config, InspectCommand),
     Top(Config, Times),
     Maintain(Config, Maintenance),
-    /// Into this file.
+    /// The path is that of the dump.
     Backup(Config, PathBuf),
     Metrics(MetricsFormat),
     Rules,
@@ -44,14 +46,14 @@ pub enum Command {
     Demo(Config, DemoConfig),
 }
 
-/// What was given outside the command line, and where each setting's value is from.
+/// The merged values of all sources, before clap parses them.
 #[derive(Default)]
 struct Sources {
     given: Level,
     stuck_after_by_queue: BTreeMap<String, Duration>,
 }
 
-/// Reads arguments, environment and file; the two functions stand for the process's own.
+/// Returns the command of a process with these arguments. `environment` reads a variable, `read` a file.
 pub(super) fn parse(
     arguments: &[OsString],
     environment: &dyn Fn(&str) -> Option<OsString>,
@@ -60,8 +62,7 @@ pub(super) fn parse(
 ) -> Result<Command, ConfigError> {
     let usage = |error| ConfigError::from_clap(error, arguments);
     let line = command_line(collectors);
-    // Flags alone come first, so that --help is printed from a command that knows no other
-    // source's values and cannot show a secret as a default.
+    // The first pass has no defaults from other sources, so that --help cannot show a secret as a default.
     let flags = line.clone().try_get_matches_from(arguments).map_err(usage)?;
     let sources = gather(named(&line, &flags), leaf(&flags), environment, read)?;
     let line = on_leaves(line, &|leaf| with_defaults(leaf, &sources.given));
@@ -115,6 +116,7 @@ pub(super) fn parse(
     })
 }
 
+/// Returns the task and the settings of a subcommand of `maintain`.
 fn maintenance(action: ChangeAction) -> (Maintenance, Settings) {
     match action {
         ChangeAction::Archive(leaf) => (Maintenance::Archive(leaf.asked), leaf.settings),
@@ -136,13 +138,13 @@ fn maintenance(action: ChangeAction) -> (Maintenance, Settings) {
     }
 }
 
-/// The command that was asked for, below the groups that it is in.
+/// Returns the innermost subcommand that was given.
 fn named<'a>(line: &'a clap::Command, matches: &ArgMatches) -> &'a clap::Command {
     let below = matches.subcommand().and_then(|(name, below)| Some((line.find_subcommand(name)?, below)));
     below.map_or(line, |(command, matches)| named(command, matches))
 }
 
-/// Collects what environment and file say, and which settings have a flag.
+/// Merges the values of the file, the environment and the flags.
 fn gather(
     subcommand: &clap::Command,
     flags: &ArgMatches,
@@ -167,7 +169,7 @@ fn gather(
     Ok(Sources { given: sources::overlay(lower, higher), stuck_after_by_queue })
 }
 
-/// Makes what was given the settings' default values, which clap lets a flag override.
+/// Sets the given values as clap's default values, over which flags take precedence.
 fn with_defaults(subcommand: clap::Command, given: &Level) -> clap::Command {
     subcommand.mut_args(|argument| match argument.get_long().and_then(|setting| given.get(setting)) {
         Some(given) => {
@@ -179,10 +181,12 @@ fn with_defaults(subcommand: clap::Command, given: &Level) -> clap::Command {
     })
 }
 
+/// Returns where a setting was given.
 fn origin<'a>(given: &'a Level, setting: &str) -> Option<&'a Origin> {
     given.get(setting).and_then(|given| given.first()).map(|given| &given.origin)
 }
 
+/// Returns the source of the database's URL. Checks the URL, unless it is in a file.
 fn database_url(
     settings: &Settings,
     given: &Level,

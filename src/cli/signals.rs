@@ -1,16 +1,13 @@
-//! Signals: SIGTERM and SIGINT cancel the token that every task watches; SIGHUP reloads the web configuration.
+//! Signals: SIGTERM and SIGINT cancel the token that all tasks watch. SIGHUP reloads the web configuration.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Returns a token that SIGTERM or SIGINT cancels. A second signal ends the process at once, with the exit status of a
+/// Returns a token that SIGTERM or SIGINT cancels. A second signal ends the process at once, with the exit code of a
 /// process that the signal has killed.
-///
-/// # Errors
-/// When the signals cannot be listened for.
-pub fn signalled() -> anyhow::Result<CancellationToken> {
+pub fn shutdown_token() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let shutdown = CancellationToken::new();
@@ -23,10 +20,10 @@ pub fn signalled() -> anyhow::Result<CancellationToken> {
                 _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
             };
             if is_ending {
-                warn!("{name} again: ending at once");
+                warn!("{name} again: ending the process at once");
                 std::process::exit(128 + kind.as_raw_value());
             }
-            info!("{name}: ending; a second signal ends at once");
+            info!("{name}: shutting down; a second signal ends the process at once");
             token.cancel();
             is_ending = true;
         }
@@ -34,10 +31,7 @@ pub fn signalled() -> anyhow::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-/// Returns the process's SIGHUPs. From now on they do not end it.
-///
-/// # Errors
-/// When they cannot be listened for.
+/// Returns the process's SIGHUPs. After this call they no longer end the process.
 pub fn hangups() -> anyhow::Result<Signal> {
     signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
 }

@@ -1,5 +1,4 @@
-//! The configuration as an operator meets it: command lines, variables and files in, settings or
-//! the message out.
+//! Tests of the command line, the environment and the file together: the settings or the error that they give.
 
 mod messages;
 mod web;
@@ -46,12 +45,12 @@ fn message(line: &str, environment: &[(&str, &str)], file: &str) -> String {
 }
 
 #[test]
-fn the_command_line_is_sound() {
+fn command_line_is_consistent() {
     args::command_line(COLLECTORS).debug_assert();
 }
 
 #[test]
-fn defaults_are_those_of_the_documentation() {
+fn defaults_are_as_documented() {
     let config = serve("", &[], "").unwrap();
     insta::assert_debug_snapshot!(config, @r#"
     Config {
@@ -111,7 +110,7 @@ fn defaults_are_those_of_the_documentation() {
 }
 
 #[test]
-fn flag_beats_environment_beats_file_beats_default() {
+fn flags_precede_environment_file_and_defaults() {
     let flag = "--collector.interval 1s";
     let variable: &[_] = &[("MARIE_EXPORTER_COLLECTOR_INTERVAL", "2s")];
     let file = "collector.interval: 3s";
@@ -128,7 +127,7 @@ fn flag_beats_environment_beats_file_beats_default() {
 }
 
 #[test]
-fn lists_and_switches_obey_the_same_precedence() {
+fn lists_and_switches_have_same_precedence() {
     let ports = |config: Config| -> Vec<u16> {
         let port = |address: &ListenAddress| match address {
             ListenAddress::Tcp(address) => address.port(),
@@ -162,7 +161,7 @@ fn lists_and_switches_obey_the_same_precedence() {
 }
 
 #[test]
-fn the_file_takes_every_setting_in_yamls_own_types() {
+fn file_accepts_yaml_types() {
     let file = "
 collector.load-budget: 0.05
 dags.progress-limit: 100
@@ -183,7 +182,7 @@ queues:
 }
 
 #[test]
-fn an_excluded_queue_is_out_even_when_included() {
+fn exclude_takes_precedence_over_include() {
     let config = serve("--queues.include a.* --queues.exclude ab", &[], "").unwrap();
     for (queue, admitted) in [("a", true), ("abc", true), ("ab", false), ("b", false)] {
         assert_eq!(config.queues.selects(queue), admitted, "{queue}");
@@ -191,7 +190,7 @@ fn an_excluded_queue_is_out_even_when_included() {
 }
 
 #[test]
-fn the_higher_levels_way_to_the_database_wins() {
+fn database_url_of_highest_level_is_used() {
     let flag = "serve --config.file m.yml --database-url-file /flag";
     let own: &[_] = &[("MARIE_EXPORTER_DATABASE_URL", SECRET), ("DATABASE_URL", "mysql://")];
     let fallback: &[_] = &[("DATABASE_URL", SECRET)];
@@ -225,7 +224,7 @@ fn each_subcommand_has_its_own_flags() {
 
 #[cfg(feature = "demo")]
 #[test]
-fn the_demo_has_a_rate() {
+fn demo_rate_is_a_setting() {
     for (line, environment, expected) in [
         ("demo", &[][..], 5.0),
         ("demo", &[("MARIE_EXPORTER_DEMO_RATE", "0.5")], 0.5),
@@ -257,14 +256,14 @@ fn kubernetes_service_variables_are_ignored() {
 }
 
 #[test]
-fn a_file_without_settings_is_fine() {
+fn file_without_settings_is_valid() {
     for file in ["", "# nothing yet", "---", "queues:", "queues: {}"] {
         assert!(serve("", &[], file).unwrap().stuck_after_by_queue.is_empty(), "{file}");
     }
 }
 
 #[test]
-fn the_files_path_may_come_from_its_variable() {
+fn path_of_file_can_be_a_variable() {
     let environment: &[_] = &[("DATABASE_URL", SECRET), ("MARIE_EXPORTER_CONFIG_FILE", "m.yml")];
     let Command::Serve(config) = read("serve", environment, "log.format: json").unwrap() else { panic!() };
     assert_eq!(config.log.format, Format::Json);
@@ -272,7 +271,7 @@ fn the_files_path_may_come_from_its_variable() {
 
 #[cfg(feature = "demo")]
 #[test]
-fn the_demo_refuses_a_database_by_flag_and_ignores_any_other() {
+fn demo_rejects_database_url_flag() {
     let line = "demo --config.file m.yml";
     let demo = read(line, &[("DATABASE_URL", "nonsense")], "database-url: nonsense").unwrap();
     assert!(matches!(demo, Command::Demo(Config { database, .. }, _) if database.url.is_none()));

@@ -23,7 +23,7 @@ pub(crate) struct Leaf<Asked: Args, Answer: Args> {
 /// The settings as clap parses them. The database's URL and the file are still separate flags.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
-    /// YAML file of settings, its keys named as these flags; it can also set thresholds by queue
+    /// YAML file of settings, with the names of these flags as keys; it can also set thresholds by queue
     #[arg(
         long = "config.file",
         id = "config.file",
@@ -33,12 +33,12 @@ pub(crate) struct Settings {
     )]
     pub(crate) config_file: Option<PathBuf>,
 
-    /// PostgreSQL URL of the scheduler's database; other users see it in the list of processes,
-    /// so better give the file or the variable (DATABASE_URL does too)
+    /// PostgreSQL URL of the scheduler's database; other users can see a flag in the process list,
+    /// so prefer the file or a variable (also DATABASE_URL)
     #[arg(long, help_heading = "Database", value_name = "URL")]
     pub(crate) database_url: Option<Secret>,
 
-    /// File that holds the URL, read at each connect
+    /// File that contains the URL, read for each connection
     #[arg(
         long,
         help_heading = "Database",

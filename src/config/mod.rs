@@ -85,7 +85,7 @@ pub struct LogConfig {
               .try_map(|level| level.parse::<tracing::Level>()))]
     pub level: tracing::Level,
 
-    /// Lines for people or for machines
+    /// Format of the log lines
     #[arg(long = "log.format", id = "log.format", value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
@@ -115,13 +115,13 @@ pub struct CollectorsConfig {
     pub timeout: Duration,
 
     // From above 0 to 1, not in percent.
-    /// Share of time that one collector may keep the database busy in a lane; its interval there grows
-    /// to hold it
+    /// Largest share of time that one collector may keep the database busy in a lane; its interval there
+    /// grows accordingly
     #[arg(long = "collector.load-budget", value_name = "SHARE", default_value = "1%",
           value_parser = values::ratio)]
     pub load_budget: f64,
 
-    /// Drop a collector's numbers when its last success is older than this
+    /// Withdraw a collector's samples when its last success is older than this
     #[arg(long = "collector.stale-after", value_name = "DURATION", default_value = "5m",
           value_parser = values::duration(MILLISECOND, WEEK))]
     pub stale_after: Duration,
@@ -176,13 +176,13 @@ impl QueuesConfig {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Events")]
 pub struct EventsConfig {
-    /// Keep what the events collector has counted in this file, so that a restart goes on from there
+    /// Save the counts of the events collector to this file, so that a restart continues them
     #[arg(long = "state-file", value_name = "FILE",
           value_parser = PathBufValueParser::new().try_map(values::file))]
     pub state_file: Option<PathBuf>,
 
-    /// Publish a new series as 0, and one of the state file as it was saved, until it was scraped and for this
-    /// time after that; at least twice the longest scrape interval
+    /// Publish a new series as 0, and one of the state file with its saved value, until its first scrape and for
+    /// this time after it; set at least twice the longest scrape interval
     #[arg(long = "events.new-series-hold", value_name = "DURATION", default_value = "2m",
           value_parser = values::duration(Duration::ZERO, DAY))]
     pub new_series_hold: Duration,
@@ -227,14 +227,14 @@ pub struct DemoConfig {
     pub rate: f64,
 }
 
-/// For people or for machines.
+/// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
     Json,
 }
 
-/// How the table of metrics is printed.
+/// Format of the table of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MetricsFormat {
     Markdown,

@@ -16,8 +16,8 @@ use super::values;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Web")]
 pub struct WebConfig {
-    /// Address to serve on, also :10187 for all interfaces or unix:/run/marie.sock; several are repeated or parted by
-    /// commas
+    /// Address to serve on, also :10187 for all interfaces or unix:/run/marie.sock; repeat the flag or separate several
+    /// addresses by commas
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -41,7 +41,7 @@ pub struct WebConfig {
           value_parser = values::telemetry_path)]
     pub telemetry_path: String,
 
-    /// YAML file of TLS, passwords and headers, in the format of Prometheus's exporters; read again when it
+    /// YAML file of TLS, passwords and headers, in the format of Prometheus's exporters; reloaded when it
     /// changes and on SIGHUP
     #[arg(long = "web.config.file", id = "web.config.file", value_name = "FILE",
           value_parser = PathBufValueParser::new().try_map(values::file))]

@@ -140,7 +140,7 @@ impl Body {
 fn table_of_fields(fields: &[(Column, Value)], style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table::in_style(&mut table, style);
+    table::set_style(&mut table, style);
     for (column, value) in fields {
         let name = Cell::new(column.name.replace('_', " ")).add_attribute(Attribute::Dim);
         table.add_row([name, table::cell(value, *column, 0.0)]);

@@ -1,4 +1,6 @@
-//! `marie-exporter serve`: both lanes and the HTTP server, until the process is told to end.
+//! `marie-exporter serve`: runs both lanes and the HTTP server until the process ends.
+//!
+//! [`routes`] answers requests from the exporter's snapshot. The lanes and the server have separate threads.
 
 mod routes;
 mod status_page;
@@ -24,14 +26,13 @@ use crate::http::reload::{self, Access};
 use crate::http::server::places::Places;
 use crate::http::server::{self, ListenError, Listener, Server};
 
-/// How long requests and lanes may take to end; they are done much sooner.
-const LONGEST_END: Duration = Duration::from_secs(10);
+/// Time limit for requests and lanes to end after a signal. They usually end much sooner.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves until `shutdown` is cancelled; the database may come and go meanwhile. `hangups` are the process's SIGHUPs,
-/// if they are not to end it.
+/// Serves until `shutdown` is cancelled, also while the database is unavailable. `hangups` are the process's SIGHUPs, if
+/// they do not end it.
 ///
-/// # Errors
-/// When the web configuration is no good, an address cannot be listened on, or a task ended that never should.
+/// Fails if the web configuration is invalid, an address cannot be bound, or a task panics.
 pub async fn serve(
     config: Config,
     hangups: Option<Signal>,
@@ -44,9 +45,9 @@ pub async fn serve(
     let (listeners, health) = listen(&config.web, &http.handle)?;
     let exporter = Arc::new(Exporter::new(config)?);
     let mut tasks = JoinSet::new();
-    // More than all scrapers of an exporter, and below the usual limit of open files, which is 1024.
+    // More than an exporter has scrapers, and less than the usual limit of open files, 1024.
     let places = Arc::new(Places::within(512, 2));
-    let all = routes::all(Arc::clone(&exporter), Arc::clone(&places));
+    let all = routes::all_routes(Arc::clone(&exporter), Arc::clone(&places));
     let server = Arc::new(Server::new(all, routes::HEALTH_PATHS, access.subscribe(), places)?);
     for listener in listeners {
         info!(metrics = listener.url(scheme, &exporter.config.web.telemetry_path), "serving");
@@ -54,7 +55,8 @@ pub async fn serve(
     }
     if let Some(listener) = health {
         info!(health = listener.url("http", HEALTHY), "serving");
-        let (routes, access) = (routes::health(Arc::clone(&exporter)), watch::Sender::new(Arc::default()));
+        let (routes, access) =
+            (routes::health_routes(Arc::clone(&exporter)), watch::Sender::new(Arc::default()));
         let places = Arc::new(Places::within(32, 8));
         let server = Arc::new(Server::new(routes, routes::HEALTH_PATHS, access.subscribe(), places)?);
         tasks.spawn_on(server::serve(listener, server, shutdown.clone()), &http.handle);
@@ -63,8 +65,8 @@ pub async fn serve(
     let record = move |is_success| recorder.self_metrics.set_web_config(is_success);
     let reload = reload::reload_on_change(file, access, hangups, shutdown.clone(), record);
     tasks.spawn_on(reload, &http.handle);
-    // A server that sends without end keeps a lane's thread busy, for the driver does not yield while there is more to
-    // read. Signals and requests must not wait in the queue of such a thread.
+    // A database server that sends without end occupies a lane's thread, because the driver does not yield while there is
+    // more to read. So signals and requests need other threads.
     let lanes = Threads::start(Lane::ALL.len(), "lane")?;
     for lane in Lane::ALL {
         tasks.spawn_on(Arc::clone(&exporter).run(lane, shutdown.clone()), &lanes.handle);
@@ -84,13 +86,13 @@ pub async fn serve(
     }
 }
 
-/// Waits until the process should have ended.
+/// Waits until the time limit for the shutdown has passed.
 async fn is_overdue(shutdown: CancellationToken) {
     shutdown.cancelled().await;
-    tokio::time::sleep(LONGEST_END).await;
+    tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
-/// Binds all addresses before anything is served: those for all routes, and the one for health.
+/// Binds the addresses of all routes, and the one for health, before any is served.
 fn listen(web: &WebConfig, runtime: &Handle) -> Result<(Vec<Listener>, Option<Listener>), ListenError> {
     let _within = runtime.enter();
     let listeners = if web.systemd_socket {
@@ -103,11 +105,11 @@ fn listen(web: &WebConfig, runtime: &Handle) -> Result<(Vec<Listener>, Option<Li
     Ok((listeners, health.transpose()?))
 }
 
-/// Threads for a part of the exporter. Because the lanes' threads are apart from the server's, requests are answered
-/// while a database floods a lane.
+/// Threads of one part of the exporter. Because lanes and server have separate threads, requests are answered while a
+/// database floods a lane.
 struct Threads {
     handle: Handle,
-    /// Taken when it is dropped.
+    /// `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
 
@@ -123,7 +125,7 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // The other runtime's threads must not wait for it.
+            // Without it, the drop would block until all its tasks have ended.
             runtime.shutdown_background();
         }
     }

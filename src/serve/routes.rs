@@ -1,4 +1,7 @@
-//! What each path answers. No route uses the database.
+//! The routes. Each answers from memory, without the database.
+//!
+//! Input: the exporter's snapshot, its own metrics and its run status. [`crate::http::server`] puts logins and limits
+//! around the routes.
 
 use std::io;
 use std::sync::Arc;
@@ -22,10 +25,12 @@ use crate::http::server::encoding::{Encoding, choose};
 use crate::http::server::places::Places;
 use crate::serve::status_page;
 
+/// Path that tells whether the process should be restarted.
 pub(crate) const HEALTHY: &str = "/-/healthy";
+/// Path that tells whether each collector has run once.
 const READY: &str = "/-/ready";
 
-/// Paths of [`health`].
+/// Paths of [`health_routes`].
 pub(super) const HEALTH_PATHS: &[&str] = &[HEALTHY, READY];
 
 /// The text format of Prometheus, with the character set that browsers otherwise guess.
@@ -37,15 +42,16 @@ const CROWD: usize = 32;
 /// How old that text may be.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
-/// What the routes of the metrics share.
+/// State of the route of the metrics.
 struct Scrapes {
     exporter: Arc<Exporter>,
     places: Arc<Places>,
+    /// The exporter's own metrics, and when their text was made.
     own: Mutex<Option<(Instant, Arc<Text>)>>,
 }
 
 /// Returns all routes.
-pub(super) fn all(exporter: Arc<Exporter>, places: Arc<Places>) -> Router {
+pub(super) fn all_routes(exporter: Arc<Exporter>, places: Arc<Places>) -> Router {
     let scrapes = Scrapes { exporter: Arc::clone(&exporter), places, own: Mutex::default() };
     let metrics =
         Router::new().route(&exporter.config.web.telemetry_path, get(metrics)).with_state(Arc::new(scrapes));
@@ -53,28 +59,29 @@ pub(super) fn all(exporter: Arc<Exporter>, places: Arc<Places>) -> Router {
         .route("/", get(async |State(exporter): State<Arc<Exporter>>| status_page::page(&exporter)))
         .with_state(Arc::clone(&exporter))
         .merge(metrics)
-        .merge(health(exporter))
+        .merge(health_routes(exporter))
 }
 
-/// Returns the routes that need no login, because they say nothing but yes or no.
-pub(super) fn health(exporter: Arc<Exporter>) -> Router {
+/// Returns the routes that need no login, because their response is only yes or no.
+pub(super) fn health_routes(exporter: Arc<Exporter>) -> Router {
     Router::new()
         .route(
             HEALTHY,
             get(async |State(exporter): State<Arc<Exporter>>| {
-                word(exporter.run_status.is_healthy(), ["Healthy.\n", "Not healthy.\n"])
+                yes_or_no(exporter.run_status.is_healthy(), ["Healthy.\n", "Not healthy.\n"])
             }),
         )
         .route(
             READY,
             get(async |State(exporter): State<Arc<Exporter>>| {
-                word(exporter.run_status.is_ready(), ["Ready.\n", "Not ready.\n"])
+                yes_or_no(exporter.run_status.is_ready(), ["Ready.\n", "Not ready.\n"])
             }),
         )
         .with_state(exporter)
 }
 
-fn word(is_well: bool, [yes, no]: [&'static str; 2]) -> (StatusCode, &'static str) {
+/// Returns the response of a health route.
+fn yes_or_no(is_well: bool, [yes, no]: [&'static str; 2]) -> (StatusCode, &'static str) {
     if is_well { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) }
 }
 
@@ -84,9 +91,9 @@ async fn metrics(method: Method, head: HeaderMap, State(scrapes): State<Arc<Scra
         return (StatusCode::NOT_ACCEPTABLE, "The metrics are available as gzip or identity.\n")
             .into_response();
     };
-    // First, because it drops stale samples, and the series are counted after that.
+    // First, because it withdraws stale samples, and the exporter's own metrics count the rest.
     let page = scrapes.exporter.snapshot.page();
-    let pieces = match scrapes.own().and_then(|own| pieces(&own, &page, encoding)) {
+    let pieces = match scrapes.own_metrics().and_then(|own| pieces(&own, &page, encoding)) {
         Ok(pieces) => pieces,
         Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     };
@@ -102,9 +109,9 @@ async fn metrics(method: Method, head: HeaderMap, State(scrapes): State<Arc<Scra
 }
 
 impl Scrapes {
-    /// Returns the text of the exporter's own metrics. In a crowd it is up to a second old, so that many requests cost
+    /// Returns the text of the exporter's own metrics. With many connections it is up to a second old, so that they cost
     /// little time and memory.
-    fn own(&self) -> io::Result<Arc<Text>> {
+    fn own_metrics(&self) -> io::Result<Arc<Text>> {
         let mut own = self.own.lock();
         if let Some((since, text)) = &*own
             && since.elapsed() < SHARED_FOR
@@ -118,6 +125,7 @@ impl Scrapes {
     }
 }
 
+/// Returns the body: the exporter's own metrics, then those of each collector.
 fn pieces(own: &Text, page: &Page, encoding: Encoding) -> io::Result<Pieces> {
     let texts = std::iter::once(own).chain(page.0.iter().map(|text| &**text));
     Ok(match encoding {

@@ -1,6 +1,7 @@
-//! The page at `/`, for a person who looks whether the exporter is well: what it watches, and for each
-//! collector its state, last success, interval, duration and last error. Everything is escaped by the
-//! template; no secret gets this far.
+//! The status page at `/`: the database, and for each collector its state, last success, interval, duration and last
+//! error.
+//!
+//! Input: the exporter's run status. The template escapes all texts, and none of them contains a secret.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ static CONTENT_SECURITY_POLICY: Lazy<HeaderValue> = Lazy::new(|| {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-/// What the page looks like.
+/// The style sheet of the page.
 const STYLE: &str = include_str!("status_page.css");
 
 /// Returns the page, with the policy that allows its style.
@@ -77,13 +78,13 @@ pub(super) fn page(exporter: &Exporter) -> impl IntoResponse + use<> {
     ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone())], Html(page.into_string()))
 }
 
-/// Whether it was reached, and what was found there.
+/// Returns whether the database was reached, its schema and its version.
 fn database(exporter: &Exporter) -> Markup {
     html! {
         @if exporter.self_metrics.is_up() { span.good { "Reached" } } @else { span.bad { "Not reached" } }
         ", schema " code { (exporter.config.database.schema.as_str()) }
         @match exporter.schema() {
-            None => ", not looked at yet.",
+            None => ", not read yet.",
             Some(schema) => {
                 " (shape: " (schema.shape()) ") on PostgreSQL " (schema.server_version)
                 @if schema.in_recovery { ", a standby" } "."
@@ -92,8 +93,8 @@ fn database(exporter: &Exporter) -> Markup {
     }
 }
 
-/// A row for each lane that the collector has run in, or one that says why there is none; then one for each
-/// query that is left out here.
+/// Returns a row for each lane that the collector has run in, or one that explains why it has not run. A row for each
+/// skipped query follows.
 fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
     let mut rows: Vec<Markup> =
         exporter.run_status.latest(name).iter().map(|(lane, latest)| cells(*lane, latest)).collect();
@@ -124,17 +125,18 @@ fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
     }
 }
 
-/// A right that is lacking is the operator's to give; a table that is not there is a shape of the schema.
+/// Returns the style of a lack. A missing right is an error that the operator can fix; a missing table depends on the
+/// shape of the schema.
 fn class(lack: &Lack) -> &'static str {
     if lack.is_permission() { "bad" } else { "off" }
 }
 
-/// The cells of something that does not run.
+/// Returns the cells of a collector or query that does not run.
 fn note(class: &str, state: &str, why: &str) -> Markup {
     html! { td {} td class=(class) { (state) } td.off colspan="4" { (why) } }
 }
 
-/// The cells of a collector's latest run in a lane.
+/// Returns the cells of a collector's latest run in a lane.
 fn cells(lane: Lane, latest: &LatestRun) -> Markup {
     html! {
         td { (lane.label()) }

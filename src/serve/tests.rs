@@ -1,4 +1,4 @@
-//! Which answers count as a scrape, over real sockets.
+//! Tests which responses count as a scrape, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -45,7 +45,7 @@ impl Served {
         let exporter = Arc::new(Exporter::new(config).unwrap());
         let access = watch::Sender::new(Arc::new(access)).subscribe();
         let places = Arc::new(Places::within(512, 2));
-        let routes = routes::all(Arc::clone(&exporter), Arc::clone(&places));
+        let routes = routes::all_routes(Arc::clone(&exporter), Arc::clone(&places));
         let server = Arc::new(Server::new(routes, routes::HEALTH_PATHS, access, places).unwrap());
         let shutdown = CancellationToken::new();
         tokio::spawn(serve(listener, server, shutdown.clone()));
@@ -92,7 +92,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn only_an_answered_get_of_metrics_is_a_scrape() {
+async fn only_answered_get_of_metrics_is_a_scrape() {
     let served = Served::new(&[]);
     served.publish(10);
     for (request, status) in [

@@ -1,11 +1,11 @@
-//! Columns of a table and the rows below them. A column is found by its name, never by its place.
+//! Columns of a table, and rows below them.
 
 use serde_json::Value;
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// As in the query and in JSON and CSV; a table's heading has spaces for the underscores.
+    /// Name in the query, in JSON and in CSV. The heading of a table has spaces in place of the underscores.
     pub name: &'static str,
     pub kind: Kind,
 }
@@ -16,15 +16,15 @@ pub enum Kind {
     Text,
     /// A UUID, shown as text.
     Id,
-    /// To the right.
+    /// Aligned to the right.
     Number,
-    /// A state of a job or DAG, in its colour.
+    /// State of a job or DAG, in its colour.
     State,
-    /// To the second, with the offset of its time zone.
+    /// Time to the second, with the offset of its time zone.
     Time,
-    /// Seconds, as `2h 5m`.
+    /// Seconds, shown as in `2h 5m`.
     Duration,
-    /// A number as a bar beside the longest.
+    /// A number, shown as a bar relative to the largest of the column.
     Bar,
 }
 
@@ -32,7 +32,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rows {
     pub rows: Vec<Vec<Value>>,
-    /// Whether the limit kept some from being shown.
+    /// Whether the limit has cut off further rows.
     pub more: bool,
 }
 

@@ -1,5 +1,4 @@
-//! Where a maintaining command speaks to the person who runs it: its findings on standard output, its progress on
-//! standard error where that is a terminal.
+//! Dialogue of a maintaining command: results and questions on standard output, progress on standard error.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -7,21 +6,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::escape::escaped_lines;
 
-/// The terminal, or what stands in for it.
+/// Standard input, output and error of the process.
 #[derive(Debug, Default)]
 pub struct Console {}
 
 impl Console {
-    /// Prints a line, or several. A closed pipe is no reason to stop half-way.
+    /// Prints lines. A closed pipe is ignored, because a clean-up must not stop half-way.
     pub fn say(&self, text: &str) {
         let _ = writeln!(io::stdout(), "{}", escaped_lines(text));
     }
 
-    /// Asks, and waits for a line; none where the input is at its end. Whoever stops waiting leaves a thread behind that
-    /// still does.
+    /// Prints a question and returns the line of the answer, or `None` at the end of the input.
     ///
-    /// # Errors
-    /// When standard input cannot be read.
+    /// If the future is dropped, a thread stays behind that waits for a line.
     pub async fn ask(&self, question: &str) -> io::Result<Option<String>> {
         let mut out = io::stdout();
         let _ = write!(out, "{} ", escaped_lines(question));
@@ -34,7 +31,7 @@ impl Console {
         answer.await.map_err(io::Error::other)?
     }
 
-    /// A bar that counts so many rows.
+    /// Returns a progress bar for a number of rows. It is hidden if standard error is not a terminal.
     pub fn progress(&self, rows: u64) -> ProgressBar {
         let target = if io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()

@@ -1,7 +1,7 @@
-//! Text from outside as people may see it: harmless to a terminal and to a log, and of limited length.
+//! Escapes text from outside, so that it cannot control a terminal or break a log, and limits its length.
 //!
-//! Input: texts of the server, the driver and clients, such as error messages and queue names. Output: one line that
-//! contains no character which steers a terminal, starts a new line, or has no visible form.
+//! Input: texts of the server, the driver and clients, such as error messages and queue names. Output: one line without
+//! characters that control a terminal, start a new line, or are invisible.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthChar;
 /// The longest message of the server or the driver, in characters.
 pub const MESSAGE_LIMIT: usize = 500;
 
-/// Returns `text` in one line of at most `limit` characters, harmful ones as `\u{1b}`.
+/// Returns `text` in one line of at most `limit` characters. Harmful ones are escaped, as in `\u{1b}`.
 pub fn escaped(text: &str, limit: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
@@ -32,7 +32,7 @@ pub fn escaped(text: &str, limit: usize) -> String {
     line
 }
 
-/// Returns `text` with its line breaks, each line escaped. For texts of ours that contain names of the database.
+/// Returns `text` with its line breaks, each line escaped. For multi-line output that contains names from the database.
 pub fn escaped_lines(text: &str) -> String {
     text.split('\n').map(|line| escaped(line, usize::MAX)).collect::<Vec<_>>().join("\n")
 }
@@ -57,8 +57,8 @@ pub fn escaped_json(json: &str) -> String {
     escaped
 }
 
-/// Whether a character could steer a terminal, turn the direction of the text, or make two names look alike because it
-/// has no visible form.
+/// Whether a character could control a terminal, reverse the direction of the text, or make two names look alike because
+/// it is invisible.
 ///
 /// Source: the Unicode properties `Cc`, `Zl`, `Zp`, `Noncharacter_Code_Point` and `Default_Ignorable_Code_Point`, the
 /// interlinear annotation marks, musical and shorthand format marks, and the blank Braille pattern.

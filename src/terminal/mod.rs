@@ -1,5 +1,7 @@
-//! Text for people, without knowledge of Marie: [`escape`] makes text from outside harmless, [`table`] prints rows under
-//! [`columns`], and [`console`] is the dialogue of a command that changes something.
+//! Output for people, without knowledge of Marie.
+//!
+//! [`escape`] makes text from outside harmless, [`table`] prints rows below [`columns`], [`duration`] formats durations, and
+//! [`console`] is the dialogue of a command that changes something.
 
 pub mod columns;
 pub mod console;

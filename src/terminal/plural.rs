@@ -1,4 +1,4 @@
-//! Counts with their nouns.
+//! Counts with nouns.
 
 /// Returns the count with its noun: `1 batch`, `2 batches`.
 pub fn counted(count: u64, noun: &str) -> String {

@@ -1,5 +1,7 @@
-//! Rows as a table for people, and as JSON and CSV for programs. A table escapes what could steer a terminal, for
-//! clients name their queues; colours are for terminals only.
+//! Prints rows as a table for people, and as JSON and CSV for programs.
+//!
+//! A table escapes text that could control a terminal, because clients choose the names of queues. Only terminals get
+//! colours.
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets};
 use serde::Serializer;
@@ -21,20 +23,20 @@ pub enum Style {
     Redirected,
 }
 
-/// So many characters of a text stand in a table; one name of ten thousand would make every row as wide.
+/// Most characters of a text in a table. A longer name would widen each row.
 const LONGEST: usize = 200;
 
 /// The longest bar, in characters.
 const BAR: f64 = 40.0;
 
-/// A table without lines, as people paste it into a chat.
+/// Returns a table without lines, which can be pasted into a chat.
 pub fn table(columns: &[Column], rows: &Rows, style: Style) -> String {
     if rows.rows.is_empty() {
         return String::new();
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    in_style(&mut table, style);
+    set_style(&mut table, style);
     table.set_header(columns.iter().map(|column| {
         aligned(Cell::new(column.name.replace('_', " ").to_uppercase()), *column)
             .add_attribute(Attribute::Bold)
@@ -51,8 +53,8 @@ pub fn table(columns: &[Column], rows: &Rows, style: Style) -> String {
     lines(&mut table)
 }
 
-/// Colours or none, whatever the library thinks of where it prints.
-pub(crate) fn in_style(table: &mut Table, style: Style) {
+/// Switches colours on or off, in place of the library's own detection.
+pub(crate) fn set_style(table: &mut Table, style: Style) {
     if style == Style::Coloured {
         table.enforce_styling();
     } else {
@@ -60,7 +62,7 @@ pub(crate) fn in_style(table: &mut Table, style: Style) {
     }
 }
 
-/// A value in its column's form and colour.
+/// Returns a cell with a value in its column's form and colour.
 pub(crate) fn cell(value: &Value, column: Column, longest: f64) -> Cell {
     let cell = Cell::new(shown(value, column.kind, longest));
     match value.as_str().and_then(colour).filter(|_| column.kind == Kind::State) {
@@ -69,6 +71,7 @@ pub(crate) fn cell(value: &Value, column: Column, longest: f64) -> Cell {
     }
 }
 
+/// Returns the lines of a table, without spaces at their ends.
 pub(crate) fn lines(table: &mut Table) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -77,29 +80,25 @@ pub(crate) fn lines(table: &mut Table) -> String {
     lines.join("\n")
 }
 
-/// The heading of a part of the answer.
+/// Returns a heading of a section.
 pub(crate) fn heading(text: &str, style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    in_style(&mut table, style);
+    set_style(&mut table, style);
     table.add_row([Cell::new(text).add_attribute(Attribute::Bold)]);
     lines(&mut table)
 }
 
-/// An array of one object for each row.
-///
-/// # Errors
-/// Never, but for memory.
+/// Returns a JSON array with an object for each row.
 pub fn json(columns: &[Column], rows: &Rows) -> serde_json::Result<String> {
     let objects: Vec<Object<'_>> = rows.rows.iter().map(|row| Object(columns, row)).collect();
     Ok(escaped_json(&serde_json::to_string_pretty(&objects)?))
 }
 
-/// Names in the first line, then a line for each row; NULL is empty. A terminal gets harmful characters escaped, a file
-/// gets them as they are. With `for_spreadsheet`, no text is taken for a formula.
+/// Returns CSV: a line of names, then a line for each row. NULL is empty.
 ///
-/// # Errors
-/// Never, but for memory.
+/// Harmful characters are escaped for a terminal, but not for a file. `for_spreadsheet` prevents a spreadsheet from taking
+/// a text for a formula.
 pub fn csv(columns: &[Column], rows: &Rows, style: Style, for_spreadsheet: bool) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let is_data = |column: &&Column| column.kind != Kind::Bar;
@@ -115,7 +114,7 @@ pub fn csv(columns: &[Column], rows: &Rows, style: Style, for_spreadsheet: bool)
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// Puts an apostrophe before a text that a spreadsheet would calculate.
+/// Puts an apostrophe before a text that a spreadsheet would take for a formula.
 fn without_formula(text: String) -> String {
     let starts_formula = |c: char| "=+-@＝＋－＠\t\r".contains(c);
     if text.starts_with(starts_formula) || text.trim_start().starts_with(starts_formula) {
@@ -125,7 +124,7 @@ fn without_formula(text: String) -> String {
     }
 }
 
-/// A row with its columns' names, in their order.
+/// A row as an object, with its keys in the order of the columns.
 pub struct Object<'a>(pub &'a [Column], pub &'a [Value]);
 
 impl serde::Serialize for Object<'_> {
@@ -138,6 +137,7 @@ impl serde::Serialize for Object<'_> {
     }
 }
 
+/// Aligns a cell as its column.
 fn aligned(cell: Cell, column: Column) -> Cell {
     match column.kind {
         Kind::Number | Kind::Duration => cell.set_alignment(CellAlignment::Right),
@@ -145,7 +145,7 @@ fn aligned(cell: Cell, column: Column) -> Cell {
     }
 }
 
-/// A value as a table has it; `longest` is its column's greatest number.
+/// Returns a value as a table shows it. `longest` is the largest number of its column.
 pub fn shown(value: &Value, kind: Kind, longest: f64) -> String {
     match (kind, value) {
         (_, Value::Null) => "-".to_owned(),
@@ -156,6 +156,7 @@ pub fn shown(value: &Value, kind: Kind, longest: f64) -> String {
     }
 }
 
+/// Returns a value as CSV shows it.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -169,7 +170,7 @@ pub(crate) fn harmless_text(text: &str) -> String {
     escaped(text, LONGEST)
 }
 
-/// `2026-11-24T22:15:03.123456+00:00` as `2026-11-24 22:15:03Z`. Others, such as infinity, as they are.
+/// Returns `2026-11-24T22:15:03.123456+00:00` as `2026-11-24 22:15:03Z`. Other texts, such as infinity, stay the same.
 pub(crate) fn to_the_second(time: &str) -> String {
     let Some((date, rest)) = time.split_once('T') else { return time.to_owned() };
     let (clock, offset) = rest.split_at(rest.find(['+', '-']).unwrap_or(rest.len()));
@@ -179,10 +180,12 @@ pub(crate) fn to_the_second(time: &str) -> String {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 40")]
+/// Returns a bar for a number from 0 to `longest`.
 fn bar(number: f64, longest: f64) -> String {
     "█".repeat((number / longest.max(1.0) * BAR).ceil() as usize)
 }
 
+/// Returns the colour of a state.
 fn colour(state: &str) -> Option<Color> {
     Some(match state {
         "active" => Color::Cyan,
@@ -199,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_shows_times_to_the_second_and_durations_in_two_units() {
+    fn values_are_shown_by_kind_of_column() {
         for (value, kind, text) in [
             (Value::Null, Kind::Time, "-"),
             ("2026-11-24T22:15:03.123456+00:00".into(), Kind::Time, "2026-11-24 22:15:03Z"),

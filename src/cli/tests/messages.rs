@@ -82,7 +82,7 @@ fn a_variable_of_libpq_that_would_not_be_heeded_is_refused() {
 }
 
 #[test]
-fn a_bad_value_in_the_file_is_told_with_its_line() {
+fn invalid_value_in_file_is_reported_with_line() {
     for (file, expected) in [
         (
             "\ncollector.timeout: 0s",
@@ -148,7 +148,7 @@ fn a_bad_value_in_the_file_is_told_with_its_line() {
 }
 
 #[test]
-fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
+fn unknown_key_in_file_is_reported_with_line() {
     for (file, expected) in [
         (
             "# own\ncolector.interval: 15s",
@@ -202,7 +202,7 @@ fn a_wrong_key_or_shape_of_the_file_is_told_with_its_line() {
 }
 
 #[test]
-fn a_password_is_in_no_message() {
+fn messages_contain_no_password() {
     let own = "serve --config.file m.yml";
     for (line, environment, file) in [
         ("serve postgres://u:hunter2@h/d", &[][..], ""),
@@ -242,7 +242,7 @@ fn a_password_is_in_no_message() {
 }
 
 #[test]
-fn help_names_each_variable_and_shows_no_value_of_one() {
+fn help_names_variables_without_values() {
     let environment: &[_] = &[("DATABASE_URL", SECRET), ("MARIE_EXPORTER_LOG_LEVEL", "hunter2")];
     for line in ["serve --help", "serve -h", "check --help", "help serve"] {
         let error = read(line, environment, "").unwrap_err();

@@ -52,7 +52,7 @@ fn healthy_speaks_tls_or_says_what_to_do() {
     let file = with_tls.path("web.yml").display().to_string();
     let flags = ["--web.config.file", &file, "--web.listen-address", with_tls.address()];
     ends_with(&ask(&flags), 0, "Healthy.");
-    ends_with(&ask(&flags[2..]), 1, "does not answer");
+    ends_with(&ask(&flags[2..]), 1, "does not respond");
 
     let required = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}";
     let mut strict = Exporter::serve_with(&TLS.replace('}', required), &["--web.health-address=127.0.0.1:0"]);
@@ -94,7 +94,7 @@ fn healthy_fails_when_another_or_no_server_answers() {
             let _ = write!(stream, "{answer}\r\ncontent-length: 0\r\n\r\n");
         }
     });
-    for told in ["a collector has not come back", "status 404", "does not answer"] {
+    for told in ["a run of a collector has not ended", "status 404", "does not respond"] {
         ends_with(&ask(&["--web.listen-address", &address]), 1, told);
     }
     server.join().unwrap();
