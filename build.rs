@@ -1,4 +1,4 @@
-//! Tells the build its own circumstances, for `--version` and `marie_exporter_build_info`.
+//! Passes the versions of rustc and of the source to the build, for the status page and `marie_exporter_build_info`.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ fn main() {
     println!("cargo::rerun-if-changed=.git/refs/heads");
 }
 
-/// The first line that a command prints, or `unknown`: a build from a source archive has no revision.
+/// Returns the output of a command, or `unknown` if it fails. A build from a source archive has no revision.
 fn output(program: &str, arguments: &[&str]) -> String {
     let run = Command::new(program).args(arguments).output().ok().filter(|run| run.status.success());
     run.map_or_else(|| "unknown".to_owned(), |run| String::from_utf8_lossy(&run.stdout).trim().to_owned())

@@ -37,7 +37,8 @@ pub use self::database::{DatabaseConfig, ROLE, SchemaName, quote_identifier};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, Secret};
 pub use self::error::{ConfigError, Origin};
 use self::values::{DAY, HOUR, MILLISECOND, WEEK, YEAR};
-pub use self::web::{ListenAddress, WebConfig};
+pub use self::web::WebConfig;
+pub use crate::http::listen_address::ListenAddress;
 
 /// The settings that all commands share.
 #[derive(Debug, Clone, Args)]

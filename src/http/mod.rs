@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod client;
+pub mod listen_address;
 pub mod reload;
 pub mod server;
 pub mod tls;

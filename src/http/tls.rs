@@ -78,7 +78,7 @@ pub fn acceptor(settings: &TlsSettings, files: &Files) -> Result<TlsAcceptor, Tl
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             let verifier = match settings.clients {
                 ClientCertificates::VerifiedIfGiven(_) => verifier.allow_unauthenticated(),
-                ClientCertificates::Required(_) | ClientCertificates::NotAsked => verifier,
+                ClientCertificates::Required(_) | ClientCertificates::NotRequested => verifier,
             };
             config.with_client_cert_verifier(verifier.build().map_err(|error| unusable(pem, error))?)
         }
@@ -152,7 +152,7 @@ impl ServerCertVerifier for AnyServer {
 
 fn authorities(clients: &ClientCertificates) -> Option<&Pem> {
     match clients {
-        ClientCertificates::NotAsked => None,
+        ClientCertificates::NotRequested => None,
         ClientCertificates::VerifiedIfGiven(pem) | ClientCertificates::Required(pem) => Some(pem),
     }
 }

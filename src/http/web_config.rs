@@ -1,47 +1,38 @@
-//! The file of `--web.config.file`: TLS, passwords and headers, in the format that Prometheus's own exporters
-//! share (docs/web-configuration.md of prometheus/exporter-toolkit). What of it is not supported is an error:
-//! a protection that is asked for and not there would be worse than none.
+//! The file of `--web.config.file`: TLS, passwords and headers.
+//!
+//! Input: YAML in the format of Prometheus's own exporters (docs/web-configuration.md of prometheus/exporter-toolkit).
+//! Output: a [`WebFile`], or a [`WebConfigError`] with the line. [`super::reload`] reads the file, [`super::tls`] and
+//! [`super::auth`] apply it. Keys that are not supported are errors, because ignoring one could leave out a protection.
 
+mod error;
 mod headers;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
+use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::config::error::{ConfigError, Origin};
-use crate::config::file::{self, Node};
-use crate::config::sources::{mapping, scalar, shown};
+pub use self::error::WebConfigError;
+use self::error::{Fault, yaml_fault};
 
-const TLS: &str = "tls_server_config";
-const HTTP: &str = "http_server_config";
-const USERS: &str = "basic_auth_users";
+/// Largest file, in bytes. Without a limit, a log or a disk that is named by mistake would fill the memory.
+const LARGEST: u64 = 1 << 20;
 
-/// Keys of the format that are refused, with what to do about it.
-const UNSUPPORTED: [(&str, &str); 5] = [
-    ("rate_limit", "the number of connections and of logins is limited without it"),
-    (
-        "client_allowed_sans",
-        "who holds a certificate of client_ca_file gets in, so give the clients an authority of their own",
-    ),
-    ("cipher_suites", "rustls has none that is weak"),
-    ("prefer_server_cipher_suites", "rustls has no cipher suite that is weak"),
-    ("curve_preferences", "rustls has no curve that is weak"),
-];
-
-/// What the file says. Without a file, or with an empty one, all is open.
+/// Settings of the file. Without a file, or with an empty one, connections are not encrypted and need no login.
 #[derive(Clone, Default, PartialEq)]
 pub struct WebFile {
     pub tls: Option<TlsSettings>,
-    /// By name. None means that nobody has to log in.
+    /// Password hashes by user name. Without users no login is needed.
     pub users: BTreeMap<String, PasswordHash>,
-    /// For every answer.
+    /// Headers of each response.
     pub headers: HeaderMap,
 }
 
@@ -55,22 +46,23 @@ pub struct TlsSettings {
     pub max_version: TlsVersion,
 }
 
-/// Whether clients show a certificate, and the authorities that are believed.
+/// Whether clients present a certificate, and the authorities that may sign it.
 #[derive(Clone, PartialEq)]
 pub enum ClientCertificates {
-    NotAsked,
-    /// One that cannot be verified is refused, none is not.
+    NotRequested,
+    /// A client may present none, but not an invalid one.
     VerifiedIfGiven(Pem),
     Required(Pem),
 }
 
+/// A version of TLS that rustls supports.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     Tls12,
     Tls13,
 }
 
-/// Certificates or a key: in a file, or in the configuration itself.
+/// Certificates or a key: in a file, or in the configuration itself. `key` is the name of the setting.
 #[derive(Clone, PartialEq)]
 pub enum Pem {
     File { key: String, path: PathBuf },
@@ -78,8 +70,7 @@ pub enum Pem {
 }
 
 impl Pem {
-    /// # Errors
-    /// When its file cannot be read.
+    /// Returns the text. Reads the file, if it is one.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         match self {
             Self::File { path, .. } => std::fs::read(path),
@@ -87,7 +78,7 @@ impl Pem {
         }
     }
 
-    /// What it is called in messages: its key, and its file where it has one.
+    /// Returns its name for messages: the setting and the path, if it is a file.
     pub fn name(&self) -> String {
         match self {
             Self::File { key, path } => format!("{key} {}", path.display()),
@@ -117,67 +108,80 @@ impl FromStr for PasswordHash {
     }
 }
 
-type At<'a> = &'a dyn Fn(u64) -> Origin;
+/// Hashes by user name, as YAML.
+type Users = BTreeMap<String, Spanned<Option<String>>>;
+
+/// The file as YAML.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Sections {
+    tls_server_config: Option<Spanned<tls::Section>>,
+    http_server_config: Option<headers::Section>,
+    basic_auth_users: Option<Users>,
+}
 
 impl WebFile {
-    /// Reads the file; what it names is not looked at.
-    ///
-    /// # Errors
-    /// When it cannot be read or understood.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// Reads the file, but not the files that it names.
+    pub fn read(path: &Path) -> Result<Self, WebConfigError> {
         let text =
-            file::text(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            text(path).map_err(|source| WebConfigError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
-    /// Understands the text of the file at `path`; relative paths in it start from its folder.
-    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let origin = |line| Origin::File { path: path.to_owned(), line };
+    /// Parses the text of the file at `path`. Relative paths in it start from its folder.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, WebConfigError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut web = WebFile::default();
-        for (key, node) in file::read(text, path)? {
-            match key.value.as_str() {
-                TLS => web.tls = tls::read(node, &origin, folder)?,
-                HTTP => web.headers = headers::read(node, &origin)?,
-                USERS => web.users = users(node, &origin)?,
-                _ => return Err(refusal("", &key, &origin, &[HTTP, TLS, USERS])),
-            }
-        }
-        Ok(web)
+        Self::from_yaml(text, folder).map_err(|fault| fault.in_file(path))
+    }
+
+    fn from_yaml(text: &str, folder: &Path) -> Result<Self, Fault> {
+        let options = serde_saphyr::options! {
+            // A snippet of the file in an error could show a hash.
+            with_snippet: false,
+            strict_booleans: true,
+            // Aliases could otherwise make millions of nodes of a few lines. Ten thousand users are twenty thousand nodes.
+            budget: serde_saphyr::budget! { max_depth: 16, max_nodes: 50_000 },
+        };
+        let sections: Option<Sections> =
+            serde_saphyr::from_str_with_options(text, options).map_err(|error| yaml_fault(&error))?;
+        let sections = sections.unwrap_or_default();
+        Ok(WebFile {
+            tls: sections
+                .tls_server_config
+                .map(|section| tls::settings(section, folder))
+                .transpose()?
+                .flatten(),
+            users: sections.basic_auth_users.map(users).transpose()?.unwrap_or_default(),
+            headers: sections.http_server_config.map(headers::headers).transpose()?.unwrap_or_default(),
+        })
     }
 }
 
-fn users(section: Spanned<Node>, origin: At) -> Result<BTreeMap<String, PasswordHash>, ConfigError> {
+/// Returns the text of the file. Fails if it is too large or not UTF-8.
+fn text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Checks the names and hashes of the users.
+fn users(given: Users) -> Result<BTreeMap<String, PasswordHash>, Fault> {
     let mut users = BTreeMap::new();
-    for (name, node) in mapping(USERS, "basic_auth_users: {prometheus: a bcrypt hash}", section, origin)? {
-        let setting = format!("{USERS}: {}", shown("", name.value.as_ref()));
-        let wrong = |origin, reason| Err(ConfigError::Yaml { origin, reason: format!("{setting} {reason}") });
-        if name.value.contains(':') {
-            return wrong(origin(name.referenced.line()), "can never log in: a name ends at its first colon");
+    for (name, hash) in given {
+        let line = hash.referenced.line();
+        let fault = |reason: &str| {
+            Err(Fault::new(line, format!("basic_auth_users: {} {reason}", error::shown_name(&name))))
+        };
+        if name.contains(':') {
+            return fault("can never log in, because a name ends at its first colon");
         }
-        let (text, origin) = scalar(&setting, node, origin)?;
-        match text.parse() {
-            Ok(hash) => users.insert(name.value, hash),
-            Err(reason) => return wrong(origin, reason),
+        match hash.value.as_deref().map(str::parse) {
+            None => return fault("has no value"),
+            Some(Err(reason)) => return fault(reason),
+            Some(Ok(hash)) => users.insert(name, hash),
         };
     }
     Ok(users)
-}
-
-/// Says that a key is unknown, or of the format but not supported.
-fn refusal(section: &str, key: &Spanned<String>, origin: At, known: &[&str]) -> ConfigError {
-    let origin = origin(key.referenced.line());
-    match UNSUPPORTED.iter().find(|(name, _)| *name == key.value) {
-        Some((name, instead)) => {
-            ConfigError::Yaml { origin, reason: format!("{name} is not supported, leave it out: {instead}") }
-        }
-        None => ConfigError::UnknownKey {
-            key: shown("", key.value.as_ref()),
-            origin,
-            hint: match section {
-                "" => format!("the keys are {}", known.join(", ")),
-                section => format!("the keys of {section} are {}", known.join(", ")),
-            },
-        },
-    }
 }

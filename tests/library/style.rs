@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const LINES: usize = 300;
 const NAME: usize = 60;
 
-/// Files that are longer today. Remove a file from this list when it is split.
-const LONGER: [&str; 2] = ["src/config/connection.rs", "src/maintain/writer.rs"];
+/// Files that are longer today. A file leaves this list when it is split.
+const LONGER: [&str; 1] = ["src/maintain/writer.rs"];
 
 /// Returns the Rust and SQL files of `src`, `tests` and `benches`, with their paths in the repository.
 fn sources() -> Vec<(String, String)> {

@@ -13,8 +13,8 @@ use listenfd::ListenFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
-use crate::config::ListenAddress;
 use crate::http::client::Client;
+use crate::http::listen_address::ListenAddress;
 
 /// Most connections in the kernel's queue, unless the system's limit is lower. The usual 128 would reject most of a
 /// thousand scrapers that connect at once.

@@ -1,69 +1,63 @@
-//! The section `http_server_config`: headers for every answer.
+//! The section `http_server_config`: headers of each response.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{At, HTTP, refusal};
-use crate::config::error::ConfigError;
-use crate::config::file::Node;
-use crate::config::sources::{mapping, scalar, shown};
+use super::error::Fault;
 
-/// The headers that may be set, and for some of them the only values, as in the toolkit.
-const HEADERS: [(&str, &[&str]); 5] = [
-    ("Content-Security-Policy", &[]),
-    ("Strict-Transport-Security", &[]),
-    ("X-Content-Type-Options", &["nosniff"]),
-    ("X-Frame-Options", &["deny", "sameorigin"]),
-    ("X-XSS-Protection", &[]),
-];
-
-pub(super) fn read(section: Spanned<Node>, origin: At) -> Result<HeaderMap, ConfigError> {
-    let mut headers = HeaderMap::new();
-    for (key, node) in
-        mapping(HTTP, "http_server_config: {headers: {X-Frame-Options: deny}}", section, origin)?
-    {
-        match key.value.as_str() {
-            "headers" => {
-                let example = "headers: {X-Frame-Options: deny}";
-                for (key, node) in mapping("http_server_config: headers", example, node, origin)? {
-                    headers.extend(header(&key, node, origin)?);
-                }
-            }
-            "http2" => {
-                let (text, origin) = scalar("http_server_config: http2", node, origin)?;
-                if text != "false" {
-                    let reason =
-                        "http_server_config: http2 can only be false: each connection is one request of HTTP/1.1"
-                            .to_owned();
-                    return Err(ConfigError::Yaml { origin, reason });
-                }
-            }
-            _ => return Err(refusal(HTTP, &key, origin, &["headers", "http2"])),
-        }
-    }
-    Ok(headers)
+/// The section as YAML.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Section {
+    headers: Option<Headers>,
+    http2: Option<Spanned<String>>,
 }
 
-/// None where the value is blank, which the format has for unset.
-fn header(
-    key: &Spanned<String>,
-    node: Spanned<Node>,
-    origin: At,
-) -> Result<Option<(HeaderName, HeaderValue)>, ConfigError> {
-    let Some((name, values)) = HEADERS.iter().find(|(name, _)| *name == key.value) else {
-        return Err(refusal("http_server_config: headers", key, origin, &HEADERS.map(|(name, _)| name)));
-    };
-    if matches!(&node.value, Node::Scalar(text) if text.is_empty()) {
-        return Ok(None);
+/// The headers that the format knows.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Headers {
+    #[serde(rename = "Content-Security-Policy")]
+    content_security_policy: Option<Spanned<String>>,
+    #[serde(rename = "Strict-Transport-Security")]
+    strict_transport_security: Option<Spanned<String>>,
+    #[serde(rename = "X-Content-Type-Options")]
+    x_content_type_options: Option<Spanned<String>>,
+    #[serde(rename = "X-Frame-Options")]
+    x_frame_options: Option<Spanned<String>>,
+    #[serde(rename = "X-XSS-Protection")]
+    x_xss_protection: Option<Spanned<String>>,
+}
+
+/// Returns the configured headers.
+pub(super) fn headers(section: Section) -> Result<HeaderMap, Fault> {
+    if let Some(http2) = section.http2.filter(|http2| http2.value != "false") {
+        let reason =
+            "http_server_config: http2 can only be false, because each connection is one HTTP/1.1 request";
+        return Err(Fault::new(http2.referenced.line(), reason));
     }
-    let setting = format!("http_server_config: headers: {name}");
-    let (text, origin) = scalar(&setting, node, origin)?;
-    let wrong = |reason| ConfigError::Value { setting, value: shown("", text.as_ref()), origin, reason };
-    if !values.is_empty() && !values.contains(&text.as_str()) {
-        return Err(wrong(format!("must be {}", values.join(" or "))));
+    let given = section.headers.unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    for (name, allowed, value) in [
+        ("Content-Security-Policy", &[][..], given.content_security_policy),
+        ("Strict-Transport-Security", &[], given.strict_transport_security),
+        ("X-Content-Type-Options", &["nosniff"], given.x_content_type_options),
+        ("X-Frame-Options", &["deny", "sameorigin"], given.x_frame_options),
+        ("X-XSS-Protection", &[], given.x_xss_protection),
+    ] {
+        // In this format, an empty value leaves the header out.
+        let Some(value) = value.filter(|value| !value.value.is_empty()) else { continue };
+        let fault = |reason: String| {
+            Fault::new(value.referenced.line(), format!("http_server_config: headers: {name} {reason}"))
+        };
+        if !allowed.is_empty() && !allowed.contains(&value.value.as_str()) {
+            return Err(fault(format!("must be {}", allowed.join(" or "))));
+        }
+        match (HeaderName::try_from(name), HeaderValue::try_from(&value.value)) {
+            (Ok(name), Ok(value)) => headers.insert(name, value),
+            _ => return Err(fault("has characters that no header can have".to_owned())),
+        };
     }
-    match (HeaderName::try_from(*name), HeaderValue::try_from(&text)) {
-        (Ok(name), Ok(value)) => Ok(Some((name, value))),
-        _ => Err(wrong("has characters that no header can have".to_owned())),
-    }
+    Ok(headers)
 }

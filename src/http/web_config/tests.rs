@@ -1,17 +1,17 @@
-//! The file of `--web.config.file`: what of the shared format is understood, and what is refused with which words.
+//! Tests of the web configuration: what is accepted, and the errors for what is not.
 
 use std::path::Path;
 
 use super::*;
 
-/// In the three spellings that tools write.
+/// Hashes in the three variants that tools produce.
 const HASHES: [&str; 3] = [
     "$2y$04$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe",
     "$2a$10$WAE0bOhQKMNe7ESfvFyk0uk5mQqwhn8VgRLwhRfg1XYWWL4yAXZcG",
     "$2b$12$WApznUOJfkEGSmYRfnkrPOr466oFDCaj4b6HY3EXGPLqTXLJbBZxa",
 ];
 
-fn read(text: &str) -> Result<WebFile, ConfigError> {
+fn read(text: &str) -> Result<WebFile, WebConfigError> {
     WebFile::parse(text, Path::new("/etc/marie/web.yml"))
 }
 
@@ -20,7 +20,7 @@ fn message(text: &str) -> String {
 }
 
 #[test]
-fn the_usual_file_is_understood() {
+fn typical_file_is_parsed() {
     let web = read(&format!(
         "tls_server_config:\n  cert_file: server.crt\n  key_file: /keys/server.key\n\
          basic_auth_users:\n  prometheus: {}\n  \"two words\": '{}'\n  12: {}\n",
@@ -30,7 +30,7 @@ fn the_usual_file_is_understood() {
     let tls = web.tls.unwrap();
     assert_eq!(tls.cert.name(), "cert_file /etc/marie/server.crt", "relative to the file's folder");
     assert_eq!(tls.key.name(), "key_file /keys/server.key");
-    assert!(matches!(tls.clients, ClientCertificates::NotAsked));
+    assert!(matches!(tls.clients, ClientCertificates::NotRequested));
     assert!(tls.min_version == TlsVersion::Tls12 && tls.max_version == TlsVersion::Tls13);
     let users: Vec<_> = web.users.iter().map(|(name, hash)| (name.as_str(), hash.cost)).collect();
     assert_eq!(users, [("12", 12), ("prometheus", 4), ("two words", 10)]);
@@ -38,7 +38,7 @@ fn the_usual_file_is_understood() {
 }
 
 #[test]
-fn every_key_that_is_supported_is_understood() {
+fn each_supported_key_is_parsed() {
     let web = read(
         "tls_server_config:\n  cert: |\n    certificate\n  key: |\n    key\n  client_ca: authority\n  \
          client_auth_type: RequireAndVerifyClientCert\n  min_version: TLS13\n  max_version: TLS13\n\
@@ -57,26 +57,26 @@ fn every_key_that_is_supported_is_understood() {
     assert_eq!(
         headers,
         [
-            ("x-frame-options", "deny"),
-            ("x-content-type-options", "nosniff"),
-            ("x-xss-protection", "0"),
             ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "deny"),
+            ("x-xss-protection", "0"),
         ],
         "a blank one is not set"
     );
 }
 
 #[test]
-fn a_certificate_from_a_client_is_asked_for_as_the_policy_says() {
+fn client_auth_type_selects_client_certificates() {
     let tls = |rest: &str| format!("tls_server_config: {{cert_file: c, key_file: k, {rest}}}");
     let clients = |rest: &str| read(&tls(rest)).ok().and_then(|web| web.tls).unwrap().clients;
-    assert!(matches!(clients("client_auth_type: NoClientCert"), ClientCertificates::NotAsked));
+    assert!(matches!(clients("client_auth_type: NoClientCert"), ClientCertificates::NotRequested));
     let given = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca";
     assert!(matches!(clients(given), ClientCertificates::VerifiedIfGiven(_)));
 }
 
 #[test]
-fn a_file_that_says_nothing_leaves_all_open() {
+fn file_without_settings_is_the_default() {
     for text in
         ["", "# all commented out\n", "tls_server_config:\nbasic_auth_users: {}\nhttp_server_config:\n"]
     {
@@ -85,7 +85,7 @@ fn a_file_that_says_nothing_leaves_all_open() {
 }
 
 #[test]
-fn unsupported_key_is_refused_with_its_line() {
+fn wrong_key_or_value_is_reported_with_line() {
     let tls = "tls_server_config:\n  cert_file: c\n  key_file: k\n";
     let tls = |rest: &str| format!("{tls}  {rest}\n");
     for (text, expected) in [
@@ -102,8 +102,8 @@ fn unsupported_key_is_refused_with_its_line() {
         (tls("client_allowed_sans: [a]"), "line 4: client_allowed_sans is not supported, leave it out: "),
         (
             tls("client_auth_type: RequireAnyClientCert"),
-            "invalid value RequireAnyClientCert for tls_server_config: client_auth_type (/etc/marie/web.yml, line 4): \
-             is not supported, for it verifies nothing; take RequireAndVerifyClientCert",
+            "/etc/marie/web.yml, line 4: tls_server_config: client_auth_type RequireAnyClientCert is not supported, \
+             because it verifies nothing; use RequireAndVerifyClientCert",
         ),
         (tls("client_auth_type: Sometimes"), "must be NoClientCert, VerifyClientCertIfGiven or Require"),
         (
@@ -117,35 +117,33 @@ fn unsupported_key_is_refused_with_its_line() {
         ),
         (
             tls("min_version: TLS11"),
-            "invalid value \"TLS11\" for tls_server_config: min_version (/etc/marie/web.yml, line 4): must be TLS12 or \
-             TLS13; rustls speaks no others",
+            "/etc/marie/web.yml, line 4: tls_server_config: min_version must be TLS12 or TLS13, the versions that",
         ),
         (tls("min_version: TLS13\n  max_version: TLS12"), "has a min_version above its max_version"),
         (tls("cert: inline"), "has both cert and cert_file; keep one of them"),
         (
             tls("certfile: c"),
-            "unknown key \"certfile\" (/etc/marie/web.yml, line 4); the keys of tls_server_config are",
+            "line 4: unknown key \"certfile\"; the keys here are cert, cert_file, client_auth_type, client_ca, ",
         ),
         ("tls_server_config: {key_file: k}".to_owned(), "line 1: tls_server_config lacks cert_file"),
         ("tls_server_config: {cert_file: c}".to_owned(), "line 1: tls_server_config lacks key_file"),
         ("tls_server_config: {min_version: TLS13}".to_owned(), "line 1: tls_server_config lacks cert_file"),
-        (
-            "tls_server_config: [c, k]".to_owned(),
-            "line 1: tls_server_config must be as in tls_server_config: {cert_file",
-        ),
+        ("tls_server_config: [c, k]".to_owned(), "line 1: there must be a mapping of keys and values"),
         (
             "tls: {}".to_owned(),
-            "unknown key \"tls\" (/etc/marie/web.yml, line 1); the keys are http_server_config, ",
+            "line 1: unknown key \"tls\"; the keys here are tls_server_config, http_server_config, ",
         ),
         (
             "http_server_config: {http2: true}".to_owned(),
-            "line 1: http_server_config: http2 can only be false: ",
+            "line 1: http_server_config: http2 can only be false, because",
         ),
-        ("http_server_config: {http3: true}".to_owned(), "the keys of http_server_config are headers, http2"),
+        (
+            "http_server_config: {http3: true}".to_owned(),
+            "line 1: unknown key \"http3\"; the keys here are headers, http2",
+        ),
         (
             "http_server_config: {headers: {X-Frame-Options: maybe}}".to_owned(),
-            "invalid value \"maybe\" for http_server_config: headers: X-Frame-Options (/etc/marie/web.yml, line 1): \
-             must be deny or sameorigin",
+            "line 1: http_server_config: headers: X-Frame-Options must be deny or sameorigin",
         ),
         ("http_server_config: {headers: {Server: x}}".to_owned(), "unknown key \"Server\""),
         (
@@ -163,7 +161,7 @@ fn unsupported_key_is_refused_with_its_line() {
         ("basic_auth_users: {alice: }".to_owned(), "basic_auth_users: \"alice\" has no value"),
         (
             format!("basic_auth_users: {{'a:b': {}}}", HASHES[0]),
-            "can never log in: a name ends at its first colon",
+            "can never log in, because a name ends at its first colon",
         ),
     ] {
         let told = message(&text);
@@ -173,7 +171,7 @@ fn unsupported_key_is_refused_with_its_line() {
 }
 
 #[test]
-fn no_hash_and_no_password_is_in_a_message() {
+fn messages_contain_no_hash_and_no_password() {
     let hash = "$2y$04$hunter2";
     for text in [
         format!("basic_auth_users: {{alice: {hash}}}"),
