@@ -22,7 +22,7 @@ use crate::config::sources::{self, Given, Level};
 use crate::config::{Config, DatabaseUrl, Format, MetricsFormat, Settings, WebConfig, file};
 use crate::inspect::options::Times;
 use crate::inspect::{InspectCommand, WithSettings};
-use crate::maintain::args::{ChangeAction, MaintainAction, Maintenance, Outcome, PurgeAction, QueueAction};
+use crate::maintain::args::{ChangeAction, JobOutcome, MaintainAction, Maintenance, PurgeAction, QueueAction};
 
 /// A command with its settings and arguments.
 #[derive(Debug)]
@@ -121,10 +121,10 @@ fn maintenance(action: ChangeAction) -> (Maintenance, Settings) {
     match action {
         ChangeAction::Archive(leaf) => (Maintenance::Archive(leaf.asked), leaf.settings),
         ChangeAction::Purge(PurgeAction::Completed(leaf)) => {
-            (Maintenance::Purge(Outcome::Completed, leaf.asked), leaf.settings)
+            (Maintenance::Purge(JobOutcome::Completed, leaf.asked), leaf.settings)
         }
         ChangeAction::Purge(PurgeAction::Failed(leaf)) => {
-            (Maintenance::Purge(Outcome::Failed, leaf.asked), leaf.settings)
+            (Maintenance::Purge(JobOutcome::Failed, leaf.asked), leaf.settings)
         }
         ChangeAction::Purge(PurgeAction::History(leaf)) => {
             (Maintenance::PurgeHistory(leaf.asked), leaf.settings)

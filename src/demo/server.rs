@@ -29,6 +29,8 @@ use binaries::Binaries;
 use error::failed_to;
 use supervisor::Supervisor;
 
+use crate::postgres::programs;
+
 /// The longest time for a start. A slow machine under load takes some seconds.
 const START_PATIENCE: Duration = Duration::from_mins(1);
 const PORT_ATTEMPTS: usize = 5;
@@ -79,7 +81,7 @@ impl Server {
 
     fn start_guarded_by(password: Option<String>, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         let binaries =
-            Binaries::find().ok_or_else(|| ServerError::NotInstalled { searched: Binaries::searched() })?;
+            Binaries::find().ok_or_else(|| ServerError::NotInstalled { searched: programs::searched() })?;
         let (folder, account) = make_folder()?;
         let file = folder.path().join("settings.conf");
         fs::write(&file, configuration(settings)).map_err(failed_to("write", &file))?;

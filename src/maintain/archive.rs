@@ -1,58 +1,64 @@
-//! `maintain archive`: finished DAGs leave the scheduler's way, their jobs into the table archive.
+//! `maintain archive`: moves the jobs of finished DAGs to the table archive, and deletes the rows of the DAGs.
+//!
+//! Decides which columns move and what happens to the rows of DAGs. [`Cleanup`] does the rest.
 
 use sqlx::Row;
 
+use super::archive_columns::StoredColumns;
+use super::args::ArchiveArgs;
 use super::cleanup::Cleanup;
-use super::columns::Columns;
-use super::disposal::{Dags, Disposal, has_dags};
-use super::plan::{Criteria, Ended};
-use super::references::References;
-use super::writer::Writer;
+use super::criteria::Criteria;
+use super::foreign_keys::ForeignKeys;
+use super::removal::{DagRows, Removal, has_dags};
+use super::session::WriteSession;
 use crate::config::{Config, SchemaName, quote_identifier};
-use crate::maintain::args::Archive;
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::console::Console;
 
 pub(super) async fn archive(
     config: &Config,
-    writer: &mut Writer,
-    asked: &Archive,
+    session: &mut WriteSession,
+    args: &ArchiveArgs,
     console: &Console,
 ) -> anyhow::Result<()> {
     let schema = &config.database.schema;
-    writer.begin_reading().await?;
+    session.begin_read().await?;
     let mut notes = Vec::new();
-    let disposal = disposal(writer, schema, asked, &mut notes).await?;
-    let references = References::read(writer, schema).await?;
+    let removal = removal(session, schema, args, &mut notes).await?;
+    let foreign_keys = ForeignKeys::read(session, schema).await?;
     let criteria = Criteria {
-        cutoff: writer.cutoff(asked.age.older_than).await?,
-        per_job: asked.per_job,
-        ended: Ended::Anyhow,
-        spares_archived: !asked.replace,
-        spares_referred: references.clone(),
+        cutoff: session.cutoff(args.age.older_than).await?,
+        per_job: args.per_job,
+        outcome: None,
+        keeps_archived: !args.replace,
+        keeping_keys: foreign_keys.clone(),
     };
     let cleanup = Cleanup {
         name: "archive",
-        done: "archived",
+        removed: "archived",
         config,
         criteria,
-        disposal,
-        batches: asked.batches,
-        destruction: &asked.destruction,
-        references: &references,
+        removal,
+        batch_args: args.batch,
+        removal_args: &args.removal,
+        foreign_keys: &foreign_keys,
         notes,
     };
-    cleanup.run(writer, console).await
+    cleanup.run(session, console).await
 }
 
-async fn disposal(
-    writer: &mut Writer,
+/// Returns how jobs move to the archive.
+///
+/// # Errors
+/// Also if there is no table archive, or if it has no place for something that a job contains.
+async fn removal(
+    session: &mut WriteSession,
     schema: &SchemaName,
-    asked: &Archive,
+    args: &ArchiveArgs,
     notes: &mut Vec<String>,
-) -> Result<Disposal, Failure> {
-    if writer.schema.is_missing(&Need::Table("archive")) {
+) -> Result<Removal, Failure> {
+    if session.schema.is_missing(&Need::Table("archive")) {
         let message = format!(
             "there is no table archive in the schema {0} to move jobs into. Make one:\n  CREATE TABLE {0}.archive (LIKE \
              {0}.job, archived_on timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, id));",
@@ -60,36 +66,38 @@ async fn disposal(
         );
         return Err(Failure::new(Reason::Other, message));
     }
-    let jobs = Columns::of(writer, schema, "job").await?;
-    let archive = Columns::of(writer, schema, "archive").await?;
-    jobs.refuse_loss(&archive, schema, &asked.allow_dropping)?;
+    let jobs = StoredColumns::read(session, schema, "job").await?;
+    let archive = StoredColumns::read(session, schema, "archive").await?;
+    jobs.refuse_loss(&archive, schema, &args.allow_dropping)?;
     jobs.refuse_unfit_archive(&archive, schema)?;
-    let dags = if asked.per_job || !has_dags(&writer.schema) {
-        Dags::Stay
+    let dag_rows = if args.per_job || !has_dags(&session.schema) {
+        DagRows::Keep
     } else {
-        dags(writer, schema, notes).await?
+        dag_rows(session, schema, notes).await?
     };
-    Ok(Disposal::Archive {
+    Ok(Removal::Archive {
         columns: jobs.shared_with(&archive, ""),
         moved_columns: jobs.shared_with(&archive, "j."),
-        replace: asked.replace,
-        dags,
+        replace: args.replace,
+        dag_rows,
     })
 }
 
-/// A DAG's own row may go where its last state is kept in the history.
-async fn dags(writer: &mut Writer, schema: &SchemaName, notes: &mut Vec<String>) -> Result<Dags, Failure> {
-    let recorded: bool = writer
-        .fetch_one(sqlx::query(include_str!("dag_deletions_are_recorded.sql")).bind(schema.as_str()))
-        .await?
-        .try_get("recorded")?;
-    if !recorded || writer.schema.is_missing(&Need::Table("dag_history")) {
+/// Returns what happens to the rows of DAGs. They are deleted only if the history keeps their last state.
+async fn dag_rows(
+    session: &mut WriteSession,
+    schema: &SchemaName,
+    notes: &mut Vec<String>,
+) -> Result<DagRows, Failure> {
+    let statement = sqlx::query(include_str!("dag_deletions_are_recorded.sql")).bind(schema.as_str());
+    let is_recorded: bool = session.fetch_one(statement).await?.try_get("is_recorded")?;
+    if !is_recorded || session.schema.is_missing(&Need::Table("dag_history")) {
         let note = "The rows of the DAGs themselves stay: no trigger records their deletion in dag_history.";
         notes.push(note.to_owned());
-        return Ok(Dags::Stay);
+        return Ok(DagRows::Keep);
     }
-    let history = Columns::of(writer, schema, "dag_history").await?;
-    let lost = Columns::of(writer, schema, "dag").await?;
-    let lost: Vec<String> = lost.beyond(&history).into_iter().map(quote_identifier).collect();
-    Ok(Dags::GoIfRecorded(lost))
+    let history = StoredColumns::read(session, schema, "dag_history").await?;
+    let dags = StoredColumns::read(session, schema, "dag").await?;
+    let lost: Vec<String> = dags.missing_from(&history).into_iter().map(quote_identifier).collect();
+    Ok(DagRows::DeleteIfRecorded(lost))
 }

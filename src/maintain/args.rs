@@ -1,4 +1,4 @@
-//! The maintaining commands as typed. Without `--execute` each of them only says what it would do.
+//! The command line of `marie-exporter maintain`. Without `--execute` each command only prints what it would do.
 
 #![allow(clippy::doc_markdown, reason = "clap prints these comments as help, without markdown")]
 
@@ -11,139 +11,139 @@ use clap::{Args, Subcommand};
 use crate::config::values::{self, YEAR};
 use crate::config::{Leaf, Nothing};
 
-/// What to do to the scheduler's tables.
+/// A maintaining command with its arguments.
 #[derive(Debug, Clone)]
 pub enum Maintenance {
-    Archive(Archive),
-    Purge(Outcome, Purge),
-    PurgeHistory(PurgeHistory),
-    PurgeAll(Destruction),
-    QueueCreate(Queue),
-    QueueSet(Queue),
-    Indexes(Execution),
+    Archive(ArchiveArgs),
+    Purge(JobOutcome, PurgeArgs),
+    PurgeHistory(PurgeHistoryArgs),
+    PurgeAll(RemovalArgs),
+    QueueCreate(QueueArgs),
+    QueueSet(QueueArgs),
+    Indexes(ExecutionArgs),
 }
 
 impl Maintenance {
-    /// Whether it is to change anything in the database.
+    /// Returns whether the command may change the database.
     pub fn executes(&self) -> bool {
         let execution = match self {
-            Maintenance::Archive(asked) => asked.destruction.execution,
-            Maintenance::Purge(_, asked) => asked.destruction.execution,
-            Maintenance::PurgeHistory(asked) => asked.destruction.execution,
-            Maintenance::PurgeAll(asked) => asked.execution,
-            Maintenance::QueueCreate(asked) | Maintenance::QueueSet(asked) => asked.execution,
+            Maintenance::Archive(args) => args.removal.execution,
+            Maintenance::Purge(_, args) => args.removal.execution,
+            Maintenance::PurgeHistory(args) => args.removal.execution,
+            Maintenance::PurgeAll(args) => args.execution,
+            Maintenance::QueueCreate(args) | Maintenance::QueueSet(args) => args.execution,
             Maintenance::Indexes(execution) => *execution,
         };
         execution.execute
     }
 }
 
-/// How the jobs ended that are to go.
+/// How the jobs that a purge removes have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     Completed,
     Failed,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Execution {
-    /// Do it; without this flag it is only said what would be done
+pub struct ExecutionArgs {
+    /// Make the changes; without this flag the command only prints what it would do
     #[arg(long)]
     pub execute: bool,
 }
 
-/// What every command has that takes rows away.
+/// Arguments of every command that removes rows.
 #[derive(Debug, Clone, Args)]
-pub struct Destruction {
-    /// Back up the scheduler's schema into this file first, as `maintain backup` does
+pub struct RemovalArgs {
+    /// Back up the scheduler's schema to this file first, as `maintain backup` does
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(values::file))]
     pub backup_to: Option<PathBuf>,
 
     #[command(flatten)]
-    pub execution: Execution,
+    pub execution: ExecutionArgs,
 }
 
-/// How rows are taken in parts, so that locks are short.
+/// Size of the batches in which rows are removed, so that locks are short.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Batches {
-    /// Rows in one transaction, or a whole DAG where it has more
+pub struct BatchArgs {
+    /// Most rows in one transaction; a larger DAG is one transaction of its own
     #[arg(long, value_name = "ROWS", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch: u32,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Archive {
+pub struct ArchiveArgs {
     #[command(flatten)]
-    pub age: Age,
+    pub age: AgeArgs,
 
-    /// Take single finished jobs, also out of DAGs that are not finished; the jobs that waited for them then look
-    /// unblocked, the DAG's progress shrinks, and empty DAGs stay behind
+    /// Archive single finished jobs, also from unfinished DAGs; jobs that waited for them will look unblocked, the
+    /// DAG's progress shrinks, and empty DAGs stay behind
     #[arg(long)]
     pub per_job: bool,
 
-    /// Put jobs that are in the archive already in the place of what is there, instead of leaving them where they are
+    /// Replace rows of the archive whose job was reset and has run again; without this flag such a DAG is kept
     #[arg(long)]
     pub replace: bool,
 
-    /// Archive jobs though this column of theirs has no place in the archive; can be repeated
+    /// Drop the values of this column of job, for which the archive has no place; can be repeated
     #[arg(long, value_name = "COLUMN")]
     pub allow_dropping: Vec<String>,
 
     #[command(flatten)]
-    pub batches: Batches,
+    pub batch: BatchArgs,
     #[command(flatten)]
-    pub destruction: Destruction,
+    pub removal: RemovalArgs,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Purge {
+pub struct PurgeArgs {
     #[command(flatten)]
-    pub age: Age,
+    pub age: AgeArgs,
 
-    /// Delete single jobs in just this state, also out of DAGs that are not finished; the jobs that waited for them
-    /// then look unblocked, the DAG's progress shrinks, and empty DAGs stay behind
+    /// Delete single jobs in exactly this state, also from unfinished DAGs; jobs that waited for them will look
+    /// unblocked, the DAG's progress shrinks, and empty DAGs stay behind
     #[arg(long)]
     pub per_job: bool,
 
     #[command(flatten)]
-    pub batches: Batches,
+    pub batch: BatchArgs,
     #[command(flatten)]
-    pub destruction: Destruction,
+    pub removal: RemovalArgs,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Age {
-    /// Only what has been over for this long
+pub struct AgeArgs {
+    /// Take only what ended at least this long ago
     #[arg(long, value_name = "DURATION", value_parser = values::duration(Duration::ZERO, YEAR.saturating_mul(100)))]
     pub older_than: Duration,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct PurgeHistory {
+pub struct PurgeHistoryArgs {
     #[command(flatten)]
-    pub age: Age,
+    pub age: AgeArgs,
     #[command(flatten)]
-    pub batches: Batches,
+    pub batch: BatchArgs,
     #[command(flatten)]
-    pub destruction: Destruction,
+    pub removal: RemovalArgs,
 }
 
-/// A queue and its settings; those that are not given stay as they are, or are the scheduler's own.
+/// A queue and its settings. A setting that is not given keeps its value, or the scheduler's default in a new queue.
 #[derive(Debug, Clone, Args)]
-pub struct Queue {
+pub struct QueueArgs {
     /// The queue's name
     #[arg(value_parser = values::queue)]
     pub name: String,
 
-    /// How often a job is tried again that is submitted without a limit of its own; the gateway's have one
+    /// How often a job is retried if it was submitted without a limit; jobs of the gateway have one
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
     pub retry_limit: Option<i32>,
 
-    /// Seconds until a job is tried again
+    /// Seconds until a job is retried
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(0..))]
     pub retry_delay: Option<i32>,
 
-    /// Whether that time doubles with each attempt
+    /// Whether that time doubles with each retry
     #[arg(long, value_name = "BOOLEAN")]
     pub retry_backoff: Option<bool>,
 
@@ -156,53 +156,53 @@ pub struct Queue {
     pub retention_minutes: Option<i32>,
 
     #[command(flatten)]
-    pub execution: Execution,
+    pub execution: ExecutionArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MaintainAction {
     #[command(flatten)]
     Change(ChangeAction),
-    /// Write the scheduler's schema into a file with pg_dump
-    Backup(Leaf<Backup, Nothing>),
+    /// Write the scheduler's schema to a file with pg_dump
+    Backup(Leaf<BackupArgs, Nothing>),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChangeAction {
-    /// Move finished DAGs and their jobs out of the scheduler's way, jobs into the table archive
-    Archive(Leaf<Archive, Nothing>),
+    /// Move the jobs of finished DAGs to the table archive, and delete the DAGs
+    Archive(Leaf<ArchiveArgs, Nothing>),
     /// Delete finished DAGs and their jobs, or history
     #[command(subcommand)]
     Purge(PurgeAction),
-    /// Make and change queues
+    /// Create and change queues
     #[command(subcommand)]
     Queue(QueueAction),
-    /// Make the indexes that `check` recommends, while everything else goes on
-    Indexes(Leaf<Execution, Nothing>),
+    /// Create the indexes that `check` recommends, while other sessions read and write
+    Indexes(Leaf<ExecutionArgs, Nothing>),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PurgeAction {
     /// Delete DAGs in which every job was completed or skipped
-    Completed(Leaf<Purge, Nothing>),
+    Completed(Leaf<PurgeArgs, Nothing>),
     /// Delete finished DAGs in which a job failed, expired or was cancelled
-    Failed(Leaf<Purge, Nothing>),
+    Failed(Leaf<PurgeArgs, Nothing>),
     /// Delete old rows of job_history and dag_history
-    History(Leaf<PurgeHistory, Nothing>),
+    History(Leaf<PurgeHistoryArgs, Nothing>),
     /// Empty the tables of jobs, DAGs, their histories and the workers' state; asks for the schema's name
-    All(Leaf<Destruction, Nothing>),
+    All(Leaf<RemovalArgs, Nothing>),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueAction {
-    /// Make a queue
-    Create(Leaf<Queue, Nothing>),
-    /// Change a queue's settings; jobs that are there already, and the gateway's, have their own
-    Set(Leaf<Queue, Nothing>),
+    /// Create a queue
+    Create(Leaf<QueueArgs, Nothing>),
+    /// Change a queue's settings; existing jobs and jobs of the gateway keep theirs
+    Set(Leaf<QueueArgs, Nothing>),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Backup {
+pub(crate) struct BackupArgs {
     /// The file, which must not exist yet
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(values::file))]
     pub(crate) to: PathBuf,

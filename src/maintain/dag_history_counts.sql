@@ -1,7 +1,7 @@
--- The rows of dag_history before the number $1 that were written before $2, by planner and state.
--- Index: the primary key; every one of these rows is read.
+-- Returns the number of rows of dag_history below the number $1 that were written before $2, by planner and state.
+-- Index: the primary key. Reads each of these rows.
 select
-    planner::text as of,
+    planner::text as queue_or_planner,
     state::text as state,
     count(*) as rows,
     to_char(min(history_created_on) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') as oldest,

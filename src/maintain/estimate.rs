@@ -1,102 +1,98 @@
-//! How long a clean-up may take: what a benchmark has measured for jobs, and what foreign keys cost here.
+//! Estimates how long a clean-up takes, from a benchmark's rate and from the measured cost of foreign keys.
 //!
-//! PostgreSQL looks for rows that refer to a DAG or a job each time that one is deleted. Such a look visits every
-//! partition of `job`, and all of a table that has no index on its column. So it is measured, by the same look for an
-//! id that does not exist.
+//! For each deleted job or DAG PostgreSQL looks for rows that refer to it. Such a lookup visits every partition of `job`, and
+//! the whole table if the column has no index. Its cost is therefore measured, by the same lookup with an id that does not
+//! exist.
 
 use std::time::{Duration, Instant};
 
 use sqlx::AssertSqlSafe;
 use sqlx::types::Uuid;
 
-use super::references::References;
-use super::writer::Writer;
+use super::batch_size::SHORTEST_PAUSE;
+use super::foreign_keys::ForeignKeys;
+use super::session::WriteSession;
 use crate::postgres::Failure;
 use crate::terminal::duration::seconds_in_units;
 use crate::terminal::plural::counted;
 
-/// Jobs a second that one batch after the other takes, pauses included: `cargo bench --bench archive` measured 5,600 on
-/// two cores.
-const PACE: f64 = 5_000.0;
+/// Jobs per second, pauses included. `cargo bench --bench archive` measured 5,600 on two cores.
+const JOBS_PER_SECOND: f64 = 5_000.0;
 
-/// A pause as long as the work follows each batch.
-const WITH_PAUSES: f64 = 2.0;
+/// Factor for the pauses, because the pause after each batch is as long as the batch.
+const PAUSE_FACTOR: f64 = 2.0;
 
-/// Shortest pause between two batches.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// Number of lookups that are timed.
+const TIMED_LOOKUPS: usize = 15;
 
-/// Looks that are timed, after those for which PostgreSQL still makes a plan each time.
-const LOOKS: usize = 15;
-const FIRST_LOOKS: usize = 6;
+/// Number of lookups before those. PostgreSQL still plans each of them separately.
+const WARM_UP_LOOKUPS: usize = 6;
 
-/// What the foreign keys cost for each row that is deleted.
+/// Cost of the foreign keys for each deleted row.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ForeignKeys {
+pub(super) struct ForeignKeyCost {
     dag: Duration,
     job: Duration,
 }
 
-impl ForeignKeys {
-    /// Measures them, in the writer's transaction. None where they cannot be measured.
-    ///
-    /// # Errors
-    /// Where the database is gone.
+impl ForeignKeyCost {
+    /// Measures the cost, in the open transaction. `None` if a lookup fails, for example because the role may not read a
+    /// table.
     pub(super) async fn measure(
-        writer: &mut Writer,
-        references: &References,
+        session: &mut WriteSession,
+        keys: &ForeignKeys,
         deletes_dags: bool,
     ) -> Result<Option<Self>, Failure> {
-        writer.set_savepoint().await?;
-        if let Ok(measured) = measured(writer, references, deletes_dags).await {
-            return Ok(Some(measured));
+        session.set_savepoint().await?;
+        if let Ok(cost) = measure_all(session, keys, deletes_dags).await {
+            return Ok(Some(cost));
         }
-        // A table that our role may not read, for example.
-        writer.roll_back_to_savepoint().await?;
+        session.roll_back_to_savepoint().await?;
         Ok(None)
     }
 }
 
-async fn measured(
-    writer: &mut Writer,
-    references: &References,
+async fn measure_all(
+    session: &mut WriteSession,
+    keys: &ForeignKeys,
     deletes_dags: bool,
-) -> Result<ForeignKeys, Failure> {
-    let round_trip = look(writer, "select $1::uuid").await?;
-    let mut sum = ForeignKeys::default();
-    let of_job = format!("select from {}.job where dag_id = $1", writer.schema.name.quoted());
-    let mut looks: Vec<(String, bool)> = vec![(of_job, true)];
-    looks.extend(references.looks());
-    for (statement, is_for_dag) in looks.into_iter().filter(|(_, is_for_dag)| deletes_dags || !is_for_dag) {
-        let took = look(writer, &statement).await?.saturating_sub(round_trip);
-        *(if is_for_dag { &mut sum.dag } else { &mut sum.job }) += took;
+) -> Result<ForeignKeyCost, Failure> {
+    let round_trip = measure_lookup(session, "select $1::uuid").await?;
+    let mut cost = ForeignKeyCost::default();
+    let jobs_of_dag = format!("select from {}.job where dag_id = $1", session.schema.name.quoted());
+    let mut lookups: Vec<(String, bool)> = vec![(jobs_of_dag, true)];
+    lookups.extend(keys.lookups());
+    for (statement, is_for_dag) in lookups.into_iter().filter(|(_, is_for_dag)| deletes_dags || !is_for_dag) {
+        let took = measure_lookup(session, &statement).await?.saturating_sub(round_trip);
+        *(if is_for_dag { &mut cost.dag } else { &mut cost.job }) += took;
     }
-    Ok(sum)
+    Ok(cost)
 }
 
-/// The median time of a statement with an id that does not exist.
-async fn look(writer: &mut Writer, statement: &str) -> Result<Duration, Failure> {
+/// Returns the median time of a statement with an id that does not exist.
+async fn measure_lookup(session: &mut WriteSession, statement: &str) -> Result<Duration, Failure> {
     let mut times = Vec::new();
-    for _ in 0..FIRST_LOOKS + LOOKS {
+    for _ in 0..WARM_UP_LOOKUPS + TIMED_LOOKUPS {
         let statement = sqlx::query(AssertSqlSafe(statement.to_owned())).bind(Uuid::nil());
         let began = Instant::now();
-        writer.fetch_all(statement).await?;
+        session.fetch_all(statement).await?;
         times.push(began.elapsed());
     }
-    let times = &mut times[FIRST_LOOKS..];
+    let times = &mut times[WARM_UP_LOOKUPS..];
     times.sort_unstable();
-    Ok(times[LOOKS / 2])
+    Ok(times[TIMED_LOOKUPS / 2])
 }
 
-/// How long it may take to delete so many jobs and DAGs. Nothing of it is exact.
-pub(super) fn duration(jobs: u64, dags: u64, batch: u32, keys: Option<ForeignKeys>) -> String {
+/// Returns a sentence with the time that a clean-up of so many jobs and DAGs may take.
+pub(super) fn describe(jobs: u64, dags: u64, batch: u32, cost: Option<ForeignKeyCost>) -> String {
     let batches = jobs.div_ceil(u64::from(batch));
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let [jobs, dags, pauses] = [jobs, dags, batches].map(|count| count as f64);
-    let measured = keys.unwrap_or_default();
-    let for_keys = WITH_PAUSES * (dags * measured.dag.as_secs_f64() + jobs * measured.job.as_secs_f64());
-    let work = jobs / PACE + for_keys;
-    let seconds = work.max(pauses * PAUSE.as_secs_f64()).ceil().max(1.0);
-    let why = if keys.is_none() {
+    let measured = cost.unwrap_or_default();
+    let for_keys = PAUSE_FACTOR * (dags * measured.dag.as_secs_f64() + jobs * measured.job.as_secs_f64());
+    let work = jobs / JOBS_PER_SECOND + for_keys;
+    let seconds = work.max(pauses * SHORTEST_PAUSE.as_secs_f64()).ceil().max(1.0);
+    let remark = if cost.is_none() {
         ". What foreign keys add could not be measured"
     } else if for_keys > work / 2.0 {
         ", most of it for foreign keys that are checked for each row"
@@ -104,5 +100,5 @@ pub(super) fn duration(jobs: u64, dags: u64, batch: u32, keys: Option<ForeignKey
         ""
     };
     let time = seconds_in_units(seconds);
-    format!("It may take about {time} in {}{why}.", counted(batches, "batch"))
+    format!("It may take about {time} in {}{remark}.", counted(batches, "batch"))
 }

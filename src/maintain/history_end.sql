@@ -1,6 +1,6 @@
--- The first row of a history that was written at or after the instant $1, or the number behind the last: by halving the
--- primary key, some thirty probes however long the history is. Rows are numbered before they are committed, so a
--- few of another time lie on either side. `history_table` stands for the table.
+-- Returns the number of the first row of a history that was written at or after the instant $1, or the number after the last
+-- row. `history_table` stands for the table. Binary search over the primary key: some thirty probes for any length.
+-- Rows get their numbers before they are committed, so a few rows on either side do not fit.
 with recursive search (low, high) as (
     select min(history_id), max(history_id) + 1 from marie_scheduler.history_table
     union all

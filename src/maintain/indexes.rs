@@ -1,34 +1,37 @@
-//! `maintain indexes`: what `check` recommends, made while others read and write. An index that an interrupted run left
-//! unfinished serves no query, so it is dropped and made again.
+//! `maintain indexes`: creates the indexes that `check` recommends, while other sessions read and write.
+//!
+//! An interrupted run leaves an invalid index, which no query can use. It is dropped and created again.
 
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use tracing::info;
 
-use super::retry::{TABLES, retried};
-use super::writer::{Locks, Writer};
+use super::retry::{TABLES, retry};
+use super::session::{LockWait, WriteSession};
 use crate::config::{Config, quote_identifier};
 use crate::inspect::check::{self, INDEX_PREFIX};
 use crate::postgres::Failure;
 use crate::terminal::console::Console;
 use crate::terminal::duration::measured;
 
-pub(super) async fn make(
+pub(super) async fn create_indexes(
     config: &Config,
-    writer: &mut Writer,
+    session: &mut WriteSession,
     execute: bool,
     console: &Console,
 ) -> anyhow::Result<()> {
+    let shutdown = session.shutdown();
     let report = tokio::select! {
         report = check::check(config) => report,
-        () = writer.interrupted() => bail!("interrupted; nothing was changed"),
+        () = shutdown.cancelled() => bail!("interrupted; nothing was changed"),
     };
     if let Some(error) = report.error {
         bail!(error);
     }
-    let drops = leftovers(writer).await?;
+    let drops = drop_statements(session).await?;
     let creations = report.advice.iter().flat_map(|advice| advice.sql.lines().map(str::to_owned));
     let statements: Vec<String> = drops.into_iter().chain(creations).collect();
     if statements.is_empty() {
@@ -45,47 +48,47 @@ pub(super) async fn make(
     }
     for statement in &statements {
         let began = Instant::now();
-        let made = make_one(writer, statement).await;
-        let state = "It can be run again: what is made stays, what is half made is made again";
-        ensure!(!writer.was_cancelled(), "interrupted in {statement}\n{state}");
-        made.with_context(|| format!("{statement}\n{state}"))?;
+        let outcome = run_with_retries(session, statement).await;
+        let advice = "It can be run again: finished indexes stay, unfinished ones are created again";
+        ensure!(!session.was_cancelled(), "interrupted in {statement}\n{advice}");
+        outcome.with_context(|| format!("{statement}\n{advice}"))?;
         let seconds = began.elapsed().as_secs_f64();
-        info!(who = writer.who, command = "indexes", statement, seconds, "done");
+        info!(who = session.identity, command = "indexes", statement, seconds, "done");
         console.say(&format!("{:>9}  {statement}", measured(seconds)));
     }
     Ok(())
 }
 
-/// Runs one statement, again where it does not get its lock or loses a deadlock.
+/// Runs one statement, with retries if it does not get its lock or loses a deadlock.
 ///
-/// CREATE INDEX on a partitioned table waits for all its writers, and ATTACH PARTITION for all readers and writers of
-/// the partition; later statements wait behind them. So they give up soon. CONCURRENTLY only waits for
-/// transactions to end and keeps no reader or writer waiting.
-async fn make_one(writer: &mut Writer, statement: &str) -> Result<(), Failure> {
+/// CREATE INDEX on a partitioned table waits for all writers of the table. ATTACH PARTITION waits for all readers and
+/// writers of the partition. Later statements wait behind both, so both wait only shortly. CONCURRENTLY waits for
+/// transactions to end, and no reader or writer waits for it.
+async fn run_with_retries(session: &mut WriteSession, statement: &str) -> Result<(), Failure> {
     let is_concurrent = statement.contains(" INDEX CONCURRENTLY ");
-    let locks = if is_concurrent { Locks::Concurrent } else { Locks::Brief };
+    let wait = if is_concurrent { LockWait::Unlimited } else { LockWait::Short };
     let mut is_first = true;
-    let run = async |writer: &mut Writer| {
+    let run = async |session: &mut WriteSession| {
         if is_concurrent && !std::mem::take(&mut is_first) {
-            // The attempt before has left an index that is not valid, and IF NOT EXISTS would take it for made.
-            for drop in leftovers(writer).await? {
-                writer.run_alone(&drop, Locks::Concurrent).await?;
+            // The previous attempt has left an invalid index, which IF NOT EXISTS would accept.
+            for drop in drop_statements(session).await? {
+                session.run_outside_transaction(&drop, LockWait::Unlimited).await?;
             }
         }
-        writer.run_alone(statement, locks).await
+        session.run_outside_transaction(statement, wait).await
     };
-    retried(writer, &TABLES, run).await
+    retry(session, &TABLES, run).await
 }
 
-/// The statements that drop our own indexes that were never finished.
-async fn leftovers(writer: &mut Writer) -> Result<Vec<String>, Failure> {
-    let schema = writer.schema.name.clone();
+/// Returns the statements that drop the exporter's unfinished indexes.
+async fn drop_statements(session: &mut WriteSession) -> Result<Vec<String>, Failure> {
+    let schema = session.schema.name.clone();
     let statement =
         sqlx::query(include_str!("unfinished_indexes.sql")).bind(schema.as_str()).bind(INDEX_PREFIX);
-    let rows = writer.fetch_all(statement).await?;
-    let drop = |row: &sqlx::postgres::PgRow| {
-        let name: String = row.try_get("name")?;
-        Ok(format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{};", schema.quoted(), quote_identifier(&name)))
+    let rows = session.fetch_all(statement).await?;
+    let drop = |row: &PgRow| {
+        let name = quote_identifier(row.try_get("name")?);
+        Ok(format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{name};", schema.quoted()))
     };
     Ok(rows.iter().map(drop).collect::<Result<_, sqlx::Error>>()?)
 }

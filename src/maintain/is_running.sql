@@ -1,4 +1,4 @@
--- Whether the session with the process id $1 runs a statement. Costs a look at the list of sessions.
+-- Returns whether the session with the process id $1 runs a statement. Reads the list of sessions.
 select coalesce(
     (select a.state is null or a.state not like 'idle%' from pg_stat_activity as a where a.pid = $1),
     false

@@ -1,15 +1,16 @@
--- The jobs that a clean-up would take or could have taken, by unit, queue and state; `kept` says why it leaves the unit
--- where it is. A unit is a DAG with all its jobs, or a single job: where it has no DAG, or where single jobs are asked
--- for.
--- A DAG goes when its own state is a finished one, no job of it can still run and none ended after the cut-off. Jobs that
--- a failure left behind are created and wait for a parent in their DAG for ever; they go with it. One that was reset
--- waits for nobody, and keeps it. So does a job in a state that nobody knows. States are compared as text, for no
+-- Returns the jobs of all units that are old enough, by unit, queue and state. `kept` is the reason if the unit stays.
+-- A unit is a DAG with all its jobs, or a single job: one without a DAG, or each job if $2 is set.
+--
+-- A DAG is due if its own state is finished, none of its jobs can still run, and none ended after the cut-off. Jobs in the
+-- state created that wait for a failed parent in their DAG can never run, so they are removed with it. A job that was
+-- reset waits for no parent and keeps its DAG, as does a job in an unknown state. States are compared as text, because no
 -- enum has all of them.
--- $1 the cut-off, as text; $2 whether each job is a unit; $3 how the unit ended: any, completed (all its jobs
--- were completed or skipped), failed (a job failed, expired or was cancelled); a single job just completed or failed.
--- Reads every job once, whatever the indexes, and the parents of the created ones; of a batch, only the jobs of its units
--- (batch.sql).
-with job_here as (
+--
+-- $1 cut-off, as text; $2 whether each job is a unit; $3 how the unit ended: any, completed (all its jobs were completed or
+-- skipped), or failed (a job failed, expired or was cancelled). A single job must be exactly completed or failed.
+-- Reads every job once, with any index, and the parents of created jobs. For a batch it reads only the jobs of its units
+-- (batch_candidates.sql).
+with job_of_candidate as (
     select
         *,
         state::text in ('completed', 'skipped', 'failed', 'expired', 'cancelled') as is_finished
@@ -42,7 +43,7 @@ part as (
         ) as can_run,
         bool_or(exists (select from archived as a where a.id = j.id and a.name = j.name)) as is_archived,
         bool_or(r.id is not null or s.id is not null) as is_referred_to
-    from job_here as j
+    from job_of_candidate as j
     left join referred_jobs as r on r.id = j.id
     left join referred_dags as s on s.id = j.dag_id
     group by 1, 2, 3, 4, 5

@@ -1,2 +1,2 @@
--- Takes the lock against a second run on the schema $1 until this transaction ends.
+-- Takes the maintain lock of the schema $1 until the transaction ends, if no other session holds it.
 select pg_try_advisory_xact_lock(hashtext('marie-exporter maintain'), hashtext($1)) as locked

@@ -1,5 +1,5 @@
--- Those of the DAGs $1 that can be had for this transaction: nobody holds them, and until it ends no job can be added to
--- them. Those whose row is gone cannot be held by anybody.
+-- Locks those of the DAGs $1 that no other session has locked, and returns their ids. Until the transaction ends no job can
+-- be added to them. Also returns the ids whose row does not exist, because no session can lock those.
 -- Index: the primary key.
 with locked as materialized (
     select id from marie_scheduler.dag where id = any ($1) order by id for update skip locked

@@ -1,5 +1,5 @@
--- The sessions that hold the lock against a second run on the schema $1. A lock of two numbers is listed with the first
--- as classid and the second as objid, both without sign. Costs a look at the lists of locks and sessions.
+-- Returns the sessions that hold the maintain lock of the schema $1. pg_locks lists a lock of two numbers with the first as
+-- classid and the second as objid, both unsigned. Reads the lists of locks and sessions.
 select
     string_agg(
         format(

@@ -1,47 +1,53 @@
-//! The maintaining commands: `marie-exporter maintain …`. The only part that writes to the monitored database, by a
-//! connection of its own, and nothing in it is reachable over HTTP. Each command says first what it would do, and does
-//! it with `--execute` only.
+//! The commands `marie-exporter maintain …`, the only part that writes to the monitored database.
 //!
-//! A clean-up makes a [`plan`] in one pass, then takes its units (whole DAGs, or single jobs) in [`batches`], each in one
-//! short transaction that locks them, judges them again and moves or deletes them ([`disposal`]). So it can be
-//! interrupted and run again at any moment.
+//! They use their own connections, and no HTTP request reaches them. Each command prints what it would do, and does it only
+//! with `--execute`. [`args`] declares the command line, [`session`] is the connection that may write.
+//!
+//! `archive` and the purges of jobs are a [`cleanup`]: it reads a [`plan`] once, then removes its units (whole DAGs, or single
+//! jobs) in a [`batch_loop`]. Each [`batch`] is a short transaction that locks units, judges them again, and removes them.
+//! A clean-up can therefore be interrupted and run again at any time.
 
 mod archive;
+mod archive_columns;
 pub mod args;
 pub mod backup;
-mod batches;
+mod batch;
+mod batch_loop;
+mod batch_size;
 mod cleanup;
-mod columns;
-mod disposal;
+mod criteria;
+mod detaching_keys;
 mod estimate;
-mod everything;
-mod history;
+mod foreign_keys;
 mod indexes;
-mod keepers;
+mod login;
 mod plan;
-mod purge;
+mod plan_text;
+mod purge_history;
+mod purge_jobs;
 mod queue;
-mod references;
-mod report;
+mod removal;
 mod retry;
+mod session;
+mod tally;
+mod truncate_all;
 mod watchdog;
-mod writer;
 
 use anyhow::bail;
-
-use self::writer::Writer;
-use crate::config::Config;
-use crate::maintain::args::Maintenance;
-use crate::postgres::{Failure, Reason};
-use crate::terminal::console::Console;
 use tokio_util::sync::CancellationToken;
 
-/// Carries out one maintaining command until it is done or `shutdown` is cancelled. The statement that runs then is
-/// cancelled, a batch only if it takes longer than five seconds.
+use self::args::Maintenance;
+use self::session::WriteSession;
+use crate::config::Config;
+use crate::postgres::{Failure, Reason};
+use crate::terminal::console::Console;
+
+/// Runs one maintaining command until it is done or `shutdown` is cancelled.
+///
+/// Cancelling `shutdown` cancels the running statement, but a batch only if it takes longer than five seconds.
 ///
 /// # Errors
-/// Any failure of the database, a right that our role lacks, and what the command refuses to do. Nothing has changed
-/// then but what was printed.
+/// The database fails, the role lacks a right, or the command refuses its task. Only what was printed has changed.
 pub async fn run(
     config: &Config,
     maintenance: &Maintenance,
@@ -49,15 +55,15 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let opened = tokio::select! {
-        opened = Writer::open(config, maintenance.executes(), shutdown.clone()) => opened,
+        opened = WriteSession::open(config, maintenance.executes(), shutdown.clone()) => opened,
         () = shutdown.cancelled() => bail!("interrupted; nothing was changed"),
     };
     let mut was_cancelled = false;
     let outcome = match opened {
-        Ok(mut writer) => {
-            let outcome = carry_out(config, &mut writer, maintenance, console).await;
-            was_cancelled = writer.was_cancelled();
-            writer.close().await;
+        Ok(mut session) => {
+            let outcome = run_command(config, &mut session, maintenance, console).await;
+            was_cancelled = session.was_cancelled();
+            session.close().await;
             outcome
         }
         Err(failure) => Err(failure.into()),
@@ -71,29 +77,31 @@ pub async fn run(
     })
 }
 
-async fn carry_out(
+async fn run_command(
     config: &Config,
-    writer: &mut Writer,
+    session: &mut WriteSession,
     maintenance: &Maintenance,
     console: &Console,
 ) -> anyhow::Result<()> {
     let changes_jobs =
         matches!(maintenance, Maintenance::Archive(_) | Maintenance::Purge(..) | Maintenance::PurgeAll(_));
-    if changes_jobs && let Some(lack) = writer.schema.lacks_locks_to_change_jobs() {
+    if changes_jobs && let Some(lack) = session.schema.lacks_locks_to_change_jobs() {
         return Err(Failure::new(Reason::LockLimit, format!("this {lack}; nothing was changed")).into());
     }
     match maintenance {
-        Maintenance::Archive(asked) => archive::archive(config, writer, asked, console).await,
-        Maintenance::Purge(outcome, asked) => purge::purge(config, writer, *outcome, asked, console).await,
-        Maintenance::PurgeHistory(asked) => history::purge(config, writer, asked, console).await,
-        Maintenance::PurgeAll(asked) => everything::purge(config, writer, asked, console).await,
-        Maintenance::QueueCreate(asked) => queue::create(writer, asked, console).await,
-        Maintenance::QueueSet(asked) => queue::set(writer, asked, console).await,
-        Maintenance::Indexes(execution) => indexes::make(config, writer, execution.execute, console).await,
+        Maintenance::Archive(args) => archive::archive(config, session, args, console).await,
+        Maintenance::Purge(outcome, args) => {
+            purge_jobs::purge(config, session, *outcome, args, console).await
+        }
+        Maintenance::PurgeHistory(args) => purge_history::purge(config, session, args, console).await,
+        Maintenance::PurgeAll(args) => truncate_all::purge(config, session, args, console).await,
+        Maintenance::QueueCreate(args) => queue::create(session, args, console).await,
+        Maintenance::QueueSet(args) => queue::set(session, args, console).await,
+        Maintenance::Indexes(args) => indexes::create_indexes(config, session, args.execute, console).await,
     }
 }
 
-/// What a person can do about a failure.
+/// Returns what the user can do about a failure.
 fn advice(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::Permission => Some("this takes a role that owns the scheduler's tables, not the exporter's"),

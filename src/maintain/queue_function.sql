@@ -1,5 +1,5 @@
--- The owner of Marie's function create_queue, and whether that role is trusted as those of the tables are
--- (schema/relations.sql). No row where the function is not there. $1 the schema's name. Reads the catalog only.
+-- Returns the owner of Marie's function create_queue, and whether that role is trusted by the rule for tables
+-- (schema/relations.sql). No row if the function does not exist. $1 schema. Reads only the catalog.
 select
     pg_get_userbyid(p.proowner)::text as owner,
     pg_has_role(p.proowner, n.nspowner, 'usage') or pg_has_role(p.proowner, c.relowner, 'usage') as is_trusted

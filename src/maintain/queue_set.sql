@@ -1,4 +1,4 @@
--- Changes those settings of the queue $1 that are not NULL. Index: the primary key.
+-- Sets those settings of the queue $1 whose parameter is not NULL. Index: the primary key.
 update marie_scheduler.queue
 set
     retry_limit = coalesce($2, retry_limit),

@@ -1,4 +1,4 @@
--- The settings of the queue $1. Index: the primary key.
+-- Returns the settings of the queue $1 as JSON. Index: the primary key.
 select json_build_object(
     'retry_limit', retry_limit,
     'retry_delay', retry_delay,

@@ -1,6 +1,6 @@
--- Indexes of the schema $1 whose names begin with $2 and that no query can use: their making was interrupted. Those of
--- partitioned tables are not among them, which become usable with the last part, and no part of them that is attached,
--- which was finished before. Reads the catalog only.
+-- Returns the indexes of the schema $1 whose names begin with $2 and that are invalid, because their creation was
+-- interrupted. Leaves out indexes of partitioned tables, which become valid with their last part, and their attached
+-- parts, which were finished before. Reads only the catalog.
 select c.relname as name
 from pg_index as i
 join pg_class as c on c.oid = i.indexrelid

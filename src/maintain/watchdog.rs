@@ -1,59 +1,56 @@
-//! Watches the statement that runs on the writer's connection, by a second connection.
+//! Watches the statement that runs on the connection of a [`WriteSession`](super::session::WriteSession).
 //!
-//! The second connection holds the lock against a second run. It is also asked every few seconds whether the server
-//! still runs the statement, so that a dead network ends the command within seconds however long the statement may
-//! take; and it cancels the statement after a signal.
+//! The watchdog has a second connection, which holds the maintain lock. Every few seconds it queries over that connection
+//! whether the server still runs the statement. A dead network therefore ends the command within seconds, however long
+//! the statement may take. After a signal the watchdog cancels the statement.
 
 use std::time::Duration;
 
 use sqlx::Row;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
-
-use crate::postgres::{Connection, Failure, Reason};
 use tokio_util::sync::CancellationToken;
 
-/// How often the server is asked whether it still runs the statement.
-const BEAT: Duration = Duration::from_secs(5);
+use crate::postgres::{Connection, Failure, Reason};
 
-/// How long the server has to answer. A server that is busy with an index may be slow.
-const ANSWER: Duration = Duration::from_secs(10);
+/// Interval of the checks whether the server still runs the statement.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long the answer to a cancelled statement is waited for.
+/// Time limit of each statement of the watchdog. A server that builds an index may be slow.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the watchdog waits for the result of a statement that it has cancelled.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Watchdog {
     guard: Connection,
     shutdown: CancellationToken,
-    /// The process id of the server's session that runs the statements.
+    /// Process id of the server's session that runs the statements.
     pub(super) backend: i32,
-    /// How long a statement may go on after a signal before it is cancelled.
-    pub(super) patience: Duration,
+    /// How long a statement may continue after a signal before it is cancelled.
+    pub(super) grace: Duration,
     was_cancelled: bool,
 }
 
 impl Watchdog {
+    /// Creates a watchdog from the connection that holds the maintain lock.
     pub(super) fn new(mut guard: Connection, shutdown: CancellationToken) -> Self {
-        guard.set_limit(ANSWER);
-        Watchdog { guard, shutdown, backend: 0, patience: Duration::ZERO, was_cancelled: false }
+        guard.set_limit(ANSWER_TIMEOUT);
+        Watchdog { guard, shutdown, backend: 0, grace: Duration::ZERO, was_cancelled: false }
     }
 
-    /// Whether a signal has told the process to end.
+    /// Returns whether the process has received a signal to end.
     pub(super) fn is_interrupted(&self) -> bool {
         self.shutdown.is_cancelled()
     }
 
+    /// Returns the token that a signal to end cancels.
     pub(super) fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
     }
 
-    /// Whether a signal has ended a statement.
+    /// Returns whether a statement was cancelled after a signal.
     pub(super) fn was_cancelled(&self) -> bool {
         self.was_cancelled
-    }
-
-    /// Waits until a signal tells the process to end.
-    pub(super) async fn interrupted(&mut self) {
-        self.shutdown.cancelled().await;
     }
 
     /// Waits for `time`, or until a signal.
@@ -64,28 +61,25 @@ impl Watchdog {
         }
     }
 
-    /// Makes sure that the lock against a second run is still held.
-    ///
-    /// # Errors
-    /// Any failure of the database.
+    /// Checks that the maintain lock is still held.
     pub(super) async fn check(&mut self) -> Result<(), Failure> {
-        self.guard.execute(sqlx::raw_sql("SELECT 1")).await.map(drop).map_err(lost)
+        self.guard.execute(sqlx::raw_sql("SELECT 1")).await.map(drop).map_err(lock_lost)
     }
 
-    /// Waits for the outcome of a statement.
+    /// Waits for the result of a statement.
     ///
     /// # Errors
-    /// The statement's, [`Reason::Unavailable`] where the network is dead, and that it was cancelled after a signal.
-    /// In the last two cases the statement's connection must not be used any more.
+    /// The failure of the statement, [`Reason::Unavailable`] if the network is dead, or the cancellation after a signal.
+    /// After the last two the connection of the statement must not be used again.
     pub(super) async fn watch<T>(
         &mut self,
         statement: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         tokio::pin!(statement);
-        let mut beat = interval_at(Instant::now() + BEAT, BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut misses = 0;
-        // When the statement is cancelled, once a signal was received; afterwards, when its answer is given up.
+        // Set by a signal. First the time at which the statement is cancelled, then the time limit for its result.
         let mut deadline = None;
         loop {
             tokio::select! {
@@ -95,19 +89,19 @@ impl Watchdog {
                     outcome => outcome,
                 },
                 () = self.shutdown.cancelled(), if deadline.is_none() => {
-                    deadline = Some(Instant::now() + self.patience);
+                    deadline = Some(Instant::now() + self.grace);
                 }
-                () = until(deadline), if deadline.is_some() => {
+                () = sleep_until_deadline(deadline), if deadline.is_some() => {
                     let is_first = !self.was_cancelled;
                     self.was_cancelled = true;
-                    // Where that fails the network is dead, and dropping the connection is all that is left.
+                    // If the cancellation fails, the network is dead, and the caller drops the connection.
                     if !is_first || self.cancel().await.is_err() {
                         return Err(interrupted());
                     }
                     deadline = Some(Instant::now() + CANCEL_TIMEOUT);
                 }
-                _ = beat.tick() => {
-                    // An answer may be on its way, so that the first miss says nothing.
+                _ = checks.tick() => {
+                    // The first miss proves nothing, because the result may still be on its way.
                     misses = if self.is_running().await? { 0 } else { misses + 1 };
                     if misses > 1 {
                         let message = "the statement has ended on the server, but its answer was lost";
@@ -118,12 +112,12 @@ impl Watchdog {
         }
     }
 
-    /// Whether the server still runs a statement on the writer's connection.
+    /// Returns whether the server still runs a statement on the watched connection.
     async fn is_running(&mut self) -> Result<bool, Failure> {
-        // Otherwise every look in this transaction would show what the first one saw.
-        self.guard.execute(sqlx::query("select pg_stat_clear_snapshot()")).await.map_err(lost)?;
+        // Without this, each check in the open transaction would return what the first one returned.
+        self.guard.execute(sqlx::query("select pg_stat_clear_snapshot()")).await.map_err(lock_lost)?;
         let statement = sqlx::query(include_str!("is_running.sql")).bind(self.backend);
-        Ok(self.guard.fetch_one(statement).await.map_err(lost)?.try_get("is_running")?)
+        Ok(self.guard.fetch_one(statement).await.map_err(lock_lost)?.try_get("is_running")?)
     }
 
     async fn cancel(&mut self) -> Result<(), Failure> {
@@ -132,13 +126,13 @@ impl Watchdog {
         self.guard.execute(statement).await.map(drop)
     }
 
-    /// Ends the connection, and with it the lock.
+    /// Closes the connection, which releases the maintain lock.
     pub(super) async fn close(self) {
         self.guard.close().await;
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+async fn sleep_until_deadline(deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         sleep_until(deadline).await;
     }
@@ -148,7 +142,7 @@ fn interrupted() -> Failure {
     Failure::new(Reason::Other, "interrupted by a signal; the statement that ran was cancelled")
 }
 
-fn lost(mut failure: Failure) -> Failure {
+fn lock_lost(mut failure: Failure) -> Failure {
     failure.message.insert_str(0, "the lock against a second run is lost: ");
     failure
 }

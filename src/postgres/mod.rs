@@ -8,6 +8,7 @@ mod certificate;
 mod connect;
 mod connection;
 mod failure;
+pub mod programs;
 mod session;
 mod transaction;
 

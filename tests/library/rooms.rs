@@ -145,7 +145,7 @@ fn rooms_use_only_the_rooms_below_them() {
         ("inspect", &["collect", "config", "postgres", "schema", "terminal"]),
         ("maintain", &["collect", "config", "inspect", "postgres", "schema", "terminal"]),
         ("cli", &["collect", "config", "http", "inspect", "maintain", "metrics", "serve"]),
-        ("demo", &["config", "serve"]),
+        ("demo", &["config", "postgres", "serve"]),
     ]);
     let folders = folders();
     for (room, used) in &folders[&Vec::new()] {

@@ -1,4 +1,4 @@
-//! `maintain archive` moves just the finished DAGs, whole, or with `--per-job` just the jobs of the maintenance page.
+//! `maintain archive` moves exactly the finished DAGs, or with `--per-job` exactly the jobs that the maintenance page selects.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use marie_exporter::demo::shape::Shape;
 
 use crate::maintain::scheduler::{Scheduler, jobs, table};
 
-/// The maintenance page's list of states, which lacks `skipped`.
-const PAGES_SELECTION: &str = "select id from job
+/// The selection of the maintenance page, with `skipped`, which the page's list of states lacks.
+const PAGE_SELECTION: &str = "select id from job
     where state::text in ('completed', 'failed', 'cancelled', 'expired', 'skipped')
         and completed_on < now() - interval '7 days'";
 
@@ -16,43 +16,44 @@ fn ids(rows: &crate::maintain::scheduler::Rows) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn whole_finished_dags_move_and_nothing_else_does() {
+async fn archive_moves_exactly_whole_finished_dags() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape, 80, 0.1).await;
-        let before = scheduler.everything().await;
-        let expected = scheduler.in_finished_dags("7 days", "true").await;
+        let before = scheduler.snapshot().await;
+        let expected = scheduler.jobs_of_finished_dags("7 days", "true").await;
         assert!(expected.len() > 50 && expected.len() < before["job"].len(), "{}", expected.len());
 
-        let planned = scheduler.maintain(&["archive", "--older-than=7d"]).expect();
+        let planned = scheduler.maintain(&["archive", "--older-than=7d"]).expect_success();
         assert!(planned.contains("Nothing was changed."), "{planned}");
-        assert_eq!(scheduler.everything().await, before, "a plan changes nothing: {}", shape.name());
+        assert_eq!(scheduler.snapshot().await, before, "the plan has changed something: {}", shape.name());
 
-        let done = scheduler.maintain(&["archive", "--older-than=7d", "--batch=20", "--execute"]).expect();
-        let after = scheduler.everything().await;
+        let done =
+            scheduler.maintain(&["archive", "--older-than=7d", "--batch=20", "--execute"]).expect_success();
+        let after = scheduler.snapshot().await;
         assert_eq!(ids(&after["archive"]), expected, "{} {done}", shape.name());
-        assert_eq!(table(&planned), table(&done), "the plan is what is done");
+        assert_eq!(table(&planned), table(&done), "the command did not do what it planned");
         assert_eq!(jobs(&done), expected.len());
         let mut all = after["job"].clone();
         all.extend(after["archive"].clone());
-        assert_eq!(all.len(), after["job"].len() + after["archive"].len(), "no job is in both");
+        assert_eq!(all.len(), after["job"].len() + after["archive"].len(), "a job is in both tables");
         assert_eq!(without_generated(&all), without_generated(&before["job"]), "{}", shape.name());
         if shape != Shape::Page {
             let left_behind = scheduler.count("select count(*) from archive where state = 'created'").await;
-            assert!(left_behind > 5, "{left_behind} that a failure left behind");
+            assert!(left_behind > 5, "only {left_behind} jobs wait for a failed parent");
             let gone = "select dag_id as id from archive";
             let gone = scheduler.ids(gone).await;
             let rows: BTreeSet<String> =
                 ids(&before["dag"]).difference(&ids(&after["dag"])).cloned().collect();
-            assert_eq!(rows, gone, "the DAGs themselves go with their jobs");
+            assert_eq!(rows, gone, "the DAGs without jobs");
             let recorded = "select id from dag_history where id in (select dag_id from archive) group by id having count(*) > 1";
-            assert_eq!(scheduler.ids(recorded).await, gone, "they are kept in the history");
+            assert_eq!(scheduler.ids(recorded).await, gone, "the DAGs in the history");
         }
-        let again = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+        let again = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect_success();
         assert!(again.contains("There is nothing to do."), "{again}");
     }
 }
 
-/// The archive has no generated columns.
+/// Returns the rows without generated columns, which the archive lacks.
 fn without_generated(rows: &crate::maintain::scheduler::Rows) -> Vec<serde_json::Value> {
     let values = rows.values().map(|row| {
         let mut value: serde_json::Value = serde_json::from_str(row).unwrap();
@@ -68,7 +69,7 @@ fn without_generated(rows: &crate::maintain::scheduler::Rows) -> Vec<serde_json:
 #[tokio::test]
 async fn reset_job_keeps_its_failed_dag() {
     let mut scheduler = Scheduler::new(Shape::Mid, 60, 0.1).await;
-    let expected = scheduler.in_finished_dags("7 days", "true").await;
+    let expected = scheduler.jobs_of_finished_dags("7 days", "true").await;
     let reset = scheduler.ids("select id from job where state = 'failed'").await;
     let reset = reset.intersection(&expected).next().unwrap().clone();
     scheduler
@@ -80,36 +81,36 @@ async fn reset_job_keeps_its_failed_dag() {
         .await;
     let of_dag = format!("select id from job where dag_id = (select dag_id from job where id = '{reset}')");
     let kept = scheduler.ids(&of_dag).await;
-    let told = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+    let printed = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect_success();
     assert_eq!(
         scheduler.ids("select id from archive").await,
         expected.difference(&kept).cloned().collect(),
-        "{told}"
+        "{printed}"
     );
 }
 
 #[tokio::test]
-async fn job_by_job_it_moves_what_the_maintenance_page_selects() {
+async fn archive_per_job_moves_what_the_page_selects() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape, 80, 0.2).await;
-        let before = scheduler.everything().await;
-        let expected = scheduler.ids(PAGES_SELECTION).await;
+        let before = scheduler.snapshot().await;
+        let expected = scheduler.ids(PAGE_SELECTION).await;
         let arguments = ["archive", "--older-than=7d", "--per-job", "--batch=50"];
-        let planned = scheduler.maintain(&arguments).expect();
-        assert!(planned.contains("what waited for them will look unblocked"), "{planned}");
-        let done = scheduler.maintain(&[&arguments[..], &["--execute"]].concat()).expect();
-        let after = scheduler.everything().await;
+        let planned = scheduler.maintain(&arguments).expect_success();
+        assert!(planned.contains("Jobs that waited for them will look unblocked"), "{planned}");
+        let done = scheduler.maintain(&[&arguments[..], &["--execute"]].concat()).expect_success();
+        let after = scheduler.snapshot().await;
         assert_eq!(ids(&after["archive"]), expected, "{}", shape.name());
         assert_eq!((table(&planned), jobs(&done)), (table(&done), expected.len()));
         assert_eq!(after["job"].len() + after["archive"].len(), before["job"].len());
-        assert_eq!(after.get("dag"), before.get("dag"), "no DAG goes");
+        assert_eq!(after.get("dag"), before.get("dag"), "a DAG was deleted");
     }
 }
 
 #[tokio::test]
-async fn a_dag_that_others_refer_to_stays() {
+async fn archive_keeps_referenced_dag() {
     let mut scheduler = Scheduler::new(Shape::Mid, 60, 0.3).await;
-    let expected = scheduler.in_finished_dags("7 days", "true").await;
+    let expected = scheduler.jobs_of_finished_dags("7 days", "true").await;
     let referred = expected.first().unwrap().clone();
     scheduler
         .database
@@ -126,11 +127,11 @@ async fn a_dag_that_others_refer_to_stays() {
     let kept = scheduler
         .ids(&format!("select id from job where dag_id = (select dag_id from job where id = '{referred}')"))
         .await;
-    let told = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect();
+    let printed = scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).expect_success();
     assert!(
-        told.contains(&format!("{} jobs of 1 DAG: rows of other tables refer to it", kept.len()))
-            || told.contains("1 job of 1 DAG: rows of other tables refer to it"),
-        "{told}"
+        printed.contains(&format!("{} jobs of 1 DAG: rows of other tables refer to it", kept.len()))
+            || printed.contains("1 job of 1 DAG: rows of other tables refer to it"),
+        "{printed}"
     );
     let archived = scheduler.ids("select id from archive").await;
     assert_eq!(archived, expected.difference(&kept).cloned().collect());

@@ -1,4 +1,4 @@
-//! The estimate of a clean-up against what it takes, where foreign keys are dear.
+//! Compares the estimated time of a clean-up with the real one, with expensive foreign keys.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,24 @@ use marie_exporter::demo::shape::Shape;
 
 use crate::maintain::scheduler::Scheduler;
 
-/// The time that a plan announces.
-fn announced(told: &str) -> Duration {
-    let (_, rest) = told.split_once("It may take about ").unwrap();
+/// Returns the time that a plan estimates.
+fn estimated_time(printed: &str) -> Duration {
+    let (_, rest) = printed.split_once("It may take about ").unwrap();
     let words: Vec<&str> = rest.split(' ').take_while(|word| *word != "in").collect();
-    humantime::parse_duration(&words.join(" ")).unwrap_or_else(|error| panic!("{error}: {told}"))
+    humantime::parse_duration(&words.join(" ")).unwrap_or_else(|error| panic!("{error}: {printed}"))
 }
 
-/// Runs a clean-up and compares what it takes with what it has announced.
+/// Runs a clean-up, compares its time with the estimate, and returns the plan.
 fn compare(scheduler: &Scheduler, arguments: &[&str]) -> String {
-    let planned = scheduler.maintain(arguments).expect();
-    let announced = announced(&planned);
+    let planned = scheduler.maintain(arguments).expect_success();
+    let estimate = estimated_time(&planned);
     let began = Instant::now();
-    let told = scheduler.maintain(&[arguments, &["--execute"]].concat()).expect();
+    let printed = scheduler.maintain(&[arguments, &["--execute"]].concat()).expect_success();
     let took = began.elapsed();
-    let line = told.lines().find(|line| line.contains(" rows of dag deleted")).unwrap();
-    eprintln!("{arguments:?}: announced {announced:?}, took {took:?}: {line}");
-    // Only a rough bound, because the machine may be busy in one of the two.
-    assert!(announced < took * 3 && took < announced * 10, "announced {announced:?}, took {took:?}");
+    let line = printed.lines().find(|line| line.contains(" rows of dag deleted")).unwrap();
+    eprintln!("{arguments:?}: estimated {estimate:?}, took {took:?}: {line}");
+    // A rough bound, because the machine may be busy during one of the two.
+    assert!(estimate < took * 3 && took < estimate * 10, "estimated {estimate:?}, took {took:?}");
     planned
 }
 
@@ -38,7 +38,7 @@ async fn estimate_follows_partitions_and_foreign_keys() {
     let partitions = "select count(*) from pg_inherits where inhparent = 'job'::regclass";
     assert_eq!(scheduler.count(partitions).await, 40);
     compare(&scheduler, &["purge", "failed", "--older-than=30d"]);
-    // No index on its column, as in Marie's.
+    // Like Marie's table, this one has no index on its column.
     scheduler
         .database
         .run(

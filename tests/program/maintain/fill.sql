@@ -1,5 +1,5 @@
--- Random DAGs: finished and not, ended long ago and lately, with jobs in every state. The edge of seven and of thirty days
--- has jobs on both sides of it, an hour away.
+-- Creates $dags random DAGs from $seed: finished and unfinished, old and recent, with jobs in every state. Some jobs ended an
+-- hour before or after the limits of seven and thirty days.
 select setseed($seed);
 
 create temp table member as
@@ -8,19 +8,19 @@ select
     md5($seed || ' dag ' || n)::uuid as dag_id,
     md5($seed || ' job ' || n || ' ' || m)::uuid as id,
     m,
-    -- Most DAGs are of one kind of state.
+    -- Half of the jobs are completed, so that many DAGs are.
     case when random() < 0.5 then 'completed' else (array['completed', 'failed', 'cancelled', 'expired', 'active', 'created'])[1 + floor(random() * 6)::int] end as state,
     (array['1 hour', '6 days 23 hours', '7 days 1 hour', '20 days', '29 days 23 hours', '30 days 1 hour', '90 days'])
         [1 + floor(random() * 7)::int]::interval as age
 from generate_series(1, $dags) as n
 cross join lateral generate_series(1, 1 + floor(random() * 8)::int) as m;
 
--- In two of three DAGs all jobs ended alike.
+-- Every third DAG is completed; another third has no unfinished job. In three of four DAGs all jobs have the same age.
 update member as m
 set state = case when dag % 3 = 0 then 'completed' when dag % 3 = 1 and state in ('active', 'created') then 'failed' else state end,
     age = case when dag % 4 = 0 then age else interval '40 days' * (1 + dag % 2) end;
 
--- In every sixth the second job has failed, and those behind it wait for ever.
+-- In every sixth DAG the second job has failed, and later jobs wait for it without end.
 update member set state = (array['completed', 'failed', 'created'])[least(m, 3)] where dag % 6 = 5;
 
 insert into dag (id, name, state, created_on, completed_on)

@@ -1,4 +1,4 @@
--- As fill.sql, for the table that the maintenance page describes: states as text, and jobs without a DAG.
+-- Like fill.sql, for the table of the maintenance page: states are text, and some jobs have no DAG.
 select setseed($seed);
 
 insert into job (id, name, state, dag_id, data, retry_count, created_on, started_on, completed_on)

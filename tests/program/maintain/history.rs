@@ -1,4 +1,4 @@
-//! `maintain purge history` deletes the rows before the cut-off, whatever the order in which they were numbered.
+//! `maintain purge history` deletes exactly the rows that were written before the cut-off.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -10,10 +10,10 @@ use crate::support::databases;
 use crate::support::process::{command, text};
 
 #[tokio::test]
-async fn old_rows_go_and_newer_ones_stay() {
+async fn purge_history_deletes_only_old_rows() {
     for shape in [Shape::Old, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 60, 0.35).await;
-        // Numbered by time, as histories are; the cut-off falls between.
+        // Numbers follow time, as in real histories. The cut-off is between the first and the last row.
         scheduler
             .database
             .run(
@@ -33,28 +33,30 @@ async fn old_rows_go_and_newer_ones_stay() {
         let all = scheduler
             .count("select (select count(*) from job_history) + (select count(*) from dag_history)")
             .await;
-        let planned = scheduler.maintain(&["purge", "history", "--older-than=30d"]).expect();
+        let planned = scheduler.maintain(&["purge", "history", "--older-than=30d"]).expect_success();
         assert!(planned.contains("Nothing was changed."), "{planned}");
         let counted: i64 =
             planned.lines().filter_map(|line| line.split_once(" rows of ")?.0.parse::<i64>().ok()).sum();
-        let told =
-            scheduler.maintain(&["purge", "history", "--older-than=30d", "--batch=7", "--execute"]).expect();
+        let printed = scheduler
+            .maintain(&["purge", "history", "--older-than=30d", "--batch=7", "--execute"])
+            .expect_success();
         let left = [
             scheduler.count("select count(*) from job_history").await,
             scheduler.count("select count(*) from dag_history").await,
         ];
-        assert_eq!(left, kept, "{told}");
+        assert_eq!(left, kept, "{printed}");
         assert_eq!(counted, all - left[0] - left[1], "{planned}");
-        let again = scheduler.maintain(&["purge", "history", "--older-than=30d", "--execute"]).expect();
+        let again =
+            scheduler.maintain(&["purge", "history", "--older-than=30d", "--execute"]).expect_success();
         assert!(again.contains("There is nothing to do."), "{again}");
     }
 }
 
 #[tokio::test]
-async fn where_there_is_no_history_there_is_nothing_to_do() {
+async fn missing_history_table_is_reported() {
     let scheduler = Scheduler::new(Shape::Page, 5, 0.35).await;
-    let told = scheduler.maintain(&["purge", "history", "--older-than=1d", "--execute"]).expect();
-    assert!(told.contains("There is no table job_history here."), "{told}");
+    let printed = scheduler.maintain(&["purge", "history", "--older-than=1d", "--execute"]).expect_success();
+    assert!(printed.contains("The schema has no table job_history."), "{printed}");
 }
 
 #[tokio::test]
@@ -70,7 +72,7 @@ async fn locked_history_row_is_deleted_once_it_is_free() {
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let waits =
         errors.by_ref().lines().map_while(Result::ok).any(|line| line.contains("locked; trying again"));
-    assert!(waits, "it does not try again");
+    assert!(waits, "no retry was logged");
     databases::run(&mut holder, "rollback").await;
     let mut rest = Vec::new();
     errors.read_to_end(&mut rest).unwrap();

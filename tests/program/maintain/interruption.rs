@@ -1,4 +1,4 @@
-//! A maintaining command ends in time after a signal and on a dead network, whatever statement runs.
+//! A maintaining command ends soon after a signal and on a dead network, even during a statement that runs for long.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Stdio};
@@ -12,13 +12,13 @@ use crate::support::databases;
 use crate::support::process::{command, send};
 use crate::support::proxy::Proxy;
 
-/// Longer than anything here takes, even on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// More than each step takes, even on a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(40);
 
-/// `maintain indexes --execute` in a statement that lasts as long as another session's transaction.
+/// `maintain indexes --execute` during a statement that waits for another session's transaction.
 struct Waiting {
     scheduler: Scheduler,
-    /// The session whose open transaction is waited for.
+    /// The session with the open transaction.
     _open: PgConnection,
     child: Child,
     errors: BufReader<ChildStderr>,
@@ -43,23 +43,23 @@ impl Waiting {
         run.args(["--database-url", &url(&scheduler.database.url)]);
         let mut child = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         while scheduler.count(RUNNING).await == 0 {
             assert!(Instant::now() < deadline, "no statement waits");
         }
         Waiting { scheduler, _open: open, child, errors }
     }
 
-    /// Waits for the end: its status, how long it took, and what was written to standard error.
-    fn end(&mut self) -> (Option<i32>, Duration, String) {
+    /// Waits for the end of the command. Returns its exit code, how long it took, and the rest of its standard error.
+    fn wait_for_end(&mut self) -> (Option<i32>, Duration, String) {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > DEADLINE {
                 send("KILL", self.child.id());
-                panic!("it does not end");
+                panic!("the command does not end");
             }
             std::thread::sleep(Duration::from_millis(5));
         };
@@ -68,9 +68,10 @@ impl Waiting {
         (status.code(), took, errors)
     }
 
-    fn until_logged(&mut self, what: &str) {
-        let found = self.errors.by_ref().lines().map_while(Result::ok).any(|line| line.contains(what));
-        assert!(found, "{what} is not logged");
+    /// Reads standard error up to a line that contains the text.
+    fn wait_for_log(&mut self, text: &str) {
+        let found = self.errors.by_ref().lines().map_while(Result::ok).any(|line| line.contains(text));
+        assert!(found, "{text} is not logged");
     }
 }
 
@@ -79,13 +80,13 @@ async fn signal_cancels_running_statement() {
     for signal in ["INT", "TERM"] {
         let mut waiting = Waiting::start(str::to_owned).await;
         send(signal, waiting.child.id());
-        let (code, took, errors) = waiting.end();
+        let (code, took, errors) = waiting.wait_for_end();
         assert_eq!(code, Some(1), "{errors}");
         assert!(errors.contains("interrupted in CREATE INDEX CONCURRENTLY"), "{errors}");
         assert!(took < Duration::from_secs(3), "{took:?}");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         while waiting.scheduler.count(SESSIONS).await > 0 {
-            assert!(Instant::now() < deadline, "the server goes on");
+            assert!(Instant::now() < deadline, "the statement still runs on the server");
         }
         eprintln!("{signal}: ended after {took:?}");
     }
@@ -96,7 +97,7 @@ async fn dead_network_ends_maintain() {
     let mut proxy = None;
     let mut waiting = Waiting::start(|url| proxy.insert(Proxy::start(url)).url.clone()).await;
     proxy.unwrap().pause();
-    let (code, took, errors) = waiting.end();
+    let (code, took, errors) = waiting.wait_for_end();
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("the database has not answered for 10 s"), "{errors}");
     eprintln!("dead network: ended after {took:?}");
@@ -109,9 +110,9 @@ async fn second_signal_ends_at_once() {
     let mut waiting = Waiting::start(|url| proxy.insert(Proxy::start(url)).url.clone()).await;
     proxy.unwrap().pause();
     send("INT", waiting.child.id());
-    waiting.until_logged("SIGINT: ending");
+    waiting.wait_for_log("SIGINT: ending");
     send("INT", waiting.child.id());
-    let (code, took, errors) = waiting.end();
+    let (code, took, errors) = waiting.wait_for_end();
     assert_eq!(code, Some(130), "{errors}");
     assert!(took < Duration::from_secs(2), "{took:?}");
     eprintln!("second signal: ended after {took:?}");

@@ -1,4 +1,4 @@
-//! Killed at any moment, the archive leaves every job in just one table and every DAG whole, and can be run again.
+//! After a kill at a random moment every job is in exactly one table, every DAG is whole, and the archive can run again.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::support::process::{command, send};
 
 const ARCHIVE: [&str; 5] = ["maintain", "archive", "--older-than=7d", "--batch=5", "--execute"];
 
-/// What is amiss with jobs and DAGs at one instant, which is to be nothing. In one statement, for
-/// the server may still be carrying out what the killed process has sent.
-const AMISS: &str = "with place as (
+/// Counts inconsistencies of jobs and DAGs. It is one statement, because the server may still run what the killed process
+/// has sent.
+const INCONSISTENCIES: &str = "with place as (
         select id, dag_id, 'job' as place from job union all select id, dag_id, 'archive' from archive
     )
     select format(
@@ -26,25 +26,26 @@ const AMISS: &str = "with place as (
         (select count(*) from dag where id in (select dag_id from archive))
     ) as id";
 
-async fn look(scheduler: &mut Scheduler, all: usize) {
-    let amiss = scheduler.ids(AMISS).await;
-    let nothing = format!("0 in both, {all} of {all} there, 0 DAGs divided, 0 left without jobs");
-    assert_eq!(amiss, [nothing].into());
+/// Asserts that all jobs exist exactly once and that no DAG is divided.
+async fn assert_consistent(scheduler: &mut Scheduler, all: usize) {
+    let found = scheduler.ids(INCONSISTENCIES).await;
+    let expected = format!("0 in both, {all} of {all} there, 0 DAGs divided, 0 left without jobs");
+    assert_eq!(found, [expected].into());
 }
 
 #[tokio::test]
-async fn random_kills_lose_and_double_nothing() {
+async fn random_kills_lose_and_duplicate_nothing() {
     let mut dice = StdRng::seed_from_u64(6);
     for shape in [Shape::Mid, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 250, 0.7).await;
         let all = scheduler.ids("select id from job").await.len();
-        let expected = scheduler.in_finished_dags("7 days", "true").await;
+        let expected = scheduler.jobs_of_finished_dags("7 days", "true").await;
         let mut killed = 0;
         for _ in 0..10 {
             let mut run = command(&ARCHIVE);
             run.args(["--database-url", &scheduler.database.url]);
             let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            // From before it has connected to after many batches, wherever that is on this machine.
+            // The moment is random: before the login, during batches, or after them.
             let moment = Duration::from_millis(dice.random_range(20..900));
             tokio::time::sleep(moment).await;
             if child.try_wait().unwrap().is_none() {
@@ -52,21 +53,21 @@ async fn random_kills_lose_and_double_nothing() {
                 killed += 1;
             }
             child.wait().unwrap();
-            look(&mut scheduler, all).await;
+            assert_consistent(&mut scheduler, all).await;
         }
         assert!(killed > 2, "{killed} of 10 runs were killed on {}", shape.name());
-        // The server ends a killed session, and with it the lock, when it notices.
+        // The server releases the lock when it notices that the client is gone.
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         while !scheduler.maintain(&["archive", "--older-than=7d", "--execute"]).succeeded {
-            assert!(std::time::Instant::now() < deadline, "it can be run again");
+            assert!(std::time::Instant::now() < deadline, "the archive cannot run again");
         }
-        look(&mut scheduler, all).await;
+        assert_consistent(&mut scheduler, all).await;
         assert_eq!(scheduler.ids("select id from archive").await, expected);
     }
 }
 
 #[tokio::test]
-async fn told_to_end_it_ends_after_the_batch_and_says_how_far_it_came() {
+async fn signal_ends_archive_after_batch_with_report() {
     let mut scheduler = Scheduler::new(Shape::Mid, 250, 0.7).await;
     let all = scheduler.ids("select id from job").await.len();
     let mut run = command(&ARCHIVE);
@@ -78,11 +79,11 @@ async fn told_to_end_it_ends_after_the_batch_and_says_how_far_it_came() {
     }
     send("INT", child.id());
     let output = child.wait_with_output().unwrap();
-    let (told, errors) =
+    let (printed, errors) =
         (crate::support::process::text(&output.stdout), crate::support::process::text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{told}{errors}");
+    assert_eq!(output.status.code(), Some(1), "{printed}{errors}");
     assert!(errors.contains("archive was interrupted; run it again for the rest"), "{errors}");
-    look(&mut scheduler, all).await;
+    assert_consistent(&mut scheduler, all).await;
     let archived = scheduler.count("select count(*) from archive").await;
-    assert!(told.contains(&format!("{archived} of the plan's ")), "{archived}: {told}");
+    assert!(printed.contains(&format!("{archived} of the plan's ")), "{archived}: {printed}");
 }

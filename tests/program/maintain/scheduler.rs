@@ -1,5 +1,5 @@
-//! A scheduler's tables full of random DAGs, old and new, finished and not; what is in them at a moment; and the command
-//! that cleans them up.
+//! A database with random DAGs, old and new, finished and unfinished; snapshots of its tables; and the command
+//! `marie-exporter maintain`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::support::databases::Database;
 use crate::support::process::{output, text};
 
-/// Each table's rows by id, whole, as text.
+/// Rows of a table by id, as JSON text.
 pub(crate) type Rows = BTreeMap<String, String>;
 
 pub(crate) struct Scheduler {
@@ -17,16 +17,16 @@ pub(crate) struct Scheduler {
     pub(crate) shape: Shape,
 }
 
-/// How a command ended, and what it printed.
+/// Result of a command.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) succeeded: bool,
-    pub(crate) told: String,
+    pub(crate) printed: String,
     pub(crate) errors: String,
 }
 
 impl Scheduler {
-    /// With so many DAGs of up to eight jobs, made from `seed`, and an archive that has a column for everything.
+    /// Creates a database with `dags` random DAGs of up to eight jobs, and an archive that has every column of job.
     pub(crate) async fn new(shape: Shape, dags: u32, seed: f64) -> Self {
         let mut database = Database::new(shape).await;
         let (fill, archive) = if shape == Shape::Page {
@@ -64,7 +64,7 @@ impl Scheduler {
         rows.iter().map(|row| (row.get("id"), row.get("whole"))).collect()
     }
 
-    /// The ids that a query finds.
+    /// Returns the ids that a query finds.
     pub(crate) async fn ids(&mut self, sql: &str) -> BTreeSet<String> {
         let sql = format!("select id::text as id from ({sql}) as found");
         let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.database.admin).await.unwrap();
@@ -75,23 +75,24 @@ impl Scheduler {
         sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.database.admin).await.unwrap().get(0)
     }
 
-    /// Everything that a clean-up could change.
-    pub(crate) async fn everything(&mut self) -> BTreeMap<&'static str, Rows> {
+    /// Returns the rows of all tables that a clean-up can change.
+    pub(crate) async fn snapshot(&mut self) -> BTreeMap<&'static str, Rows> {
         let mut tables = vec!["job", "archive"];
         if self.shape != Shape::Page {
             tables.push("dag");
         }
-        let mut everything = BTreeMap::new();
+        let mut snapshot = BTreeMap::new();
         for table in tables {
-            everything.insert(table, self.rows(table).await);
+            snapshot.insert(table, self.rows(table).await);
         }
-        everything
+        snapshot
     }
 
-    /// The jobs that leave with their whole DAGs, said in other words than the command's: DAGs none of whose jobs is
-    /// about to run, could start or ended within `age`, whose own state is a finished one, and that `besides` holds for;
-    /// and the same of jobs without a DAG.
-    pub(crate) async fn in_finished_dags(&mut self, age: &str, besides: &str) -> BTreeSet<String> {
+    /// Returns the jobs that a clean-up should remove with their whole DAGs, computed independently of `judge.sql`.
+    ///
+    /// A DAG is finished if its own state is, and none of its jobs is active, waits for a retry, could start, or ended
+    /// within `age`. `condition` limits the jobs further. Jobs without a DAG count as a DAG each.
+    pub(crate) async fn jobs_of_finished_dags(&mut self, age: &str, condition: &str) -> BTreeSet<String> {
         let (dag, can_start) = if self.shape == Shape::Page {
             ("true", "true")
         } else {
@@ -116,7 +117,7 @@ impl Scheduler {
                      where coalesce(m.dag_id, m.id) = coalesce(j.dag_id, j.id)
                          and (m.state::text in ('retry', 'active') or m.state::text = 'created' and {can_start} or m.completed_on >= now() - interval '{age}')
                  )
-                 and {besides}"
+                 and {condition}"
         ))
         .await
     }
@@ -124,31 +125,35 @@ impl Scheduler {
 
 pub(crate) fn maintain(url: &str, arguments: &[&str]) -> Outcome {
     let output = output(&[&["maintain"], arguments, &["--database-url", url]].concat());
-    Outcome { succeeded: output.status.success(), told: text(&output.stdout), errors: text(&output.stderr) }
+    Outcome {
+        succeeded: output.status.success(),
+        printed: text(&output.stdout),
+        errors: text(&output.stderr),
+    }
 }
 
 impl Outcome {
-    /// What it printed, having succeeded.
-    pub(crate) fn expect(self) -> String {
-        assert!(self.succeeded, "{}{}", self.told, self.errors);
-        self.told
+    /// Asserts success and returns the standard output.
+    pub(crate) fn expect_success(self) -> String {
+        assert!(self.succeeded, "{}{}", self.printed, self.errors);
+        self.printed
     }
 
-    /// Its last word, having failed.
-    pub(crate) fn refused(self) -> String {
-        assert!(!self.succeeded, "{}{}", self.told, self.errors);
+    /// Asserts failure and returns the error message.
+    pub(crate) fn expect_refusal(self) -> String {
+        assert!(!self.succeeded, "{}{}", self.printed, self.errors);
         let error = self.errors.lines().skip_while(|line| !line.starts_with("error: "));
         error.collect::<Vec<_>>().join("\n")
     }
 }
 
-/// The rows of the table of queues and states that a command prints, as they stand there.
-pub(crate) fn table(told: &str) -> Vec<String> {
-    let lines = told.lines().skip_while(|line| !line.starts_with("QUEUE")).skip(1);
+/// Returns the lines of the printed table of queues and states.
+pub(crate) fn table(printed: &str) -> Vec<String> {
+    let lines = printed.lines().skip_while(|line| !line.starts_with("QUEUE")).skip(1);
     lines.take_while(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// The sum of its jobs.
-pub(crate) fn jobs(told: &str) -> usize {
-    table(told).iter().map(|row| row.split_whitespace().nth(2).unwrap().parse::<usize>().unwrap()).sum()
+/// Returns the sum of the jobs in that table.
+pub(crate) fn jobs(printed: &str) -> usize {
+    table(printed).iter().map(|row| row.split_whitespace().nth(2).unwrap().parse::<usize>().unwrap()).sum()
 }

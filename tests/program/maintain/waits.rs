@@ -1,4 +1,4 @@
-//! How long another writer waits while a command that changes tables waits for an open transaction.
+//! Measures how long another writer waits while a maintaining command waits for an open transaction.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -13,16 +13,16 @@ use crate::maintain::scheduler::Scheduler;
 use crate::support::databases;
 use crate::support::process::{command, text};
 
-/// How long a transaction stays open that has written to jobs and DAGs.
+/// How long the transaction stays open that has written to jobs and DAGs.
 const OPEN: Duration = Duration::from_secs(4);
 
-/// What no other writer waits for a command.
+/// Limit for the wait of another writer.
 const LONGEST: Duration = Duration::from_secs(1);
 
 const WRITE: &str = "update job set state = state where id = (select min(id::text)::uuid from job);
     update dag set state = state where id = (select min(id::text)::uuid from dag)";
 
-/// Writes every 50 ms until it is told to stop. Returns the longest time that one took.
+/// Writes every 50 ms until `stop` is set. Returns the longest time of one write.
 async fn write(mut session: PgConnection, stop: Arc<AtomicBool>) -> Duration {
     let mut longest = Duration::ZERO;
     while !stop.load(Ordering::Relaxed) {
@@ -34,11 +34,11 @@ async fn write(mut session: PgConnection, stop: Arc<AtomicBool>) -> Duration {
     longest
 }
 
-/// Runs a command beside a transaction that has written to `tables`, and a second writer. Returns how long that waited
-/// at most.
-async fn beside(scheduler: &Scheduler, arguments: &[&str], tables: &[&str]) -> Duration {
+/// Runs a command beside an open transaction that has written to `tables`, and beside a second writer. Returns the longest
+/// wait of that writer.
+async fn longest_wait(scheduler: &Scheduler, arguments: &[&str], tables: &[&str]) -> Duration {
     let mut open = scheduler.database.session().await;
-    // Other rows than the writer's.
+    // The rows differ from those of the second writer.
     let changes = tables.iter().map(|table| {
         format!("; update {table} set state = state where id = (select max(id::text)::uuid from {table})")
     });
@@ -58,12 +58,9 @@ async fn beside(scheduler: &Scheduler, arguments: &[&str], tables: &[&str]) -> D
     let took = began.elapsed();
     stop.store(true, Ordering::Relaxed);
     let longest = writer.await.unwrap();
-    let (told, errors) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{arguments:?}: {told}{errors}");
-    assert!(
-        errors.contains("locked; trying again after a pause"),
-        "{arguments:?} waited for nothing: {errors}"
-    );
+    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {printed}{errors}");
+    assert!(errors.contains("locked; trying again after a pause"), "{arguments:?} did not wait: {errors}");
     eprintln!("{arguments:?} took {took:?}; another writer waited {longest:?} at most");
     longest
 }
@@ -78,7 +75,7 @@ async fn writer_waits_less_than_a_second_for_table_changes() {
         (&["queue", "create", "added"], both),
         (&["purge", "all"], both),
     ] {
-        let longest = beside(&scheduler, arguments, tables).await;
+        let longest = longest_wait(&scheduler, arguments, tables).await;
         assert!(longest < LONGEST, "{arguments:?}: {longest:?}");
     }
 }

@@ -1,0 +1,157 @@
+//! What a person is shown is what the metric has counted: stuck and ready jobs, with thresholds by queue, and overdue ones.
+
+use std::collections::BTreeMap;
+
+use marie_exporter::cli::{self, Command};
+use marie_exporter::collect::collector::{Collector, Context, Lane, QuerySamples};
+use marie_exporter::collect::collectors::{sla, statistics, stuck};
+use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
+use marie_exporter::config::Config;
+use marie_exporter::demo::shape::Shape;
+use marie_exporter::inspect;
+use marie_exporter::postgres::Session;
+use marie_exporter::schema::Schema;
+
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::inspect::asking;
+use crate::support::databases::Database;
+use crate::support::random_tables::filled;
+
+fn config(url: &str, file: &str) -> Config {
+    let arguments = ["marie-exporter", "serve", "--database-url", url, "--config.file", file];
+    match cli::parse(arguments.map(Into::into), |_| None, &[]) {
+        Ok(Command::Serve(config)) => config,
+        other => panic!("serve was asked for: {other:?}"),
+    }
+}
+
+/// A family's values by queue, those above zero; of series with one more label, those with `last`.
+async fn metric(
+    config: &Config,
+    collector: &Collector,
+    family: &str,
+    last: Option<&str>,
+) -> BTreeMap<String, usize> {
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    let mut run = session.begin().await.unwrap();
+    let name = &config.database.schema;
+    let schema = Schema::read(&mut run, name).await.unwrap();
+    let inventory = QueueInventory::read(&mut run, &schema, &config.queues).await.unwrap();
+    let queues = QueueLabels::read(&mut run, &schema, &inventory, &config.queues).await.unwrap();
+    let context = Context { config, schema: &schema, queues: &queues };
+    let mut answers = Vec::new();
+    collector.collect(Lane::Fast, &mut run, &context, &mut answers).await.unwrap();
+    let merged = QuerySamples::merged(&answers);
+    let samples = merged.iter().find(|samples| samples.family.name == family).unwrap();
+    let wanted = samples.iter().filter(|(labels, _)| last.is_none_or(|last| labels[1] == last));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of jobs")]
+    let counts = wanted.map(|(labels, value)| (labels[0].clone(), value.number() as usize));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+async fn listed(url: &str, words: &[&str]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for queue in asking::column(url, words, "queue").await {
+        *counts.entry(queue.as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// What `top` counts by queue, those above zero.
+async fn of_top(
+    database: &mut Database,
+    config: &Config,
+    file: &str,
+    column: &str,
+) -> BTreeMap<String, usize> {
+    let mut session = Session::new(config.database.clone(), config.collectors.timeout);
+    let mut run = session.begin().await.unwrap();
+    let schema = Schema::read(&mut run, &config.database.schema).await.unwrap();
+    session.finish(run, None).await;
+    let query = inspect::queries().find(|query| query.sql.name == file).unwrap();
+    let text = query.text(&schema);
+    let mut asked = sqlx::query(AssertSqlSafe(text)).persistent(false);
+    if file == "queues.sql" {
+        let (queues, thresholds): (Vec<&str>, Vec<f64>) = config
+            .stuck_after_by_queue
+            .iter()
+            .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
+            .unzip();
+        asked = asked.bind(queues).bind(thresholds).bind(config.stuck_after.as_secs_f64());
+    }
+    if file == "ready.sql" {
+        asked = asked.bind(None::<Vec<String>>);
+    }
+    let rows = asked.fetch_all(&mut database.admin).await.unwrap();
+    let counts =
+        rows.iter().map(|row| (row.get("queue"), usize::try_from(row.get::<i64, _>(column)).unwrap()));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+#[tokio::test]
+async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        "stuck.after: 40m\nqueues:\n  classify: {stuck_after: 10m}\n  extract: {stuck_after: 4h}\n",
+    )
+    .unwrap();
+    let file = file.path().to_str().unwrap();
+    for shape in Shape::ALL {
+        for seed in [0.1, 0.2] {
+            let mut database = filled(shape, seed).await;
+            let config = config(&database.url, file);
+            let stuck = metric(&config, &stuck::COLLECTOR, "marie_jobs_stuck", None).await;
+            assert!(stuck.len() > 2, "{stuck:?}");
+            assert_eq!(
+                listed(&database.url, &["jobs", "stuck", "--config.file", file]).await,
+                stuck,
+                "on {}",
+                shape.name()
+            );
+            assert_eq!(
+                of_top(&mut database, &config, "queues.sql", "stuck").await,
+                stuck,
+                "on {}",
+                shape.name()
+            );
+            let ready = metric(&config, &statistics::COLLECTOR, "marie_jobs_ready", None).await;
+            assert!(ready.len() > 2, "{ready:?}");
+            assert_eq!(
+                listed(&database.url, &["jobs", "next", "--config.file", file]).await,
+                ready,
+                "on {}",
+                shape.name()
+            );
+            assert_eq!(
+                of_top(&mut database, &config, "ready.sql", "ready").await,
+                ready,
+                "on {}",
+                shape.name()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn overdue_jobs_are_as_many_as_the_metric_says() {
+    for shape in Shape::ALL {
+        let mut database = filled(shape, 0.3).await;
+        database
+            .run(
+                "update job set
+                     hard_sla = created_on + (array[-1, 0, 1, 60, 6000, null])[1 + floor(random() * 6)] * interval '1 minute',
+                     soft_sla = created_on + (array[-1, 0, 1, 30, 3000, null])[1 + floor(random() * 6)] * interval '1 minute'",
+            )
+            .await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let config = config(&database.url, file.path().to_str().unwrap());
+        for which in ["hard", "soft"] {
+            let counted = metric(&config, &sla::COLLECTOR, "marie_jobs_sla_overdue", Some(which)).await;
+            assert!(counted.len() > 2, "{counted:?}");
+            let words = ["jobs", "overdue", "--sla", which];
+            assert_eq!(listed(&database.url, &words).await, counted, "{which} on {}", shape.name());
+        }
+    }
+}
