@@ -10,9 +10,7 @@ demo:
 
 test:
 	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd tmux
-	# Tests wait for servers more than they compute. The tests that measure time run alone.
-	RUST_TEST_THREADS=4 cargo test --locked -- --skip alerting:: --skip security::confused
-	cargo test --locked --test program -- --test-threads=1 alerting:: security::confused
+	scripts/test.sh
 
 # The tests that `test` leaves out or runs at a smaller size. About forty minutes.
 test-all:
