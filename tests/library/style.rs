@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LINES: usize = 300;
 const NAME: usize = 60;
 
-/// The Rust and SQL files of `src`, `tests` and `benches`, with their paths in the repository.
+/// Returns the Rust and SQL files of `src`, `tests` and `benches`, with their paths in the repository.
 fn sources() -> Vec<(String, String)> {
     let texts = texts(&["src", "tests", "benches"]);
     let is_source = |path: &str| Path::new(path).extension().is_some_and(|end| end == "rs" || end == "sql");
