@@ -22,7 +22,9 @@ use crate::config::sources::{self, Given, Level};
 use crate::config::{Config, DatabaseUrl, Format, MetricsFormat, Settings, WebConfig, file};
 use crate::inspect::options::Times;
 use crate::inspect::{InspectCommand, WithSettings};
-use crate::maintain::args::{ChangeAction, JobOutcome, MaintainAction, Maintenance, PurgeAction, QueueAction};
+use crate::maintain::args::{
+    ChangeAction, JobOutcome, MaintainAction, Maintenance, PurgeAction, QueueAction,
+};
 
 /// A command with its settings and arguments.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use marie_exporter::cli;
-use marie_exporter::cli::metric_table::{families, listing};
+use marie_exporter::cli::metric_table::{families, table};
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::config::MetricsFormat;
 use marie_exporter::metrics::Kind;
@@ -94,8 +94,8 @@ fn metrics_page_has_the_table_that_the_code_prints() {
     let page = fs::read_to_string(path).unwrap();
     let (before, rest) = page.split_once(begin).unwrap();
     let (_, after) = rest.split_once(end).unwrap();
-    let table = listing(MetricsFormat::Markdown).unwrap();
-    let expected = format!("{before}{begin}\n{table}{end}{after}");
+    let text = table(MetricsFormat::Markdown).unwrap();
+    let expected = format!("{before}{begin}\n{text}{end}{after}");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, expected).unwrap();
     } else {
