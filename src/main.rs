@@ -165,7 +165,7 @@ fn field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Res
     }
 }
 
-/// Returns the style of standard output: colours for a terminal, unless NO_COLOR is set.
+/// Returns the style of standard output: colours for a terminal, unless `NO_COLOR` is set.
 fn style() -> Style {
     let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match (std::io::stdout().is_terminal(), is_disabled) {
