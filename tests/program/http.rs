@@ -1,4 +1,4 @@
-//! Crowds, slow clients and nonsense: others get their answer all the same, and no query is added.
+//! Many clients, slow clients and malformed requests: other clients are still served, and no query is added.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ struct Exporter {
 }
 
 impl Exporter {
-    /// One that has been round once and then rests.
+    /// An exporter that has run each collector once and then pauses.
     async fn resting() -> Self {
         let database = Database::new(Shape::New).await;
         let process =
@@ -43,7 +43,7 @@ impl Exporter {
         stream
     }
 
-    /// So many clients that have sent half of what they want to send.
+    /// Opens so many connections that have sent half of a request.
     async fn half_open(&self, clients: usize) -> Vec<TcpStream> {
         let mut streams = Vec::new();
         for _ in 0..clients {
@@ -58,7 +58,7 @@ impl Exporter {
     }
 }
 
-/// All that comes until the server closes the connection.
+/// Reads until the server closes the connection.
 async fn read(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     // A server that closes while we still send resets the connection.
@@ -67,7 +67,7 @@ async fn read(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn half_open_connections_delay_no_scrape_and_are_closed() {
+async fn half_open_connections_are_closed_and_delay_no_scrape() {
     let _sockets = SOCKETS.acquire_many(200).await.unwrap();
     let exporter = Exporter::resting().await;
     let half_open = exporter.half_open(200).await;
@@ -99,7 +99,7 @@ async fn idle_connections_beyond_all_places_end_for_a_scrape() {
 }
 
 #[tokio::test]
-async fn a_thousand_scrapers_are_served_and_add_no_query() {
+async fn thousand_scrapers_add_no_query() {
     let mut exporter = Exporter::resting().await;
     let latest = "select max(query_start)::text, count(*) from pg_stat_activity
                   where datname = current_database() and application_name = 'marie-exporter'";
@@ -127,11 +127,11 @@ async fn a_thousand_scrapers_are_served_and_add_no_query() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_on_and_on_and_never_reads_holds_nobody() {
+async fn client_that_never_reads_delays_no_other() {
     let exporter = Exporter::resting().await;
     let mut greedy = TcpStream::connect(exporter.address()).await.unwrap();
     let many = REQUEST.repeat(1000);
-    // The server may well have closed the connection before it took them all.
+    // The server may have closed the connection before it read them all.
     let _ = tokio::time::timeout(Duration::from_secs(2), greedy.write_all(&many)).await;
     let (answer, took) = exporter.scrape().await;
     assert!(answer.starts_with("HTTP/1.1 200") && took < Duration::from_secs(1), "{took:?}: {answer}");
@@ -140,7 +140,7 @@ async fn a_client_that_asks_on_and_on_and_never_reads_holds_nobody() {
 }
 
 #[tokio::test]
-async fn a_head_too_large_and_garbage_are_refused_at_once() {
+async fn oversized_head_and_garbage_are_refused_at_once() {
     let exporter = Exporter::resting().await;
     let mut large = b"GET /metrics HTTP/1.1\r\nHost: x\r\nCookie: ".to_vec();
     large.resize(1024 * 1024, b'x');
@@ -163,7 +163,7 @@ async fn a_head_too_large_and_garbage_are_refused_at_once() {
                 assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
                 break;
             }
-            // A reset may overtake the answer, but not each time.
+            // A reset may overtake the response, but not each time.
             assert!(Instant::now() < deadline, "no answer with status {status}");
         }
     }

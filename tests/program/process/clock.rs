@@ -1,5 +1,5 @@
-//! The wall clock is set while the exporter serves, forwards and back, as by hand, by NTP or by a hypervisor. The library
-//! of `faketime` does that to this process alone, and leaves the monotonic clock as it is, as setting the time does.
+//! The wall clock is set forwards and back while the exporter serves, as by hand, by NTP or by a hypervisor. The library of
+//! `faketime` sets it for this process only. It leaves the monotonic clock alone, as setting the time does.
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Clock {
         clock
     }
 
-    /// Sets it, at once for whoever looks at it, to so much before or after the true time.
+    /// Sets the clock so far from the true time, atomically.
     fn set(&self, offset: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, offset).unwrap();
@@ -53,7 +53,7 @@ fn runs(metrics: &Metrics, lane: &str) -> Vec<f64> {
     metrics.values("marie_collector_runs_total", &[("lane", lane)])
 }
 
-/// Each collector of the fast lane goes on at its pace, and none of the slow lane runs before its time.
+/// Asserts that each collector of the fast lane keeps its interval, and that none of the slow lane runs early.
 fn keep_their_pace(watch: &Watch) {
     let before = watch.metrics();
     let began = Instant::now();
@@ -70,7 +70,7 @@ fn keep_their_pace(watch: &Watch) {
     assert_eq!(after.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
 }
 
-/// What is told of time is told by the clock as it is set, `offset` seconds from the true one; ages are true.
+/// Asserts that Unix times follow the clock as set, `offset` seconds from the true one, and that ages are true.
 fn tells_the_time(watch: &Watch, address: &str, started: Instant, ready: Instant, offset: f64) {
     let metrics = watch.until("the clock's offset is measured", |now| {
         let measured = now.value("marie_database_clock_offset_seconds", &[]);
@@ -95,7 +95,7 @@ fn tells_the_time(watch: &Watch, address: &str, started: Instant, ready: Instant
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_disturbs_nobody() {
+async fn clock_step_changes_no_schedule_and_no_age() {
     let mut database = Database::new(Shape::New).await;
     let url = database.reader("of_the_clock").await;
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ async fn a_clock_that_is_set_disturbs_nobody() {
         });
     }
 
-    // Numbers grow old by the clock that nobody sets, though the other one goes back for hours.
+    // Samples expire by the monotonic clock, although the wall clock goes back for hours.
     database
         .run(
             "alter role of_the_clock nologin;

@@ -37,14 +37,14 @@ async fn scrape(address: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// Whether head and body are there to the last byte.
+/// Whether head and body are complete.
 fn is_whole(answer: &str) -> bool {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     head.starts_with("HTTP/1.1 200") && length.and_then(|length| length.parse().ok()) == Some(body.len())
 }
 
-/// The most memory that the process has had, in MiB.
+/// Returns the peak memory of the process, in MiB.
 fn peak_memory(process: &Process) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -52,7 +52,7 @@ fn peak_memory(process: &Process) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_scrapers_at_once_all_get_whole_answers() {
+async fn thousand_concurrent_scrapers_get_whole_answers() {
     let scrapers = 1000;
     let end = Instant::now() + Duration::from_secs(if is_full() { 60 } else { 4 });
     let (_database, process, address) = exporter().await;
@@ -61,7 +61,7 @@ async fn a_thousand_scrapers_at_once_all_get_whole_answers() {
     for _ in 0..scrapers {
         let (address, answers) = (address.clone(), Arc::clone(&answers));
         crowd.spawn(async move {
-            // Once at least, whatever the time.
+            // At least once.
             loop {
                 let answer = scrape(&address).await.unwrap();
                 assert!(is_whole(&answer), "{answer}");

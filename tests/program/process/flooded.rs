@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::process::Process;
 use crate::support::scrape::get;
 
-/// A notice of the server's: severity, code and text.
+/// Returns a notice of the server: severity, code and text.
 fn notice() -> Vec<u8> {
     let fields = b"SNOTICE\0VNOTICE\0C00000\0Mflood\0\0";
     let length = u32::try_from(fields.len() + 4).unwrap();
@@ -23,7 +23,7 @@ fn flood(listener: &TcpListener) {
             scope.spawn(move || {
                 let mut request = [0; 1024];
                 let read = stream.read(&mut request).unwrap_or_default();
-                // A request for TLS, which this server does not have, is followed by the real beginning.
+                // After a request for TLS is refused, the client sends its startup message.
                 if read == 8 {
                     let _ = stream.write_all(b"N");
                     let _ = stream.read(&mut request);

@@ -1,4 +1,4 @@
-//! What the system refuses: file descriptors, and room for the state file.
+//! Limits of the system: no free file descriptors, and no room for the state file.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -16,7 +16,7 @@ fn limited(limits: &str, url: &str, flags: &[&str]) -> Process {
     shell.env_clear().env("DATABASE_URL", url).args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]);
     shell.arg(env!("CARGO_BIN_EXE_marie-exporter")).args(["serve", "--web.listen-address=127.0.0.1:0"]);
     shell.args(["--collector.interval=200ms", "--collector.slow-interval=500ms"]);
-    // On a busy machine it would rest for seconds between two polls.
+    // On a busy machine the load budget would pause for seconds between two runs.
     shell.args(["--collector.load-budget=100%", "--events.new-series-hold=0s"]).args(flags);
     Process::start(shell, 1)
 }
@@ -46,7 +46,7 @@ async fn idle_clients_leave_descriptors_to_the_database_sessions() {
 }
 
 #[tokio::test]
-async fn events_wait_for_room_for_the_state_file_and_are_counted_once() {
+async fn full_disk_delays_events_and_counts_them_once() {
     let mut database = Database::new(Shape::New).await;
     let folder = tempfile::tempdir().unwrap();
     let file = format!("--state-file={}", folder.path().join("events.json").display());
@@ -73,7 +73,7 @@ async fn events_wait_for_room_for_the_state_file_and_are_counted_once() {
     };
     limit("--fsize=0:unlimited");
     until(&metrics_url, "it fails again", |answer| !answer.text().contains(success));
-    // Counted while they could not be saved, and again afterwards: once in all.
+    // Counted once, although the state could not be saved at first.
     database.run("update job set state = 'completed', completed_on = now() where name = 'extract'").await;
     let failures = || metrics(process.address()).count("marie_collector_failures_total", &labels);
     let so_far = failures();

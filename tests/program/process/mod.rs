@@ -1,4 +1,5 @@
-//! Faults of the process itself: no descriptors, no disk, a clock that is set, crowds, nonsense, a twin. It goes on, and recovers.
+//! Faults of the process and its clients: no descriptors, a full disk, a clock step, many or silent clients, malformed
+//! requests, a second exporter. The exporter keeps running and recovers.
 
 #[cfg(target_os = "linux")]
 mod clock;

@@ -1,4 +1,4 @@
-//! Random requests, most of them malformed. A failure tells the seed; `SEED=n` repeats it.
+//! Random requests, most of them malformed. A failure prints the seed; `SEED=n` repeats it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -48,7 +48,7 @@ fn mutated(random: &mut StdRng) -> Vec<u8> {
     request
 }
 
-/// All that comes back; a reset may cut it off.
+/// Returns the response; a reset may cut it off.
 fn answer(address: &str, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -70,7 +70,7 @@ async fn random_requests_are_answered_or_closed() {
     let address = process.address().trim_start_matches("http://").to_owned();
     let began = Instant::now();
     let (mut sent, mut good, mut bad) = (0, 0, 0);
-    // So many at least, and more while there is time.
+    // A minimum, and more until the time is up.
     while sent < 500 || began.elapsed() < Duration::from_secs(4) {
         sent += 1;
         let request = mutated(&mut random);

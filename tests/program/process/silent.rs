@@ -15,7 +15,7 @@ use crate::support::process::Process;
 
 const CONNECTIONS: usize = 1500;
 
-/// What Prometheus waits by default, and what a kubelet is told to.
+/// The scrape time-out of Prometheus by default, and of a kubelet as configured.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -28,7 +28,7 @@ async fn connect(address: &str, from: Ipv4Addr) -> std::io::Result<TcpStream> {
     socket.connect(address.parse().unwrap()).await
 }
 
-/// So many connections from these addresses, each opened again as soon as it ends.
+/// So many connections from these addresses; each is opened again as soon as it ends.
 fn attack(address: &str, from: &[Ipv4Addr], sends: &'static [u8]) -> (JoinSet<()>, Arc<AtomicUsize>) {
     let (mut attackers, opened) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
     for number in 0..CONNECTIONS {

@@ -1,4 +1,4 @@
-//! Two exporters on one database: both say the same, and neither keeps the other from it.
+//! Two exporters on one database publish the same numbers, and neither blocks the other.
 
 use marie_exporter::demo::shape::Shape;
 use sqlx::Row;
@@ -8,7 +8,7 @@ use crate::support::process::Process;
 use crate::support::scrape::{metrics, until, until_ready};
 
 #[tokio::test]
-async fn two_exporters_say_the_same_and_have_two_sessions_each() {
+async fn two_exporters_agree_and_have_two_sessions_each() {
     let mut database = Database::new(Shape::Mid).await;
     let twins = [Process::serve(&database.url, &[]), Process::serve(&database.url, &[])];
     for twin in &twins {

@@ -16,7 +16,7 @@ const CLIENTS: usize = 500;
 /// As long as Prometheus waits by default.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One that takes next to nothing, so that the answer stays with the exporter.
+/// A client with a tiny receive buffer, so that the response stays in the exporter.
 async fn unread(address: &str, encoding: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(2048).unwrap();
@@ -56,7 +56,7 @@ async fn unread_answers_share_their_memory_and_end() {
         let began = Instant::now();
         assert_eq!(get(&metrics).status, 200);
         assert!(began.elapsed() < SCRAPE_TIMEOUT, "a scrape meanwhile took {:?}", began.elapsed());
-        // The server ends them, though it has more to send.
+        // The server closes them, although it has more to send.
         let mut last = clients.pop().unwrap();
         tokio::time::sleep(Duration::from_secs(6)).await;
         let mut rest = Vec::new();

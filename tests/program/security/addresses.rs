@@ -1,4 +1,4 @@
-//! Each form of a host, in each way to give it, with each mode of TLS: the exporter connects where psql does.
+//! Each form of a host, in each place where it can be given, with each mode of TLS: the exporter connects if psql does.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -58,7 +58,7 @@ impl Listening {
     }
 }
 
-/// What a client was told: a URL and variables.
+/// The settings of a client: a URL and variables.
 #[derive(Debug)]
 struct Given {
     url: String,
@@ -66,7 +66,7 @@ struct Given {
 }
 
 impl Given {
-    /// Whether psql connects, and what it says if not.
+    /// Connects with psql; returns its error if that fails.
     fn psql(&self, server: &Server) -> Result<(), String> {
         let mut psql = Command::new(server.program("psql").get_program());
         psql.env_clear().envs(self.variables.iter().cloned());
@@ -74,7 +74,7 @@ impl Given {
         if output.status.success() { Ok(()) } else { Err(text(&output.stderr)) }
     }
 
-    /// Whether we connect, and what we say if not.
+    /// Connects with `marie-exporter check`; returns its output if that fails.
     fn exporter(&self) -> Result<(), String> {
         let mut check = command(&["check", "--database.schema=pg_catalog", "--database-url", &self.url]);
         let output = check.envs(self.variables.iter().cloned()).output().unwrap();
@@ -83,7 +83,7 @@ impl Given {
     }
 }
 
-/// What psql can do and the driver cannot, with the words that say so.
+/// Returns the words of the refusal if psql can connect so and the driver cannot.
 fn refusal(form: &str, given: &Given, mode: &str) -> Option<&'static str> {
     let has = |name: &str| given.variables.iter().any(|(variable, _)| *variable == name);
     if mode == "verify-full" && (given.url.contains("hostaddr=") || has("PGHOSTADDR")) {
@@ -96,7 +96,7 @@ fn refusal(form: &str, given: &Given, mode: &str) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn every_form_of_a_host_connects_where_psql_does() {
+async fn every_host_form_connects_like_psql() {
     LISTENING.prepare().await;
     let server = &LISTENING.server;
     let (port, socket) = (server.port(), server.folder().display().to_string());
@@ -105,7 +105,7 @@ async fn every_form_of_a_host_connects_where_psql_does() {
     let forms =
         ["localhost", "127.0.0.1", "::1", "::1%1", &socket, "[::1]", "localhost.invalid", "127.0.0.9"];
     let modes = ["disable", "require", "verify-full", "prefer", "verify-ca"];
-    // The first of each are enough for every day.
+    // `make test` takes the first ones.
     let (forms, modes) = if is_long_run() { (&forms[..], &modes[..]) } else { (&forms[..5], &modes[..3]) };
     for &form in forms {
         let authority_form = match form {
@@ -150,7 +150,7 @@ async fn every_form_of_a_host_connects_where_psql_does() {
 }
 
 #[tokio::test]
-async fn first_of_several_hosts_that_answers_and_fits_is_taken() {
+async fn first_suitable_host_of_several_is_used() {
     LISTENING.prepare().await;
     let port = LISTENING.server.port();
     let socket = LISTENING.server.folder().display().to_string().replace('/', "%2F");
@@ -172,7 +172,7 @@ async fn first_of_several_hosts_that_answers_and_fits_is_taken() {
 }
 
 #[tokio::test]
-async fn connect_timeout_ends_an_attempt() {
+async fn silent_host_ends_at_connect_timeout() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let began = std::time::Instant::now();

@@ -1,5 +1,5 @@
-//! Certificates of servers as people make them, PostgreSQL's own manual first: where psql connects and the exporter does
-//! not, it says what is wrong with the certificate and how to make a better one.
+//! Server certificates as people make them, for instance from PostgreSQL's manual. If psql accepts a certificate and the
+//! exporter does not, the error names the fault and how to make a better certificate.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -21,8 +21,7 @@ const BASE: &str = "
     sign='openssl x509 -req -in server.csr -CA root.crt -CAkey root.key -CAcreateserial -out server.crt'
     echo subjectAltName=DNS:localhost > san";
 
-/// How a certificate is made, the file that clients believe, and what comes of `verify-ca` and `verify-full`: nothing,
-/// or the words of the refusal.
+/// How a certificate is made, the file that clients trust, and the error under `verify-ca` and `verify-full`, if any.
 struct Case {
     name: &'static str,
     script: &'static str,
@@ -63,7 +62,7 @@ const CASES: [Case; 17] = [
         AUTHORITY,
     ),
     case("the manual's certificate of an authority", "$sign -days 365 -text", "root.crt", VERSION, VERSION),
-    // The commands of our own messages.
+    // The commands that our error messages recommend.
     case(
         "the advised certificate that signs itself",
         "openssl req -x509 -new -nodes -days 365 -subj /CN=localhost -addext basicConstraints=critical,CA:FALSE \
@@ -176,7 +175,7 @@ fn make(folder: &Path, script: &str) {
     assert!(output.status.success(), "{script}: {}", text(&output.stdout));
 }
 
-/// Has the server use the certificate, and waits until new connections get it.
+/// Installs the certificate on the server, and waits until new connections get it.
 async fn install(server: &Server, admin: &mut PgConnection, folder: &Path) {
     let owner = fs::metadata(server.folder().join("data")).unwrap();
     for file in ["server.crt", "server.key"] {
@@ -212,7 +211,7 @@ fn plain(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn refused_certificate_is_explained_where_psql_takes_it() {
+async fn certificate_that_only_psql_accepts_is_explained() {
     let server = Server::start().unwrap();
     let mut admin = PgConnection::connect(&plain(&server)).await.unwrap();
     let psql = server.program("psql").get_program().to_owned();
@@ -220,7 +219,7 @@ async fn refused_certificate_is_explained_where_psql_takes_it() {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), script);
         install(&server, &mut admin, folder.path()).await;
-        // Without an authority any certificate is believed, but the driver has to understand it.
+        // Without an authority any certificate is accepted that the driver can parse.
         for (mode, expected) in [("require", None), ("verify-ca", verify_ca), ("verify-full", verify_full)] {
             let port = server.port();
             let authority = folder.path().join(authority).display().to_string();
@@ -241,7 +240,7 @@ async fn refused_certificate_is_explained_where_psql_takes_it() {
                 }
                 _ => panic!("{name}, {mode}: {ours:?}, psql {}", text(&theirs.stderr)),
             }
-            // Nothing is believed that psql does not believe.
+            // The exporter trusts no certificate that psql rejects.
             assert!(ours.is_err() || theirs.status.success(), "{name}, {mode}: {}", text(&theirs.stderr));
         }
     }

@@ -1,5 +1,5 @@
-//! Each query reads the columns that it says it reads, no other and not one less: asked of PostgreSQL itself, by
-//! a role that may read just these, and then just these but one. What `grants` prints is made of them.
+//! Each query reads exactly the columns that it declares. PostgreSQL is the judge: a role with just these rights can run the
+//! query, and a role that lacks one of them cannot. `grants` prints the declared columns.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::databases::Database;
 
-/// A role without any right, its session, and what a superuser has seen, to whom nothing is lacking.
+/// A role without rights and its session, with the schema as a superuser sees it.
 struct Reader {
     database: Database,
     role: String,
@@ -36,7 +36,7 @@ fn config(url: &str) -> Config {
     }
 }
 
-/// Roles are the whole server's.
+/// Numbers the roles, which all databases of a server share.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Reader {
@@ -55,7 +55,7 @@ impl Reader {
         Reader { database, role, config, session, schema, queues }
     }
 
-    /// Gives the right to one column or takes it away.
+    /// Grants or revokes the right to one column.
     async fn change(&mut self, change: &str, (table, column): (&str, &str)) {
         let preposition = if change == "grant" { "to" } else { "from" };
         let role = &self.role;
@@ -70,7 +70,7 @@ impl Reader {
         outcome.map(drop)
     }
 
-    /// The same of a reading command's query, whose arguments are the command's: with NULL for each.
+    /// Runs a reading command's query with NULL for each argument.
     async fn execute(&mut self, query: &Query) -> Result<(), Failure> {
         let name = format!("asked_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let prepare = AssertSqlSafe(format!("prepare {name} as {}", query.text(&self.schema)));
@@ -100,13 +100,13 @@ fn columns(needs: impl IntoIterator<Item = &'static Need>) -> Vec<(&'static str,
     columns.flatten().collect()
 }
 
-/// Those of the collectors and those of the reading commands.
+/// Returns the queries of the collectors and of the reading commands.
 fn queries() -> impl Iterator<Item = &'static Query> {
     let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
     collected.chain(inspect::queries())
 }
 
-/// The feed asks the job's history even where there is nothing to read of it but DAGs.
+/// Whether the feed reads this column although the query does not: it looks at the job history for DAG events too.
 fn is_asked_for_by_the_feed(query: &Query, column: (&str, &str)) -> bool {
     query.sql.name == "dag_events.sql" && column == ("job_history", "history_id")
 }
@@ -136,7 +136,7 @@ async fn reads_just_what_it_says(reader: &mut Reader, query: &'static Query) {
 }
 
 #[tokio::test]
-async fn each_query_reads_the_columns_that_it_says_and_no_other() {
+async fn query_reads_exactly_its_declared_columns() {
     for shape in Shape::ALL {
         let mut reader = Reader::new(shape).await;
         let mut count = 0;
@@ -149,7 +149,7 @@ async fn each_query_reads_the_columns_that_it_says_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_queues_are_read_by_the_columns_that_are_said() {
+async fn queue_names_are_read_by_their_declared_columns() {
     for shape in Shape::ALL {
         let mut reader = Reader::new(shape).await;
         let here = |need: &&Need| !reader.schema.is_missing(need);
@@ -168,7 +168,7 @@ async fn the_queues_are_read_by_the_columns_that_are_said() {
 }
 
 #[tokio::test]
-async fn grants_are_the_columns_of_all_queries() {
+async fn grants_equal_the_columns_of_all_queries() {
     for shape in Shape::ALL {
         let mut reader = Reader::new(shape).await;
         let needed = Rights::needed(&reader.schema);
@@ -187,7 +187,7 @@ async fn grants_are_the_columns_of_all_queries() {
         for private in ["data", "output", "serialized_dag", "serialized_dag_pickle", "branch_metadata"] {
             assert!(granted.iter().all(|(_, column)| *column != private), "{private} is granted");
         }
-        // A role that may read nothing is told the same.
+        // A role without rights gets the same SQL.
         let name = reader.config.database.schema.clone();
         let mut run = reader.session.begin().await.unwrap();
         let seen = Schema::read(&mut run, &name).await.unwrap();

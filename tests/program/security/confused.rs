@@ -1,5 +1,5 @@
-//! A hostile or confused server: whatever it sends, `serve` goes on, answers its scrapers, and reads a good server
-//! again. Without `MARIE_EXPORTER_LONG_TESTS` what costs memory is left out.
+//! A hostile or confused server: `serve` keeps running, answers scrapes, and recovers with a good server. The cases that
+//! cost memory need `MARIE_EXPORTER_LONG_TESTS`.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::support::scrape::{get, metrics, until_ready};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// The most memory that the process has had, in megabytes.
+/// Returns the peak memory of the process, in megabytes.
 fn peak(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-/// The slowest of the answers of `/metrics` until `is_over`.
+/// Scrapes until `is_over`; returns the longest time of a scrape.
 fn slowest(address: &str, mut is_over: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     let mut slowest = Duration::ZERO;
@@ -35,15 +35,15 @@ fn slowest(address: &str, mut is_over: impl FnMut() -> bool) -> Duration {
     slowest
 }
 
-/// Serves against this server until it has done harm several times; returns the peak of memory and the
-/// slowest answer.
+/// Serves against this server until it has done harm several times; returns the peak memory, and the longest time of a
+/// scrape.
 fn survives(harm: Harm) -> (u64, Duration) {
     let fake = FakeServer::start(harm);
     let url = format!("postgres://marie@127.0.0.1:{}/marie", fake.port);
     let flags = ["--collector.timeout=1s", "--log.format=json"];
     let process = Process::serve(&url, &flags);
     let began = Instant::now();
-    // A flood takes the whole of the connect time-out or the statement's limit.
+    // A flood lasts for the whole connect time-out or statement time-out.
     let slowest = slowest(process.address(), || {
         fake.harmed() >= 3 && began.elapsed() > Duration::from_secs(3)
             || began.elapsed() > Duration::from_secs(15)
@@ -65,7 +65,7 @@ fn survives(harm: Harm) -> (u64, Duration) {
 }
 
 #[test]
-fn no_message_of_a_confused_server_ends_serve() {
+fn confused_server_does_not_end_serve() {
     for harm in [
         Harm::LengthAtLogin(0),
         Harm::LengthAtLogin(3),
@@ -95,7 +95,7 @@ fn flood_of_notices_costs_neither_memory_nor_log() {
 }
 
 #[test]
-fn memory_of_the_drivers_limits_is_measured() {
+fn driver_limits_memory_is_measured() {
     if !is_long_run() {
         eprintln!("skipped: MARIE_EXPORTER_LONG_TESTS is not set");
         return;
@@ -112,7 +112,7 @@ fn memory_of_the_drivers_limits_is_measured() {
 }
 
 #[test]
-fn commands_end_with_an_error_at_a_confused_server() {
+fn confused_server_ends_commands_with_an_error() {
     for harm in [Harm::LengthAtLogin(0), Harm::LengthInAnswer(0), Harm::UnknownType] {
         let fake = FakeServer::start(harm);
         let url = format!("postgres://marie@127.0.0.1:{}/marie", fake.port);
@@ -129,7 +129,7 @@ fn commands_end_with_an_error_at_a_confused_server() {
 }
 
 #[tokio::test]
-async fn garbled_answers_never_end_serve_and_it_recovers() {
+async fn garbled_answers_do_not_end_serve_and_it_recovers() {
     let database = Database::new(Shape::New).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");
@@ -141,7 +141,7 @@ async fn garbled_answers_never_end_serve_and_it_recovers() {
     through(20_000);
     let mut serve = command(&["serve", "--web.listen-address=127.0.0.1:0", "--collector.interval=200ms"]);
     serve.args(["--collector.slow-interval=200ms", "--collector.timeout=1s", "--collector.load-budget=100%"]);
-    // What a length that was changed can allocate has a test of its own.
+    // Another test covers the memory that a changed length can allocate.
     serve.arg("--database-url-file").arg(&file);
     let process = Process::start(serve, 1);
     let began = Instant::now();

@@ -56,7 +56,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["check"],
 ];
 
-/// Runs every command; returns what they print together.
+/// Runs every command; returns all output.
 fn commands(database: &Database, more: &[&[&str]]) -> String {
     let mut printed = String::new();
     for words in COMMANDS.iter().chain(more) {

@@ -7,7 +7,7 @@ use crate::security::role::{check, grant, server_is_at_least};
 use crate::support::databases::Database;
 use crate::support::process::{output, text};
 
-/// What a role has too much, and how `check` names it.
+/// An excess right, and how `check` names it.
 const RIGHTS: [(&str, &str); 31] = [
     ("grant update (state) on job to reader", "UPDATE on column state of table marie_scheduler.job"),
     ("grant insert (priority) on job to reader", "INSERT on column priority of table marie_scheduler.job"),
@@ -81,7 +81,7 @@ fn listed(report: &Value, field: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_right_too_many_is_named_and_revoked() {
+async fn each_excess_right_is_named_and_revoked() {
     let (mut database, url) = with_reader("excessive").await;
     let report = check(&url, &[]);
     assert_eq!(listed(&report, "excess"), Vec::<String>::new());
@@ -107,9 +107,9 @@ async fn each_right_too_many_is_named_and_revoked() {
     assert!(told.contains("can read what the exporter needs and no more"), "{told}");
 }
 
-/// Each of these alone is enough for another sentence than "and no more".
+/// Each of these alone is enough for `check` not to print "and no more".
 #[tokio::test]
-async fn single_right_changes_what_check_says_of_the_role() {
+async fn single_excess_right_changes_the_line_of_the_role() {
     let (mut database, url) = with_reader("nearly_right").await;
     for (give, take) in [
         ("grant update (state) on job to nearly_right", "revoke update (state) on job from nearly_right"),
@@ -170,7 +170,7 @@ async fn membership_that_another_role_granted_is_revoked() {
 }
 
 #[tokio::test]
-async fn owned_object_is_named_and_left_to_a_person() {
+async fn owned_object_is_named_and_not_revoked() {
     let (mut database, url) = with_reader("owning").await;
     database.run("alter table kv_store_worker owner to owning").await;
     let report = check(&url, &[]);

@@ -1,5 +1,5 @@
-//! Random files for `--config.file` and `--web.config.file`, most of them broken: each is understood or refused, soon, in
-//! words that name the file and hold no secret of it. A failure tells the seed; `SEED=n` repeats it.
+//! Random files for `--config.file` and `--web.config.file`, most of them broken. Each is accepted or refused quickly; the
+//! message names the file and contains no secret of it. A failure prints the seed; `SEED=n` repeats it.
 
 mod bombs;
 mod broken;
@@ -57,12 +57,12 @@ impl Files {
         Files { random: StdRng::seed_from_u64(seed), secrets: Secrets::new(&key), folder }
     }
 
-    /// Has `judge` look at these documents as they are, then at broken ones while there is time.
+    /// Passes these documents to `judge` unchanged, then broken ones until the time is up.
     fn go_through(&mut self, documents: &[&str], judge: impl Fn(&Path) -> Result<(), String>) {
         let path = self.folder.path().join("given.yml");
         let began = Instant::now();
         let (mut understood, mut refused, mut with_line) = (0, 0, 0);
-        // So many at least, and more while there is time.
+        // A minimum, and more until the time is up.
         for round in 0.. {
             if round > 1000 && began.elapsed() > TIME {
                 break;
@@ -103,12 +103,12 @@ impl Files {
 }
 
 #[test]
-fn any_configuration_file_is_accepted_or_refused_clearly() {
+fn random_configuration_is_accepted_or_clearly_refused() {
     Files::new().go_through(&SETTINGS, |path| {
         let arguments =
             [OsString::from("marie-exporter"), "serve".into(), "--config.file".into(), path.into()];
         match cli::parse(arguments, |_| None, &[("storage", "Table sizes")]) {
-            // To name no database is not the fault of a place in the file.
+            // A missing database has no place in the file.
             Ok(_) | Err(ConfigError::NoDatabaseUrl) => Ok(()),
             Err(error) => Err(format!("{error} {error:?}")),
         }
@@ -116,7 +116,7 @@ fn any_configuration_file_is_accepted_or_refused_clearly() {
 }
 
 #[test]
-fn any_web_configuration_is_accepted_or_refused_clearly() {
+fn random_web_configuration_is_accepted_or_clearly_refused() {
     Files::new().go_through(&WEB, |path| match Access::load(Some(path)) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{error} {error:?}")),
@@ -124,7 +124,7 @@ fn any_web_configuration_is_accepted_or_refused_clearly() {
 }
 
 #[test]
-fn a_file_that_is_made_to_cost_much_costs_little() {
+fn hostile_configuration_file_costs_little() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bomb.yml");
     let nowhere = "--database-url=postgres://nobody@127.0.0.1:1/none";

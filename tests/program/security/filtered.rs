@@ -1,4 +1,4 @@
-//! Tables under row-level security: a count over a part of the rows would look like one over all, so it is refused.
+//! Tables under row-level security are refused, because a count of some rows would look like a count of all.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::json;
@@ -48,7 +48,7 @@ async fn filtered_table_is_a_missing_right_everywhere() {
     let (_, _, log) = process.end("TERM");
     assert!(log.contains(FILTERED), "{log}");
 
-    // The printed remedy is enough.
+    // The printed SQL is enough.
     let report = check(&url, &[]);
     database.run(report["grants"].as_str().unwrap()).await;
     let report = check(&url, &[]);
@@ -61,7 +61,7 @@ async fn filtered_table_is_a_missing_right_everywhere() {
     assert!(status == Some(0) && told.contains("extract"), "{told}");
 }
 
-/// Policies on `job`, and whether a role that owns nothing reads every row then.
+/// Policies on `job`, and whether a role that owns nothing reads every row with them.
 const POLICIES: [(&str, bool); 11] = [
     ("create policy a on job using (true)", true),
     ("create policy a on job for select to secured_reader using (true)", true),
@@ -108,7 +108,7 @@ async fn only_policies_that_keep_no_row_are_accepted() {
 }
 
 #[tokio::test]
-async fn owner_is_filtered_where_security_is_forced() {
+async fn forced_row_security_filters_the_owner() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(
@@ -127,7 +127,7 @@ async fn owner_is_filtered_where_security_is_forced() {
 }
 
 #[tokio::test]
-async fn view_is_judged_by_what_its_owner_reads() {
+async fn view_is_judged_by_the_rights_of_its_owner() {
     let (mut database, url) = granted("view_reader").await;
     database
         .run(

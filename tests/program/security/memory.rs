@@ -1,5 +1,5 @@
-//! Clients choose the names of queues and planners, and the states of jobs where they are text. However many there are and
-//! however long, the exporter's memory stays small and the numbers stay right.
+//! Many or long names of queues, planners and states, which clients choose: the exporter's memory stays small and the
+//! numbers stay right.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::support::scrape::{get, until};
 
 const LIMIT_KIB: u64 = 64 * 1024;
 
-/// The most memory that a process had so far.
+/// Returns the peak memory of a process.
 fn peak_kib(process: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

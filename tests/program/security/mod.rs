@@ -1,5 +1,5 @@
-//! What an attacker or a mistake could make of the exporter: the rights of its role, the way to its database,
-//! hostile names, secrets in what it says.
+//! Attacks and mistakes: excess rights of the role, the connection to the database, hostile names and servers, secrets in
+//! the output. SECURITY.md's promises link to these tests.
 
 mod addresses;
 mod certificates;

@@ -1,5 +1,4 @@
-//! Names are whatever somebody chose: quotes, markup, line breaks, 10,000 characters. They break neither the SQL
-//! nor the exposition nor the page.
+//! Names with quotes, markup, line breaks or 10,000 characters break neither the SQL nor the exposition nor the page.
 
 use std::collections::BTreeSet;
 
@@ -38,13 +37,13 @@ async fn add_queue(database: &mut Database, name: &str) {
     sqlx::query(insert).bind(name).execute(&mut database.admin).await.unwrap();
 }
 
-/// A label's value as Prometheus's text format has it.
+/// Returns a label's value as the text format escapes it.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[tokio::test]
-async fn a_queue_of_any_name_is_published_under_it() {
+async fn queue_of_any_name_is_published_unchanged() {
     for shape in [Shape::Mid, Shape::New] {
         let mut database = Database::new(shape).await;
         for name in NAMES {
@@ -57,7 +56,7 @@ async fn a_queue_of_any_name_is_published_under_it() {
         let metrics = Metrics::parse(&text);
         assert_eq!(metrics.value("marie_up", &[]), Some(1.0), "a name has become a sample");
         assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0);
-        // Whole lines, for the parser above stumbles over a brace in a label.
+        // Whole lines, because the parser above fails at a brace in a label.
         let lines: BTreeSet<&str> = text.split('\n').collect();
         for name in NAMES.map(escaped) {
             for line in [
@@ -104,7 +103,7 @@ async fn queue_with_too_long_name_counts_as_other() {
 }
 
 #[tokio::test]
-async fn a_schema_of_any_name_is_read_and_shown() {
+async fn schema_of_any_name_is_read_and_shown() {
     for name in NAMES {
         let mut database = Database::new(Shape::New).await;
         database.run(&format!("alter schema marie_scheduler rename to {}", quote_identifier(name))).await;
@@ -123,7 +122,7 @@ async fn a_schema_of_any_name_is_read_and_shown() {
 }
 
 #[tokio::test]
-async fn no_markup_gets_from_the_database_into_the_page() {
+async fn markup_from_the_database_is_escaped_on_the_page() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(

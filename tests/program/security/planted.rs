@@ -1,4 +1,4 @@
-//! Relations, functions and types that a role with CREATE on the schema has planted: none is used, whoever asks.
+//! Relations, functions and types that a role with CREATE on the schema has planted: no command uses them.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -10,8 +10,8 @@ use crate::security::role::check;
 use crate::support::databases::{Database, SERVER};
 use crate::support::process::{command, output, text};
 
-/// A database with a role that may create objects in the scheduler's schema and in `public`, as everybody could before
-/// PostgreSQL 15, and a function of that role that leaves a line in the server's log when it is called.
+/// A database with a role that may create objects in the scheduler's schema and in `public`, as every role could before
+/// PostgreSQL 15, and a function of that role that writes a line to the server's log when it is called.
 pub(crate) async fn with_stranger(shape: Shape, stranger: &str) -> Database {
     let mut database = Database::new(shape).await;
     database
@@ -28,7 +28,7 @@ pub(crate) async fn with_stranger(shape: Shape, stranger: &str) -> Database {
     database
 }
 
-/// What the server has logged of the stranger's function.
+/// Returns the lines that the stranger's function has logged.
 pub(crate) fn captures(stranger: &str) -> Vec<String> {
     let log = std::fs::read_to_string(SERVER.folder().join("log")).unwrap();
     let captured = format!("captured by {stranger}");
@@ -40,7 +40,7 @@ fn told(url: &str, words: &[&str]) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// What a stranger can put in the place of a table that this shape lacks.
+/// The statements with which a stranger replaces a table that this shape lacks.
 fn planted(stranger: &str, table: &str) -> [(&'static str, String); 4] {
     let filtered = format!(
         "create table {table} (job_id uuid, state text);
@@ -114,7 +114,7 @@ async fn planted_job_is_named_and_ends_commands() {
     assert_eq!(captures(stranger), Vec::<String>::new());
 }
 
-/// Each change gives something of the table `queue` to the stranger; and the object that is named.
+/// Changes that give the stranger control of the table `queue`, and the object that `check` names.
 fn given_away(stranger: &str) -> [(String, &'static str); 6] {
     let function = format!("{stranger}.captured()");
     [
@@ -202,7 +202,7 @@ async fn owner_that_can_act_as_the_owner_of_job_is_trusted() {
     assert!(untrusted.as_str().unwrap().contains("(of scheduler_group) belongs to"), "{untrusted}");
 }
 
-/// Each change lets a statement that writes run the stranger's code, and the object that is named.
+/// Changes that let a writing statement run the stranger's code, and the object that the error names.
 fn armed(stranger: &str) -> [(String, &'static str); 5] {
     let function = format!("{stranger}.fired()");
     let fire = format!("after delete on job execute function {function}");
@@ -236,12 +236,12 @@ fn armed(stranger: &str) -> [(String, &'static str); 5] {
     ]
 }
 
-/// Runs `maintain`, with the schema's name as the answer to a question; whether it succeeded, and what it printed.
+/// Runs `maintain` and answers its question with the schema's name; returns whether it succeeded, and its output.
 fn maintained(url: &str, words: &[&str]) -> (bool, String) {
     let mut command = command(&[&["maintain"], words, &["--database-url", url]].concat());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that asks nothing may have ended by now.
+    // A command without a question may have ended by now.
     let _ = child.stdin.take().unwrap().write_all(b"marie_scheduler\n");
     let output = child.wait_with_output().unwrap();
     (output.status.success(), text(&output.stdout) + &text(&output.stderr))

@@ -1,8 +1,8 @@
 //! Every function, operator, cast, type and relation that the exporter's statements use, planted by a role with CREATE in
-//! each schema where it could be found: none is ever called, and every answer is the same as without them.
+//! each schema where it could be found: none is ever called, and every output is the same as without them.
 //!
-//! What the statements use is told by PostgreSQL itself: `debug_print_parse` logs the tree of each statement of every
-//! command, with the ids of what its names were resolved to.
+//! PostgreSQL lists what the statements use: `debug_print_parse` logs the tree of each statement of every command, with the
+//! ids to which its names were resolved.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,14 +73,14 @@ async fn one(database: &mut Database, sql: &str) -> String {
     sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut database.admin).await.unwrap()
 }
 
-/// What the command prints and how it ends, without what differs from one run or database to the next.
+/// Returns the output and exit status of a command, without what differs between runs or databases.
 fn answer(url: &str, words: &str) -> String {
     let mut arguments: Vec<&str> = words.split(' ').collect();
     arguments.extend(["--database-url", url]);
     let mut command = command(&arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that asks nothing may have ended by now.
+    // A command without a question may have ended by now.
     let _ = child.stdin.take().unwrap().write_all(b"marie_scheduler\n");
     let output = child.wait_with_output().unwrap();
     let told = text(&output.stdout) + &text(&output.stderr);
@@ -122,7 +122,7 @@ async fn prepare_all(url: &str) -> Result<usize, Failure> {
     Ok(count)
 }
 
-/// Numbers of a serving exporter that do not go on with time.
+/// Metrics of a serving exporter that do not change with time.
 fn served(url: &str) -> Vec<String> {
     let process = Process::serve(url, &["--dags.progress-limit=9"]);
     let page = format!("{}/metrics", process.address());
@@ -140,7 +140,7 @@ fn served(url: &str) -> Vec<String> {
     text.lines().filter(|line| stable.is_match(line) && !changing.is_match(line)).map(str::to_owned).collect()
 }
 
-/// The answers of all commands, asked about this job and this DAG.
+/// Returns the output of all commands for this job and this DAG.
 async fn all_answers(url: &str, job: &str, dag: &str) -> Vec<String> {
     let mut answers = served(url);
     assert!(answers.len() > 20, "{answers:#?}");

@@ -1,7 +1,7 @@
 -- Plants, as the role current_setting('plant.role'), in each schema of current_setting('plant.schemas'), functions,
 -- operators, types and views of the names in the tables used_function, used_operator, used_type and used_relation: with the
 -- very arguments of the original, and with concrete types in place of polymorphic ones, which are a better match than it.
--- Each of them logs `captured by ROLE` when it runs. What cannot be made is passed over; the caller counts what was made.
+-- Each of them logs `captured by ROLE` when it runs. What cannot be made is skipped; the caller counts what was made.
 create schema if not exists plant;
 
 create function plant.instance(type oid, element text) returns text language sql stable as $$

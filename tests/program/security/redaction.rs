@@ -1,5 +1,5 @@
-//! Random connection strings, right and wrong, in each place where one can be given: nothing that is said of
-//! them holds a part of the password. A failure tells the seed; `SEED=n` repeats it.
+//! Random connection strings, valid and invalid, in each place where one can be given: no message contains a part of the
+//! password. A failure prints the seed; `SEED=n` repeats it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,17 +16,17 @@ use rand::{RngExt, SeedableRng};
 use crate::support::databases::SERVER;
 use crate::support::process::{command, text};
 
-/// Whatever has a meaning in a URL, a query, YAML, a shell or a connection string, or is no ASCII.
+/// Characters with a meaning in a URL, a query, YAML, a shell or a connection string, and some outside of ASCII.
 const SPECIAL: [&str; 36] = [
     " ", "!", "\"", "#", "$", "%", "&", "'", "(", ")", "*", "+", ",", ".", "/", ":", ";", "<", "=", ">", "?",
     "@", "[", "\\", "]", "^", "`", "{", "|", "}", "~", "\t", "\n", "ä", "任", "🙂",
 ];
 
-/// Of these there are more, for they end one part of a URL and begin another.
+/// Characters that are taken more often, because they separate the parts of a URL.
 const RESERVED: [&str; 7] = ["@", "/", "?", "#", ":", "&", "%"];
 
-/// `{p}` is the password as it is given, `{port}` a port, `{r}` the password so encoded that it cannot be taken
-/// for anything else: where the text around it is wrong, nobody could tell what of it is the password.
+/// `{p}` is the password as given, `{port}` a port, `{r}` the password fully percent-encoded. The latter stands in URLs with
+/// wrong syntax, in which the end of a plain password is not defined.
 const FORMS: [&str; 27] = [
     "postgres://marie:{p}@127.0.0.1:{port}/marie",
     "postgresql://marie:{p}@127.0.0.1:{port}/marie?sslmode=prefer",
@@ -57,7 +57,7 @@ const FORMS: [&str; 27] = [
     "postgres://marie:{r}@127.0.0.1:{port}/marie/other",
 ];
 
-/// A connection string and the parts of its password by which it would be recognised.
+/// A connection string, and the parts of its password that no output may contain.
 struct Given {
     text: String,
     parts: Vec<String>,
@@ -106,7 +106,7 @@ fn encoded(password: &str, share: f64, random: &mut StdRng) -> String {
     password.chars().map(encode).collect()
 }
 
-/// What is said of the command line, the variables and the file, and the configuration if there is one.
+/// Returns the messages about the command line, the variables and the file, and the configuration if they are valid.
 fn parse(arguments: &[&str], variables: &[(&str, &str)]) -> (String, Option<Config>) {
     let arguments = std::iter::once("marie-exporter").chain(arguments.iter().copied()).map(OsString::from);
     let variable = |name: &str| {
@@ -167,12 +167,12 @@ fn seed() -> u64 {
 }
 
 #[test]
-fn no_part_of_a_password_is_said_wherever_it_is_given() {
+fn password_given_in_any_place_is_redacted() {
     let mut random = StdRng::seed_from_u64(seed());
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let mut tried = 0;
-    // So many at least, and more while there is time.
+    // A minimum, and more until the time is up.
     while tried < 40 || began.elapsed() < TIME {
         give(&Given::random(&mut random), folder.path());
         tried += 1;
@@ -181,7 +181,7 @@ fn no_part_of_a_password_is_said_wherever_it_is_given() {
 }
 
 #[tokio::test]
-async fn no_part_of_a_password_is_said_however_it_is_written() {
+async fn password_in_any_spelling_is_redacted() {
     let mut random = StdRng::seed_from_u64(seed());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");
@@ -220,7 +220,7 @@ async fn no_part_of_a_password_is_said_however_it_is_written() {
 }
 
 #[test]
-fn the_binary_says_no_part_of_a_password_either() {
+fn binary_prints_no_part_of_a_password() {
     let mut random = StdRng::seed_from_u64(seed());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");

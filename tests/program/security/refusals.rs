@@ -1,5 +1,5 @@
-//! What the exporter's role is refused, were its password stolen: each kind of write, also when the session
-//! is no longer read-only, and whatever is private.
+//! What the exporter's role cannot do if its password is stolen: any kind of write, also in a writable session, and any
+//! read of private data.
 
 use marie_exporter::demo::shape::Shape;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use crate::security::role::grant;
 use crate::support::databases::{Database, run};
 
-/// Of a role that lacks a right.
+/// SQLSTATE of a missing right.
 const DENIED: &str = "42501";
 
 async fn refusal(session: &mut PgConnection, statement: &str) -> String {
@@ -18,7 +18,7 @@ async fn refusal(session: &mut PgConnection, statement: &str) -> String {
     }
 }
 
-/// What changes the scheduler's tables, one of each kind on each table, and what its functions would change.
+/// Statements that change the scheduler's tables, one of each kind for each table, and calls of its functions.
 async fn writes(database: &mut Database) -> Vec<String> {
     let names = |kinds: &str| {
         format!(
@@ -118,7 +118,7 @@ async fn texts(database: &mut Database, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_write_is_refused_even_in_writable_session() {
+async fn writes_are_refused_even_in_a_writable_session() {
     for shape in [Shape::Old, Shape::New] {
         let mut database = Database::new(shape).await;
         let url = grant(&mut database, &format!("harmless_{}", shape.name()), &[]).await;
@@ -137,7 +137,7 @@ async fn each_write_is_refused_even_in_writable_session() {
 }
 
 #[tokio::test]
-async fn nothing_private_can_be_read() {
+async fn private_columns_and_tables_cannot_be_read() {
     let mut database = Database::new(Shape::Mid).await;
     database.run("update job set data = '{\"key\": \"secret\"}', output = data; analyze").await;
     let url = grant(&mut database, "incurious", &[]).await;
@@ -146,7 +146,7 @@ async fn nothing_private_can_be_read() {
     for statement in PRIVATE {
         assert_eq!(refusal(&mut session, statement).await, DENIED, "{statement}");
     }
-    // Nor by the samples of it that the planner keeps.
+    // The planner's statistics contain samples of it.
     let statistics =
         "select count(*) filter (where attname = 'data'), count(*) filter (where attname = 'name')
         from pg_stats where schemaname = 'marie_scheduler' and tablename like 'j%'";
@@ -156,7 +156,7 @@ async fn nothing_private_can_be_read() {
 }
 
 #[tokio::test]
-async fn it_takes_five_connections_and_no_more() {
+async fn sixth_connection_of_the_role_is_refused() {
     let mut database = Database::new(Shape::New).await;
     let url = grant(&mut database, "of_five", &[]).await;
     let mut sessions = Vec::new();

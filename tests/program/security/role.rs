@@ -1,4 +1,4 @@
-//! The role that `marie-exporter grants` makes: with it the exporter does all that it does, on every shape.
+//! The role that `marie-exporter grants` makes: with it every query of the exporter runs, on every shape.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(crate) async fn grant(database: &mut Database, role: &str, flags: &[&str]) -
     let printed = output(&[&["grants", "--database-url", &database.url, "--role", role], flags].concat());
     assert!(printed.status.success(), "{}", text(&printed.stderr));
     database.run(&text(&printed.stdout)).await;
-    // Some of the names that a role can have cannot be part of a URL as they are.
+    // Some names of roles have to be encoded in a URL.
     let encoded: Vec<String> = role.bytes().map(|byte| format!("%{byte:02X}")).collect();
     database.url.replace("postgres@", &format!("{}@", encoded.concat()))
 }
@@ -28,21 +28,21 @@ pub(crate) fn check(url: &str, flags: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))
 }
 
-/// Each query's file and what came of it.
+/// Returns the outcome of each query, by file.
 fn results(report: &Value) -> Vec<(String, String)> {
     let collectors = report["collectors"].as_array().unwrap().iter();
     let queries = collectors.flat_map(|collector| collector["queries"].as_array().unwrap());
     queries.map(|query| (query["file"].to_string(), query["outcome"]["result"].to_string())).collect()
 }
 
-/// Writes events in both histories, so many ids apart that the feed reads them in slices.
+/// Writes events in both histories, with gaps between their ids that make the feed read them in slices.
 const EVENTS: &str = "
     select setval('job_history_history_id_seq', 200000), setval('dag_history_history_id_seq', 200000);
     insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid);
     update dag set state = 'completed', completed_on = now()";
 
 #[tokio::test]
-async fn it_can_do_all_that_the_exporter_needs_on_every_shape() {
+async fn granted_role_can_run_every_query_on_every_shape() {
     for shape in Shape::ALL {
         let mut database = Database::new(shape).await;
         let url = grant(&mut database, &format!("reader of {}", shape.name()), &[]).await;
@@ -78,7 +78,7 @@ async fn it_can_do_all_that_the_exporter_needs_on_every_shape() {
 }
 
 #[tokio::test]
-async fn role_that_can_read_more_is_warned_and_revoked() {
+async fn role_that_can_read_more_is_reported_and_revoked() {
     let mut database = Database::new(Shape::Mid).await;
     let url = database.reader("reads_more").await;
     let besides = check(&url, &[])["database"]["readable_besides"].to_string();
@@ -102,7 +102,7 @@ async fn role_that_can_read_more_is_warned_and_revoked() {
 #[tokio::test]
 async fn sessions_lost_in_the_network_do_not_fill_role_limit() {
     let mut database = Database::new(Shape::New).await;
-    // Whoever has the role from an older release gets the same by the same command.
+    // The same command upgrades the role of an older release.
     for _ in 0..2 {
         let url = grant(&mut database, "behind a firewall", &[]).await;
         let mut session = PgConnection::connect(&url).await.unwrap();
@@ -121,7 +121,7 @@ async fn sessions_lost_in_the_network_do_not_fill_role_limit() {
 }
 
 #[tokio::test]
-async fn whatever_role_schema_and_database_are_called_they_are_quoted() {
+async fn names_of_role_schema_and_database_are_quoted() {
     let mut database = Database::new(Shape::New).await;
     let schema = "o'br\"ien; drop schema 任务\n☃";
     database
@@ -141,7 +141,7 @@ async fn whatever_role_schema_and_database_are_called_they_are_quoted() {
 }
 
 #[tokio::test]
-async fn there_are_no_grants_where_there_is_no_scheduler() {
+async fn database_without_scheduler_gets_no_grants() {
     let database = Database::new(Shape::New).await;
     let refused = output(&["grants", "--database-url", &database.url, "--database.schema=elsewhere"]);
     assert_eq!(refused.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! A password is in nothing that the exporter says, however connecting goes: log, page, metrics, `check`.
+//! A password is in no output of the exporter, whether connecting succeeds or fails: log, page, metrics, `check`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ fn is_silent(what: &str, text: &str) {
     assert!(!text.contains("hunter2"), "{what} tells the password: {text}");
 }
 
-/// Looks for the password in everything that `serve` and `check` say with these variables.
+/// Searches all output of `serve` and `check` with these variables for the password.
 fn tells_no_secret(variables: &[(&str, &str)], expected: &str) {
     let with_variables = |arguments: &[&str]| -> Command {
         let mut command = command(arguments);
@@ -48,7 +48,7 @@ fn tells_no_secret(variables: &[(&str, &str)], expected: &str) {
 }
 
 #[tokio::test]
-async fn a_password_is_told_nowhere() {
+async fn password_is_in_no_output_of_serve_and_check() {
     let mut database = Database::new(Shape::New).await;
     database.reader("guarded").await;
     database.run(&format!("alter role guarded password '{PASSWORD}'")).await;
@@ -89,7 +89,7 @@ async fn a_password_is_told_nowhere() {
 }
 
 #[test]
-fn a_database_url_that_cannot_be_understood_is_not_repeated() {
+fn invalid_database_url_is_not_repeated() {
     for url in ["postgres://u:hunter2/x@h/d", "postgres://u:hunter2@h:port/d", "mysql://u:hunter2@h/d"] {
         for arguments in [["serve", "--database-url", url], ["check", "--database-url", url]] {
             let output = command(&arguments).output().unwrap();

@@ -1,5 +1,4 @@
-//! Texts of the server and of clients in logs, on terminals and on the page: they steer no terminal, forge no line, and
-//! are short.
+//! Texts of the server and of clients in logs, on terminals and on the page: escaped, on one line, and short.
 
 use marie_exporter::demo::shape::Shape;
 
@@ -11,7 +10,7 @@ use crate::support::scrape::{until, until_ready};
 const MESSAGE: &str = "E'boom \\x1b]52;c;ZXZpbA==\\x07\\x1b[2J\\r\\n2026-01-01T00:00:00Z ERROR marie_exporter: FORGED \
                        \\u202e\\u2028\\u0085 end' || repeat('long', 25000)";
 
-/// The longest line that a text of 500 characters can make, with all that is said besides.
+/// The longest line with a text of 500 characters.
 const LONGEST_LINE: usize = 1000;
 
 async fn hostile() -> Database {
@@ -139,7 +138,7 @@ async fn commands_escape_server_text() {
     assert_eq!(json.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}')), None, "{json}");
     let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(rows.as_array().unwrap().iter().any(|row| row["queue"] == name), "{json}");
-    // A program reads the name as it is, unless it is to be safe in a spreadsheet.
+    // CSV has the name unchanged, except in the format for spreadsheets.
     assert!(list("csv").contains(&format!("\n{name}")), "{}", list("csv"));
     assert!(list("csv-spreadsheet").contains(&format!("\n'{name}")), "{}", list("csv-spreadsheet"));
 }

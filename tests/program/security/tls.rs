@@ -1,4 +1,4 @@
-//! The TLS modes of libpq against a PostgreSQL that has TLS on, and one that has not.
+//! The TLS modes of libpq, with a PostgreSQL that has TLS on and with one that has not.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::support::databases::{SERVER, run};
 use crate::support::process::{command, text};
 
-/// A certificate authority, which a server or a client believes or does not.
+/// A certificate authority, trusted or not.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) certificate: String,
@@ -52,7 +52,7 @@ impl Authority {
     }
 }
 
-/// A server that is called `localhost` and has TLS on, and what its clients have been given.
+/// A server named `localhost` with TLS on, and the files of its clients.
 pub(crate) struct Secured {
     pub(crate) server: Server,
     clients: TempDir,
@@ -78,12 +78,12 @@ pub(crate) static SECURED: Lazy<Secured> = Lazy::new(|| {
 });
 
 impl Secured {
-    /// Switches TLS on; the role `certified` is believed by its certificate alone, `encrypted` with TLS only.
+    /// Switches TLS on. The role `certified` logs in by certificate alone, `encrypted` with TLS only.
     pub(crate) async fn prepare(&self) {
         let folder = self.server.folder();
         let rules = folder.join("data/pg_hba.conf");
         let mut admin = PgConnection::connect(&self.server.url("postgres")).await.unwrap();
-        // Each test prepares it, one after the other.
+        // Tests prepare it one after the other.
         run(&mut admin, "select pg_advisory_lock(1)").await;
         let others = fs::read_to_string(&rules).unwrap();
         if !others.contains("certified") {
@@ -118,7 +118,7 @@ impl Secured {
     }
 }
 
-/// Connects as the exporter does: whether the session is encrypted, or why there is none.
+/// Connects as the exporter does; returns whether the session is encrypted, or the error.
 pub(crate) async fn encrypted(url: &str) -> Result<bool, String> {
     let arguments = ["marie-exporter", "serve", "--database-url", url];
     let config = match cli::parse(arguments.map(Into::into), |_| None, &[]) {
@@ -136,7 +136,7 @@ pub(crate) async fn encrypted(url: &str) -> Result<bool, String> {
 }
 
 #[tokio::test]
-async fn each_mode_encrypts_and_believes_as_it_says() {
+async fn each_sslmode_encrypts_and_verifies_like_libpq() {
     SECURED.prepare().await;
     let believed = "sslrootcert=$/ours.crt";
     let stranger = "sslrootcert=$/others.crt";
@@ -199,7 +199,7 @@ fn fits(found: &Result<bool, String>, expected: Result<bool, &str>, place: &str)
 }
 
 #[tokio::test]
-async fn the_variables_of_libpq_set_it_as_well() {
+async fn libpq_variables_configure_tls() {
     SECURED.prepare().await;
     let authority = SECURED.file("ours.crt");
     for (host, code) in [("localhost", 0), ("127.0.0.1", 2)] {

@@ -1,4 +1,4 @@
-//! How a session is opened where libpq's variables and password file take part, and what every session is.
+//! libpq's variables and password file, and what every session of the exporter has in common.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::support::databases::{Database, SERVER};
 use crate::support::process::{Process, command, text};
 use crate::support::scrape::{metrics, until_ready};
 
-/// A role with a password that the server asks for, and the database's name.
+/// Makes a role that needs a password; returns the database's name.
 async fn guarded(database: &mut Database, role: &str, password: &str) -> String {
     database.reader(role).await;
     database.run(&format!("alter role {role} password '{password}'")).await;
@@ -21,10 +21,10 @@ async fn guarded(database: &mut Database, role: &str, password: &str) -> String 
     sqlx::query_scalar("select current_database()::text").fetch_one(&mut database.admin).await.unwrap()
 }
 
-/// Has the server ask for the passwords of this role; effective once it has read its rules again.
+/// Makes the server require the password of this role, once it has reloaded `pg_hba.conf`.
 pub(crate) fn guard(role: &str) {
     use std::io::Write;
-    // Two tests may be about it, and the first rule that fits decides.
+    // Two tests may edit the file at once.
     static RULES: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _alone = RULES.lock().unwrap();
     let file = SERVER.folder().join("data/pg_hba.conf");
@@ -43,14 +43,14 @@ fn write_password_file(file: &Path, line: &str, mode: u32) {
     fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// What `check` says with these variables.
+/// Returns the output of `check` with these variables.
 fn check(variables: &[(&str, &str)]) -> String {
     let mut check = command(&["check"]);
     text(&check.envs(variables.iter().copied()).output().unwrap().stdout)
 }
 
 #[tokio::test]
-async fn the_variables_of_libpq_say_it_all_or_complete_a_url() {
+async fn libpq_variables_replace_or_complete_a_url() {
     let mut database = Database::new(Shape::New).await;
     let name = guarded(&mut database, "of_variables", "p@ss:w/rd").await;
     let port = SERVER.port().to_string();
@@ -76,7 +76,7 @@ async fn the_variables_of_libpq_say_it_all_or_complete_a_url() {
 }
 
 #[tokio::test]
-async fn the_password_file_is_heeded_if_nobody_else_can_read_it() {
+async fn password_file_is_used_if_others_cannot_read_it() {
     let mut database = Database::new(Shape::New).await;
     let name = guarded(&mut database, "of_file", "se:cr\\et").await;
     let folder = tempfile::tempdir().unwrap();
@@ -134,13 +134,13 @@ async fn unused_password_file_is_named_with_the_reason() {
         let told = check(&[("DATABASE_URL", &url), ("PGPASSFILE", &variable)]);
         assert!(told.contains("password authentication failed") && told.contains(&why), "{why}: {told}");
     }
-    // Without a line that fits, but with no need of a password, the connection works and the file is warned of.
+    // Without a matching line the connection works if no password is needed; a warning names the file.
     let told = check(&[("DATABASE_URL", &database.url), ("PGPASSFILE", &missing)]);
     assert!(told.contains("role      postgres") && told.contains("warning   the password file"), "{told}");
 }
 
 #[tokio::test]
-async fn secret_that_every_user_can_read_is_warned_of() {
+async fn secret_readable_by_every_user_causes_a_warning() {
     let database = Database::new(Shape::New).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");
@@ -155,7 +155,7 @@ async fn secret_that_every_user_can_read_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_changed_password_is_read_when_it_connects_again() {
+async fn changed_password_is_read_on_reconnect() {
     for from_url_file in [true, false] {
         let mut database = Database::new(Shape::New).await;
         let role = if from_url_file { "rotated_by_url" } else { "rotated_by_file" };
@@ -210,9 +210,9 @@ async fn a_changed_password_is_read_when_it_connects_again() {
 }
 
 #[tokio::test]
-async fn its_sessions_say_who_they_are_and_never_write() {
+async fn sessions_have_application_name_and_never_write() {
     let mut database = Database::new(Shape::New).await;
-    // Whoever writes is told by this view: the exporter reads it as a superuser, and its transaction refuses.
+    // Reading this view writes. The exporter reads it as a superuser, and its read-only transaction refuses the write.
     database
         .run(
             "create table written (at timestamptz);

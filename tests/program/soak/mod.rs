@@ -1,5 +1,5 @@
-//! Ten minutes beside a scheduler at full rate whose database has an accident every few seconds: the exporter's
-//! memory and descriptors stay what they were, and in the end it has counted what happened, no more and no less.
+//! Ten minutes beside a scheduler at full rate, with a fault of the database every few seconds: the exporter's memory and
+//! descriptors do not grow, and its counts are exact at the end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const LENGTH: Duration = Duration::from_mins(10);
 const WARM: Duration = Duration::from_mins(2);
 const COUNTED: [&str; 2] = ["marie_jobs_created_total", "marie_jobs_finished_total"];
 
-/// What the process holds at one moment.
+/// The resources of the process at one moment.
 struct Usage {
     at: Duration,
     megabytes: f64,
@@ -35,7 +35,7 @@ type Counts = BTreeMap<(&'static str, String), f64>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "ten minutes: cargo test --release --test program soak -- --ignored --nocapture"]
-async fn ten_minutes_of_accidents_leave_no_trace() {
+async fn ten_minutes_of_faults_leave_counts_and_memory_right() {
     let mut server = Server::start_with(&[("max_wal_size", "4GB")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
@@ -84,7 +84,7 @@ async fn ten_minutes_of_accidents_leave_no_trace() {
     assert_eq!(status.code(), Some(0), "{log}");
 }
 
-/// What happens to databases.
+/// Faults of a database.
 async fn accident(server: &mut Server, url: &str, kind: u32) {
     let sql = match kind {
         0 => {
@@ -114,7 +114,7 @@ async fn truth(session: &mut PgConnection) -> Counts {
     counts
 }
 
-/// Waits until as much is counted as is true, or more.
+/// Waits until the counts have reached the true ones.
 fn until_counted(address: &str, truth: &Counts) -> Counts {
     let count = |metrics: &Metrics, (family, queue): &(&'static str, String)| {
         metrics.count(family, &[("queue", queue)])
@@ -130,7 +130,7 @@ fn until_counted(address: &str, truth: &Counts) -> Counts {
     }
 }
 
-/// What the process holds of something is in the second half what it was in the first.
+/// Asserts that a resource did not grow from the first half to the second.
 fn stays(what: &str, held: &[f64]) {
     let (early, late) = held.split_at(held.len() / 2);
     let (early, late) = (median(early), median(late));

@@ -1,4 +1,4 @@
-//! Certificate authorities and what they sign, made anew by each test.
+//! Certificate authorities and the certificates that they sign, new ones for each test.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ impl Authority {
 }
 
 impl Signed {
-    /// Writes `NAME.crt` and `NAME.key`, each in place of another at one blow.
+    /// Writes `NAME.crt` and `NAME.key`, each atomically.
     pub(crate) fn write(&self, folder: &Path, name: &str) {
         for (ending, text) in [("crt", &self.certificate), ("key", &self.key)] {
             replace(&folder.join(format!("{name}.{ending}")), text);
@@ -42,7 +42,7 @@ impl Signed {
     }
 }
 
-/// Puts a file in another's place, as whoever renews certificates should.
+/// Replaces a file atomically, as a renewal of certificates should.
 pub(crate) fn replace(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).unwrap();

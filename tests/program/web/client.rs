@@ -1,4 +1,4 @@
-//! A client that does just what a test says, over TLS or not.
+//! A client that sends exactly what a test gives it, with or without TLS.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,7 +38,7 @@ impl Client {
         Client { tls: None, login: String::new(), host: "marie".to_owned(), from: Ipv4Addr::LOCALHOST }
     }
 
-    /// Over TLS, believing this authority.
+    /// Over TLS, trusting this authority.
     pub(crate) fn trusting(authority: &Authority) -> Self {
         Self::over_tls(authority, None, &[&version::TLS12, &version::TLS13])
     }

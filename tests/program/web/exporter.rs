@@ -1,4 +1,4 @@
-//! The exporter with a web configuration of the test's.
+//! The exporter with the web configuration of a test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::web::certificates::{Authority, Signed, replace};
 
 pub(crate) const PASSWORD: &str = "hunter2 of marie";
 
-/// Of [`PASSWORD`], at a cost that is low, for few tests are about cost.
+/// Hash of [`PASSWORD`], with a low cost that keeps tests fast.
 pub(crate) static HASH: Lazy<String> = Lazy::new(|| bcrypt::hash(PASSWORD, 4).unwrap());
 
 /// What most tests serve with.
@@ -33,7 +33,7 @@ pub(crate) fn folder(web: &str) -> (TempDir, Authority) {
     (folder, authority)
 }
 
-/// The section that lets this user in.
+/// Returns the section for this user.
 pub(crate) fn users(name: &str, hash: &str) -> String {
     format!("basic_auth_users: {{{name}: {hash}}}\n")
 }
@@ -60,7 +60,7 @@ impl Exporter {
         self.folder.path().join(name)
     }
 
-    /// Puts another text in the place of a file.
+    /// Replaces the contents of a file atomically.
     pub(crate) fn replace(&self, name: &str, text: &str) {
         replace(&self.path(name), text);
     }

@@ -14,7 +14,7 @@ use crate::web::exporter::{Exporter, PASSWORD};
 /// As long as Prometheus waits by default.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Clients that guess without end, each over its own connection.
+/// Clients that guess passwords without end, each over its own connection.
 struct Guessers {
     over: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
@@ -22,7 +22,7 @@ struct Guessers {
 }
 
 impl Guessers {
-    /// So many from each of these addresses, at work when this returns.
+    /// Starts so many clients from each of these addresses; they are running when this returns.
     async fn start(exporter: &Exporter, addresses: &[Ipv4Addr], each: usize) -> Self {
         let mut guessers = Guessers { over: Arc::default(), refused: Arc::default(), tasks: JoinSet::new() };
         for (number, from) in addresses.iter().flat_map(|from| (0..each).map(move |number| (number, *from))) {
@@ -34,7 +34,7 @@ impl Guessers {
                     tried += 1;
                     let name = if number % 2 == 0 { "alice" } else { "nobody" };
                     let client = Client::plain().logging_in(name, &format!("{number} {tried}")).from(from);
-                    // One that has lost its place to others is reset.
+                    // The server resets a connection that lost its place.
                     let Ok(answer) = client.get(&address, "/metrics").await else { continue };
                     assert!([401, 429].contains(&answer.status), "{}", answer.status);
                     refused.fetch_add(1, Ordering::Relaxed);
@@ -64,7 +64,7 @@ fn exporter() -> Exporter {
     Exporter::serve(&format!("basic_auth_users: {{alice: {hash}}}"))
 }
 
-/// Scrapes as Prometheus does, and returns how long it took if it was let in.
+/// Scrapes as Prometheus does; returns the time that it took if the login succeeded.
 async fn scrape(exporter: &Exporter, from: Ipv4Addr) -> Option<Duration> {
     let began = Instant::now();
     let alice = Client::plain().logging_in("alice", PASSWORD).from(from);
@@ -77,7 +77,7 @@ fn others(count: u8) -> Vec<Ipv4Addr> {
     (0..count).map(|number| Ipv4Addr::new(127, 0, 2, number + 1)).collect()
 }
 
-/// Has a scraper log in that the exporter does not know yet, within so many scrapes.
+/// Logs in a scraper that is not cached yet, within so many scrapes.
 async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usize) {
     let exporter = exporter();
     let guessers = Guessers::start(&exporter, addresses, each).await;
@@ -85,7 +85,7 @@ async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usiz
     let mut scrapes = 1;
     while scrape(&exporter, Ipv4Addr::LOCALHOST).await.is_none() {
         scrapes += 1;
-        // Until the server has noticed that the scrape before was given up.
+        // The server needs a moment to notice that the scrape before was given up.
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(scrapes <= most_scrapes, "it is locked out");
     }

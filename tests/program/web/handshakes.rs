@@ -1,4 +1,4 @@
-//! TLS: versions, certificates of clients, and those who never end their handshake.
+//! TLS: versions, client certificates, and handshakes that never end.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
 }
 
 #[tokio::test]
-async fn only_the_configured_versions_are_spoken() {
+async fn only_configured_tls_versions_are_accepted() {
     for (web, versions) in [
         (TLS.to_owned(), [true, true]),
         (tls("min_version: TLS13"), [false, true]),
@@ -61,7 +61,7 @@ async fn client_certificate_is_requested_as_configured() {
             let client = |own| Client::over_tls(&exporter.authority, own, &[versions]);
             assert_eq!(is_let_in(&exporter, &client(None)).await, without, "none, {policy}");
             assert_eq!(is_let_in(&exporter, &client(Some(&ours))).await, with, "ours, {policy}");
-            // Whoever is not asked shows none.
+            // A client that gets no request sends no certificate.
             let others = policy.contains("NoClientCert");
             let shown = stranger.sign("prometheus");
             assert_eq!(is_let_in(&exporter, &client(Some(&shown))).await, others, "another's, {policy}");
@@ -70,7 +70,7 @@ async fn client_certificate_is_requested_as_configured() {
 }
 
 #[tokio::test]
-async fn http_1_1_is_agreed_on_and_who_speaks_no_tls_gets_nothing() {
+async fn http_1_1_is_negotiated_and_plain_http_is_closed() {
     let exporter = Exporter::serve(TLS);
     let client = Client::trusting(&exporter.authority);
     let stream = client.encrypt(client.connect(exporter.address()).await.unwrap()).await.unwrap();
@@ -80,7 +80,7 @@ async fn http_1_1_is_agreed_on_and_who_speaks_no_tls_gets_nothing() {
 }
 
 #[tokio::test]
-async fn unfinished_handshakes_delay_no_scrape_and_are_closed() {
+async fn unfinished_handshakes_are_closed_and_delay_no_scrape() {
     let exporter = Exporter::serve(TLS);
     let client = Client::trusting(&exporter.authority);
     let began = Instant::now();
@@ -104,7 +104,7 @@ async fn unfinished_handshakes_delay_no_scrape_and_are_closed() {
 }
 
 #[tokio::test]
-async fn a_request_that_stops_after_the_handshake_is_closed_as_well() {
+async fn request_that_stops_after_the_handshake_is_closed() {
     let exporter = Exporter::serve(TLS);
     let client = Client::trusting(&exporter.authority);
     let mut stream = client.encrypt(client.connect(exporter.address()).await.unwrap()).await.unwrap();

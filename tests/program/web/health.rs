@@ -1,4 +1,4 @@
-//! `marie-exporter healthy`, and health on an address of its own.
+//! `marie-exporter healthy`, and the health routes on a separate address.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use crate::support::process::{command, output, text};
 use crate::web::client::Client;
 use crate::web::exporter::{Exporter, TLS};
 
-/// Asks as a container's HEALTHCHECK does, and checks how that ends.
+/// Runs `healthy` as a container's HEALTHCHECK does, and asserts its exit status.
 fn ends_with(asked: &Output, code: i32, told: &str) {
     let said = format!("{}{}", text(&asked.stdout), text(&asked.stderr));
     assert_eq!(asked.status.code(), Some(code), "{said}");

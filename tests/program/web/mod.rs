@@ -1,5 +1,5 @@
-//! TLS, passwords and their file: the binary over real sockets, and scraped by a real Prometheus. Without a
-//! database, for none of this asks one.
+//! TLS, passwords and their file: the binary over real sockets, and scraped by a real Prometheus. No test needs a database,
+//! because serving does not.
 
 mod certificates;
 mod client;

@@ -1,4 +1,4 @@
-//! Who is let in by name and password, and what the others are told.
+//! Login by name and password: which routes need it, and the responses without it.
 
 use crate::web::client::Client;
 use crate::web::exporter::{Exporter, HASH, PASSWORD, TLS, users};
@@ -6,7 +6,7 @@ use crate::web::exporter::{Exporter, HASH, PASSWORD, TLS, users};
 const ROUTES: [&str; 5] = ["/metrics", "/", "/-/healthy", "/-/ready", "/nowhere"];
 
 #[tokio::test]
-async fn every_route_but_health_asks_for_the_password() {
+async fn routes_except_health_require_the_password() {
     let exporter = Exporter::serve(&users("alice", &HASH));
     let address = exporter.address();
     let alice = Client::plain().logging_in("alice", PASSWORD);
@@ -39,7 +39,7 @@ async fn every_route_but_health_asks_for_the_password() {
 }
 
 #[tokio::test]
-async fn health_needs_no_login_and_says_only_yes_or_no() {
+async fn health_needs_no_login_and_reveals_only_the_status() {
     let exporter = Exporter::serve(&users("alice", &HASH));
     for client in [Client::plain(), Client::plain().logging_in("alice", "hunter3")] {
         for (path, bodies) in
@@ -55,7 +55,7 @@ async fn health_needs_no_login_and_says_only_yes_or_no() {
 }
 
 #[tokio::test]
-async fn only_get_and_head_are_answered_and_no_body_is_waited_for() {
+async fn other_methods_are_refused_and_bodies_not_read() {
     let exporter = Exporter::serve("");
     let client = Client::plain();
     for path in &ROUTES[..4] {
@@ -76,7 +76,7 @@ async fn only_get_and_head_are_answered_and_no_body_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_headers_are_on_every_answer() {
+async fn configured_headers_are_on_every_answer() {
     let headers =
         "http_server_config: {headers: {X-Frame-Options: deny, Strict-Transport-Security: max-age=9}}\n";
     let exporter = Exporter::serve(&format!("{headers}{TLS}{}", users("alice", &HASH)));
@@ -134,7 +134,7 @@ async fn public_host_name_is_refused_on_loopback_without_login() {
         }
     }
     assert_ne!(ask(&open, &Client::plain(), "rebind.example", "/-/healthy").await.status, 421);
-    // A browser that is led here has neither the password nor a name that the certificate is for.
+    // A browser that DNS rebinding sends here has neither the password nor a host name of the certificate.
     let with_password = Exporter::serve(&users("alice", &HASH));
     let alice = Client::plain().logging_in("alice", PASSWORD);
     assert_eq!(ask(&with_password, &alice, "marie.example", "/metrics").await.status, 200);

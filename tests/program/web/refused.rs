@@ -1,10 +1,10 @@
-//! A web configuration that is no good ends `serve` and `check` before they begin.
+//! An invalid web configuration ends `serve` and `check` at the start.
 
 use crate::support::process::{output, text};
 use crate::web::exporter::{HASH, TLS, folder, users};
 
 #[test]
-fn a_bad_file_at_start_is_told_with_file_and_key_and_ends_it() {
+fn invalid_web_file_at_start_names_file_and_key() {
     let (folder, authority) = folder("");
     let folder = folder.path();
     std::fs::write(folder.join("other.key"), authority.sign("127.0.0.1").key).unwrap();

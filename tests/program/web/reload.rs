@@ -9,7 +9,7 @@ use crate::web::exporter::{Exporter, HASH, PASSWORD, TLS, users};
 
 const GAUGE: &str = "marie_exporter_web_config_last_reload_successful";
 
-/// Asks again and again until the status is this; returns the body.
+/// Polls until the status is this; returns the body.
 async fn until(exporter: &Exporter, client: &Client, status: u16) -> String {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -25,11 +25,11 @@ async fn until(exporter: &Exporter, client: &Client, status: u16) -> String {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_served_without_a_restart() {
+async fn renewed_certificate_is_served_without_restart() {
     let mut exporter = Exporter::serve(TLS);
     let before = Client::trusting(&exporter.authority);
     until(&exporter, &before, 200).await;
-    // Of another authority, so that who sees it can be told from who does not.
+    // Signed by another authority, so that clients of the old and the new certificate differ.
     let next = Authority::new();
     let after = Client::trusting(&next);
     assert!(after.get(exporter.address(), "/metrics").await.is_err());
@@ -40,7 +40,7 @@ async fn a_renewed_certificate_is_served_without_a_restart() {
 }
 
 #[tokio::test]
-async fn sighup_reads_again_what_has_not_changed() {
+async fn sighup_reloads_an_unchanged_file() {
     let mut exporter = Exporter::serve(TLS);
     send("HUP", exporter.process.id());
     exporter.process.until_logged("web configuration reloaded");
@@ -48,7 +48,7 @@ async fn sighup_reads_again_what_has_not_changed() {
 }
 
 #[tokio::test]
-async fn sighup_without_a_file_ends_nothing() {
+async fn sighup_without_a_web_file_is_ignored() {
     let mut process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
     send("HUP", process.id());
     process.until_logged("--web.config.file is not set");
@@ -59,7 +59,7 @@ async fn sighup_without_a_file_ends_nothing() {
 }
 
 #[tokio::test]
-async fn users_come_and_go_with_the_file() {
+async fn changed_users_take_effect_on_reload() {
     let exporter = Exporter::serve(&users("alice", &HASH));
     let (alice, bob) =
         (Client::plain().logging_in("alice", PASSWORD), Client::plain().logging_in("bob", "bob's"));
@@ -67,12 +67,12 @@ async fn users_come_and_go_with_the_file() {
     until(&exporter, &bob, 401).await;
     exporter.replace("web.yml", &users("bob", &bcrypt::hash("bob's", 4).unwrap()));
     until(&exporter, &bob, 200).await;
-    // Although her password was known to be right.
+    // Although her login was cached.
     until(&exporter, &alice, 401).await;
 }
 
 #[tokio::test]
-async fn a_bad_file_leaves_in_force_what_was_before_and_is_told() {
+async fn invalid_web_file_keeps_old_settings_and_is_logged() {
     let good = format!("{TLS}{}", users("alice", &HASH));
     let mut exporter = Exporter::serve(&good);
     let alice = Client::trusting(&exporter.authority).logging_in("alice", PASSWORD);
@@ -85,7 +85,7 @@ async fn a_bad_file_leaves_in_force_what_was_before_and_is_told() {
         (&good.replace("server.crt", "missing.crt"), &key, "missing.crt cannot be read"),
         (&good, &another, "is not the key of"),
         (&good, "", "holds no private key"),
-        // What half a file may look like opens nothing.
+        // A half-written file gives no access.
         ("", &key, "no longer requires TLS"),
         (TLS, &key, "no longer requires passwords"),
     ] {
@@ -107,7 +107,7 @@ async fn a_bad_file_leaves_in_force_what_was_before_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_reload_may_ask_for_more_than_before_but_not_for_less() {
+async fn reload_may_tighten_access_but_not_loosen_it() {
     let mut exporter = Exporter::serve("");
     until(&exporter, &Client::plain(), 200).await;
     let login = users("alice", &HASH);

@@ -51,7 +51,7 @@ fn prometheus_needs_password_or_certificate() {
         assert_eq!(count(&format!("up{{job='{name}'}} == 1")), 1, "{name}");
         assert_eq!(count(&format!("marie_up{{job='{name}'}}")), 1, "{name}");
     }
-    // Over several rounds, nobody else got in.
+    // Over several rounds, no other target was scraped.
     while count("count_over_time(up[1m]) >= 4") != jobs.len() {
         assert!(Instant::now() < deadline, "the scrapes do not go on");
         std::thread::sleep(Duration::from_millis(100));

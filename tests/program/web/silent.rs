@@ -1,4 +1,4 @@
-//! Connections to the TLS port that never begin a handshake, or never end it.
+//! Connections to the TLS port that never start a handshake, or never finish it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! Files that are made to cost much.
+//! Files that are made to cost memory or time.
 
 /// What the largest file that is read can hold of it.
 fn as_much_as_fits(part: &str) -> String {
     part.repeat((1 << 20) / part.len())
 }
 
-/// By what they are full of.
+/// The files, by their contents.
 pub(super) fn bombs() -> Vec<(&'static str, String)> {
     let tenfold = |first: &str, more: &str, end: &str| {
         (1..30).fold(format!("a0: &a0 {first}\n"), |text, n| {

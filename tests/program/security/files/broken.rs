@@ -1,12 +1,13 @@
-//! Configuration files with secrets in them, and what may happen to a file.
+//! Configuration files that contain secrets, and random mutations of them.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedMutRandom, IndexedRandom};
 use rcgen::KeyPair;
 
-/// A mutation may put a secret anywhere, but does not cut one to pieces: of a half nobody could tell what it was. So
-/// these stand for them meanwhile.
+/// Placeholders of the secrets while a file is mutated.
+///
+/// Because part of a secret cannot be recognised in a message, a mutation may move a secret but not cut it.
 const URL: u8 = 1;
 const HASH: u8 = 2;
 const KEY: u8 = 3;
@@ -30,7 +31,7 @@ pub(super) const WEB: [&str; 3] = [
      RequireAndVerifyClientCert}\nbasic_auth_users: &users\n  alice: &hash \x02\n  bob: *hash\n",
 ];
 
-/// What means something in YAML, or is a strange character.
+/// Characters with a meaning in YAML, and unusual ones.
 const FRAGMENTS: [&str; 46] = [
     "\n",
     "\n\n",
@@ -80,7 +81,7 @@ const FRAGMENTS: [&str; 46] = [
     "🙂",
 ];
 
-/// No text in UTF-8: marks of other encodings, half of a pair, the beginning of a character.
+/// Bytes that are not UTF-8: marks of other encodings, half of a pair, the beginning of a character.
 const NO_TEXT: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"\xed\xa0\x80", b"\xf0\x9f"];
 
 /// What follows a key.
@@ -120,7 +121,7 @@ impl Secrets {
     }
 }
 
-/// Does some of what editors, templates, merges and half-written disks do to a file.
+/// Changes a file as editors, templates, merges and full disks do.
 pub(super) fn mutate(document: &mut Vec<u8>, random: &mut StdRng) {
     for _ in 0..random.random_range(1..5) {
         if document.is_empty() {
