@@ -70,7 +70,7 @@ async fn a_missing_right_or_table_is_named_and_ends_it_with_1() {
 
 #[tokio::test]
 async fn the_grants_that_it_prints_are_just_those_that_are_lacking() {
-    for (shape, role) in [(Shape::Old, "nobody of old"), (Shape::New, "nobody new")] {
+    for (shape, role) in [(Shape::Old, "missing of old"), (Shape::New, "missing new")] {
         let mut database = Database::new(shape).await;
         database.run(&format!("create role \"{role}\" login")).await;
         let url = database.url.replace("postgres@", &format!("{}@", role.replace(' ', "%20")));
@@ -129,7 +129,7 @@ async fn index_is_advised_for_query_that_times_out() {
     let mut database = Database::new(Shape::Mid).await;
     database.run(NO_INDEXES).await;
     let url = database.reader("waiter").await;
-    // Whoever looks at a job waits for a minute, as with millions of them.
+    // Each read of a job takes a minute, as with millions of jobs.
     database
         .run(
             "alter table job rename to job_rows;
@@ -163,9 +163,9 @@ async fn a_query_that_the_configuration_does_not_ask_for_is_not_run() {
 #[test]
 fn a_database_that_is_away_or_silent_ends_it_with_2() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = format!("postgres://nobody@{}/none", silent.local_addr().unwrap());
+    let silent = format!("postgres://absent@{}/none", silent.local_addr().unwrap());
     for (url, reason) in
-        [("postgres://nobody@127.0.0.1:1/none", "refused"), (&silent, "no answer within 5 s")]
+        [("postgres://absent@127.0.0.1:1/none", "refused"), (&silent, "no answer within 5 s")]
     {
         let (code, told) = check(url, &[]);
         assert_eq!(code, Some(2), "{told}");
@@ -174,7 +174,7 @@ fn a_database_that_is_away_or_silent_ends_it_with_2() {
             "{told}"
         );
     }
-    let (code, report) = check_json("postgres://nobody@127.0.0.1:1/none", &[]);
+    let (code, report) = check_json("postgres://absent@127.0.0.1:1/none", &[]);
     assert_eq!(code, Some(2));
     assert!(report["error"].is_string());
 }

@@ -40,7 +40,7 @@ async fn both_signals_end_it_at_once_and_close_its_sessions() {
 #[test]
 fn it_ends_while_the_database_accepts_and_never_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("postgres://nobody@{}/none", silent.local_addr().unwrap());
+    let url = format!("postgres://absent@{}/none", silent.local_addr().unwrap());
     let process = Process::serve(&url, &[]);
     let _accepted = silent.accept().unwrap();
     assert_eq!(get(&format!("{}/metrics", process.address())).status, 200);

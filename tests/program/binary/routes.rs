@@ -62,7 +62,7 @@ async fn other_paths_and_methods_are_refused() {
 #[test]
 fn landing_page_works_below_any_path() {
     let process =
-        Process::serve("postgres://nobody@127.0.0.1:1/none", &["--web.telemetry-path=/numbers/metrics"]);
+        Process::serve("postgres://absent@127.0.0.1:1/none", &["--web.telemetry-path=/numbers/metrics"]);
     let page = get(process.address()).text();
     let targets = |attribute: &str| -> Vec<String> {
         let start = format!("{attribute}=\"");
@@ -149,7 +149,7 @@ async fn omitted_query_is_on_page_and_denied_one_logged_once() {
 #[tokio::test]
 async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
     let mut database = Database::new(Shape::New).await;
-    // Nobody gets past this lock, so that no round ends before it is gone.
+    // No session gets past this lock, so no run ends before it is released.
     database.run("begin; lock table job in access exclusive mode").await;
     let process = Process::serve(&database.url, &["--collector.timeout=20s"]);
     let address = process.address();
@@ -162,7 +162,7 @@ async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
 
 #[tokio::test]
 async fn a_database_that_is_away_makes_it_ready_but_not_up() {
-    let process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
+    let process = Process::serve("postgres://absent@127.0.0.1:1/none", &[]);
     let address = process.address();
     until_ready(address);
     assert_eq!(get(&format!("{address}/-/healthy")).status, 200);

@@ -8,7 +8,7 @@ use crate::support::databases::Database;
 use crate::support::process::{Process, command, output, text};
 use crate::support::scrape::{metrics, until, until_ready};
 
-const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
+const NOWHERE: &str = "postgres://absent@127.0.0.1:1/none";
 
 #[test]
 fn what_is_wrong_with_flags_or_file_is_told_and_ends_it_with_2() {

@@ -40,7 +40,7 @@ fn container_command_answers_probes_and_scrape() {
         .map(|mount| mount["mountPath"].as_str().unwrap())
         .collect();
     let [secret, state] = mounts[..] else { panic!("{mounts:?}") };
-    std::fs::write(folder.path().join("url"), "postgres://nobody@127.0.0.1:1/none").unwrap();
+    std::fs::write(folder.path().join("url"), "postgres://absent@127.0.0.1:1/none").unwrap();
     let here = folder.path().to_str().unwrap();
     let process = start(
         &arguments.join(" "),

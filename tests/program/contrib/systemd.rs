@@ -53,7 +53,7 @@ fn unit_starts_exporter_with_every_example_setting() {
     assert!(settings.contains("\nstuck.after: "), "{settings}");
     let file = folder.path().join("config.yml");
     fs::write(&file, settings).unwrap();
-    fs::write(folder.path().join("url"), "postgres://nobody@127.0.0.1:1/none").unwrap();
+    fs::write(folder.path().join("url"), "postgres://absent@127.0.0.1:1/none").unwrap();
 
     let unit = read(UNIT);
     let command =

@@ -1,4 +1,4 @@
-//! What people and programs do wrong, and what a database has that nobody documented: the answer must not look like another.
+//! Mistakes of users, and undocumented states in a database: the answer must not look like a different answer.
 
 use std::fs::OpenOptions;
 

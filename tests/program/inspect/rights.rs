@@ -63,7 +63,7 @@ async fn older_role_is_told_missing_grants_and_shown_the_rest() {
     assert!(shown.contains("marie-exporter grants") && shown.contains("\nCHILDREN\n"), "{shown}");
 }
 
-/// Puts a function in the way of whoever reads DAGs.
+/// Replaces the table of DAGs by a view that calls a function.
 async fn trap(database: &mut Database, body: &str) {
     database
         .run(&format!(

@@ -64,7 +64,7 @@ async fn get(address: &str, path: &str) -> String {
 }
 
 fn without_database() -> Process {
-    Process::serve("postgres://nobody@127.0.0.1:1/none", &[])
+    Process::serve("postgres://marie@127.0.0.1:1/none", &[])
 }
 
 /// Scrapes and probes during an attack.

@@ -72,7 +72,7 @@ pub(crate) static SECURED: Lazy<Secured> = Lazy::new(|| {
     fs::write(clients.path().join("ours.crt"), &ours.certificate).unwrap();
     fs::write(clients.path().join("others.crt"), &others.certificate).unwrap();
     ours.certify(clients.path(), "certified", "certified", &[]);
-    ours.certify(clients.path(), "somebody", "somebody", &[]);
+    ours.certify(clients.path(), "uncertified", "uncertified", &[]);
     others.certify(clients.path(), "forged", "certified", &[]);
     Secured { server, clients }
 });
@@ -168,7 +168,7 @@ async fn only_the_right_client_certificate_is_accepted() {
     for (parameters, expected) in [
         ("sslcert=$/certified.crt&sslkey=$/certified.key", Ok(true)),
         ("", Err("requires a valid client certificate")),
-        ("sslcert=$/somebody.crt&sslkey=$/somebody.key", Err("certificate authentication failed")),
+        ("sslcert=$/uncertified.crt&sslkey=$/uncertified.key", Err("certificate authentication failed")),
         ("sslcert=$/forged.crt&sslkey=$/forged.key", Err("cannot connect to PostgreSQL at localhost")),
         ("sslcert=$/certified.crt", Err("key and certs must be given together")),
         ("sslcert=$/certified.crt&sslkey=$/none.key", Err("/none.key (sslkey): No such file")),

@@ -47,7 +47,7 @@ impl Exporter {
         let (folder, authority) = folder(web);
         let file = folder.path().join("web.yml").display().to_string();
         let mut serve = command(&["serve", "--web.listen-address=127.0.0.1:0", "--web.config.file", &file]);
-        serve.args(["--database-url", "postgres://nobody@127.0.0.1:1/none"]).args(flags);
+        serve.args(["--database-url", "postgres://marie@127.0.0.1:1/none"]).args(flags);
         Exporter { process: Process::start(serve, 1), authority, folder }
     }
 

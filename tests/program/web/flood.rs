@@ -32,7 +32,7 @@ impl Guessers {
                 let mut tried = 0;
                 while !over.load(Ordering::Relaxed) {
                     tried += 1;
-                    let name = if number % 2 == 0 { "alice" } else { "nobody" };
+                    let name = if number % 2 == 0 { "alice" } else { "mallory" };
                     let client = Client::plain().logging_in(name, &format!("{number} {tried}")).from(from);
                     // The server resets a connection that lost its place.
                     let Ok(answer) = client.get(&address, "/metrics").await else { continue };

@@ -26,7 +26,7 @@ fn invalid_web_file_at_start_names_file_and_key() {
         let file = folder.join("web.yml").display().to_string();
         std::fs::write(&file, &web).unwrap();
         for action in ["serve", "check"] {
-            let url = "postgres://nobody@127.0.0.1:1/none";
+            let url = "postgres://marie@127.0.0.1:1/none";
             let ended = output(&[action, "--database-url", url, "--web.config.file", &file]);
             let errors = text(&ended.stderr);
             assert_eq!(ended.status.code(), Some(1), "{web}: {errors}");

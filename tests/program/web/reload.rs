@@ -49,7 +49,7 @@ async fn sighup_reloads_an_unchanged_file() {
 
 #[tokio::test]
 async fn sighup_without_a_web_file_is_ignored() {
-    let mut process = Process::serve("postgres://nobody@127.0.0.1:1/none", &[]);
+    let mut process = Process::serve("postgres://marie@127.0.0.1:1/none", &[]);
     send("HUP", process.id());
     process.until_logged("--web.config.file is not set");
     let address = process.address().trim_start_matches("http://").to_owned();

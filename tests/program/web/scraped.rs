@@ -31,7 +31,7 @@ fn prometheus_needs_password_or_certificate() {
     let jobs = [
         job("password", &with_password, "", &login("prometheus", PASSWORD)),
         job("password_wrong", &with_password, "", &login("prometheus", "hunter3")),
-        job("password_unknown", &with_password, "", &login("nobody", PASSWORD)),
+        job("password_unknown", &with_password, "", &login("mallory", PASSWORD)),
         job("password_none", &with_password, "", ""),
         job("certificate", &with_certificate, &shows("client"), ""),
         job("certificate_strange", &with_certificate, &shows("stranger"), ""),

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::support::process::{Process, command, output, text};
 
-const DATABASE: &str = "postgres://nobody@127.0.0.1:1/none";
+const DATABASE: &str = "postgres://marie@127.0.0.1:1/none";
 
 fn scrape(mut stream: impl Read + Write) -> String {
     // Over a Unix socket any host will do.
