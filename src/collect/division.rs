@@ -1,7 +1,7 @@
 //! Asks a query in as many transactions as its locks demand.
 //!
 //! With hundreds of partitions one statement over all of `job` locks thousands of relations, and the server's lock table
-//! holds a few thousand for everybody. A query that would take more than its share is asked for groups of queues, each
+//! holds a few thousand in all. A query that would take more than its share runs for groups of queues, each
 //! in a transaction of its own: a group's partitions are known when its statement is planned, so no other is locked.
 
 mod stalled;

@@ -104,7 +104,7 @@ static QUERIES: [Query; TABLES] = [
     },
 ];
 
-/// A slice without rows, for whoever wants to know whether a query runs at all.
+/// Arguments of a slice without rows, to find out whether a query runs at all.
 fn nothing_new(context: &Context<'_>) -> Result<PgArguments, sqlx::error::BoxDynError> {
     let mut arguments = PgArguments::default();
     arguments.add(0_i64)?;

@@ -17,7 +17,7 @@ pub struct Filter {
     /// The table with the policies: the relation itself, or one under a view.
     schema: String,
     table: String,
-    /// Our role, or the owner of a view, as whom PostgreSQL reads the table.
+    /// The role with which PostgreSQL reads the table: ours, or the owner of a view.
     role: String,
     /// Whether rows can be kept back.
     pub(super) is_effective: bool,
@@ -86,7 +86,7 @@ impl fmt::Display for Filter {
             [&self.relation, &self.table, &self.role].map(|name| escaped(name, MESSAGE_LIMIT));
         write!(to, "row-level security keeps rows of table {table} from {role}")?;
         if relation != table {
-            write!(to, ", as whom the view {relation} reads it")?;
+            write!(to, ", whose view {relation} reads it")?;
         }
         Ok(())
     }

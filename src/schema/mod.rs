@@ -116,7 +116,7 @@ impl Schema {
             })),
             Need::Columns(table, columns) => {
                 let Some(found) = self.tables.get(*table) else { return self.lack(&Need::Table(table)) };
-                // What is not there nobody can give a right to, so it is told first.
+                // A missing column comes first, because no right to it can be granted.
                 if let Some(missing) = columns.iter().find(|column| !found.columns.contains_key(**column)) {
                     return Some(Lack::Missing(format!("column {table}.{missing}")));
                 }

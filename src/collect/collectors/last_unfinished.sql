@@ -1,5 +1,5 @@
--- The newest start among unfinished jobs (one that waits for its retry keeps its start), and until when the
--- newest lease of one of them holds, now at most: whoever took or renewed it was alive.
+-- The newest start among unfinished jobs (a job that waits for its retry keeps its start), and the
+-- latest expiry of their leases, now at most: a worker that took or renewed a lease was alive.
 -- Index: one that leads with state. Without it every job is read.
 select
     a.activity,

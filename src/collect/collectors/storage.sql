@@ -18,8 +18,8 @@ with recursive root as (
         limit 1
     ) as c
 ),
--- pg_partition_tree would lock the partitions until the end of the transaction, but not their table: whoever locks
--- all of them from the top would end in a deadlock with the next query that reads the table.
+-- pg_partition_tree would lock the partitions until the end of the transaction, but not their table. A session that locks
+-- all of them from the top would then deadlock with the next query that reads the table.
 part as (
     select name, oid from root
     union

@@ -38,7 +38,7 @@ pub static COLLECTOR: Collector = Collector {
             },
             ..UNFINISHED
         },
-        // Before job_attempt came, nobody renewed run leases: every healthy job looked expired after a minute.
+        // Schedulers without job_attempt do not renew run leases, so every healthy job looks expired after a minute.
         Query {
             sql: sql!("lease_expired.sql"),
             by_queue: &[&JOBS_LEASE_EXPIRED],

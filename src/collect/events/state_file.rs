@@ -139,7 +139,7 @@ pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<
     })
 }
 
-/// Puts the text in the file's place at once: whoever reads it, after a power cut too, finds the old or the new.
+/// Replaces the file atomically: a reader finds the old text or the new one, also after a power failure.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     // A write that was given up may still be under way.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -193,10 +193,10 @@ pub(super) fn set_aside(path: &Path, why: &str) {
     let aside = PathBuf::from(aside);
     match fs::rename(path, &aside) {
         Ok(()) => {
-            warn!(file = %path.display(), why, kept = %aside.display(), "the state file is not used; counting starts anew");
+            warn!(file = %path.display(), why, kept = %aside.display(), "the state file is not used; counting starts from zero");
         }
         Err(error) => {
-            warn!(file = %path.display(), why, %error, "the state file is not used and will be replaced; counting starts anew");
+            warn!(file = %path.display(), why, %error, "the state file is not used and will be replaced; counting starts from zero");
         }
     }
 }

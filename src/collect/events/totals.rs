@@ -171,7 +171,7 @@ impl Totals {
         self.0.iter().map(saved).collect()
     }
 
-    /// The saved series that still mean the same: those of a histogram with other bounds begin anew.
+    /// Restores the saved series. Those of a histogram with other bounds start from zero.
     pub(super) fn load(saved: Vec<Saved>, then: &Bounds, now: &Bounds) -> Self {
         let known = |saved: Saved| {
             let family = FAMILIES.iter().find(|family| family.name == saved.family)?;

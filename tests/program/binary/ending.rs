@@ -16,7 +16,7 @@ fn ends_well(process: Process, signal: &str) {
     let (status, took, log) = process.end(signal);
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(took < Duration::from_secs(2), "it took {took:?}: {log}");
-    assert!(log.contains(&format!("SIG{signal}: ending")), "{log}");
+    assert!(log.contains(&format!("SIG{signal}: shutting down")), "{log}");
     assert!(!log.contains("panicked"), "{log}");
 }
 

@@ -110,7 +110,7 @@ async fn second_signal_ends_at_once() {
     let mut waiting = Waiting::start(|url| proxy.insert(Proxy::start(url)).url.clone()).await;
     proxy.unwrap().pause();
     send("INT", waiting.child.id());
-    waiting.wait_for_log("SIGINT: ending");
+    waiting.wait_for_log("SIGINT: shutting down");
     send("INT", waiting.child.id());
     let (code, took, errors) = waiting.wait_for_end();
     assert_eq!(code, Some(130), "{errors}");

@@ -139,8 +139,7 @@ async fn view_is_judged_by_the_rights_of_its_owner() {
              alter table job_rows enable row level security; create policy p on job_rows to view_reader using (true)",
         )
         .await;
-    let filtered =
-        "row-level security keeps rows of table job_rows from view_owner, as whom the view job reads it";
+    let filtered = "row-level security keeps rows of table job_rows from view_owner, whose view job reads it";
     let (status, told) = code(&url, &["jobs", "list"]);
     assert!(status == Some(1) && told.contains(filtered), "{told}");
     if server_is_at_least(15) {
