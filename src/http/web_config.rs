@@ -135,6 +135,9 @@ impl WebFile {
     }
 
     fn from_yaml(text: &str, folder: &Path) -> Result<Self, Fault> {
+        if text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
+            return Ok(WebFile::default());
+        }
         let options = serde_saphyr::options! {
             // A snippet of the file in an error could show a hash.
             with_snippet: false,

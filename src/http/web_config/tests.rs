@@ -20,6 +20,13 @@ fn message(text: &str) -> String {
 }
 
 #[test]
+fn empty_file_sets_nothing() {
+    for text in ["", "\n", "# nothing\n", "---\n"] {
+        assert!(read(text).is_ok_and(|web| web == WebFile::default()), "{text:?}");
+    }
+}
+
+#[test]
 fn typical_file_is_parsed() {
     let web = read(&format!(
         "tls_server_config:\n  cert_file: server.crt\n  key_file: /keys/server.key\n\

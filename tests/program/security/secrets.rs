@@ -34,7 +34,7 @@ fn tells_no_secret(variables: &[(&str, &str)], expected: &str) {
         is_silent("the page", &page.text());
         is_silent("the metrics", &get(&format!("{address}/metrics")).text());
         let (_, _, log) = process.end("TERM");
-        assert!(log.contains("ending"), "{log}");
+        assert!(log.contains("shutting down"), "{log}");
         is_silent("the log", &log);
 
         let output = with_variables(&["check", "--format", format]).output().unwrap();

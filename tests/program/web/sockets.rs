@@ -68,7 +68,7 @@ fn stale_socket_is_replaced_and_other_files_are_kept() {
     let address = format!("unix:{}", path.display());
     let refused = output(&["serve", "--database-url", DATABASE, "--web.listen-address", &address]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stderr).contains("no socket"), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("not a socket"), "{}", text(&refused.stderr));
     assert_eq!(fs::read_to_string(&path).unwrap(), "important");
 }
 
