@@ -135,7 +135,9 @@ impl WebFile {
     }
 
     fn from_yaml(text: &str, folder: &Path) -> Result<Self, Fault> {
-        if text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
+        let is_content = |line: &&str| !line.is_empty() && !line.starts_with('#');
+        let mut content = text.lines().map(str::trim).filter(is_content);
+        if matches!((content.next(), content.next()), (None | Some("---"), None)) {
             return Ok(WebFile::default());
         }
         let options = serde_saphyr::options! {

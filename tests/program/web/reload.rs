@@ -80,7 +80,7 @@ async fn invalid_web_file_keeps_old_settings_and_is_logged() {
     let key = std::fs::read_to_string(exporter.path("server.key")).unwrap();
     let another = exporter.authority.sign("127.0.0.1").key;
     for (web, key, told) in [
-        ("tls_server_config: [", key.as_str(), "not valid YAML"),
+        ("tls_server_config: [", key.as_str(), "there must be a mapping of keys and values"),
         (&good.replace("cert_file", "certfile"), &key, "unknown key \"certfile\""),
         (&good.replace("server.crt", "missing.crt"), &key, "missing.crt cannot be read"),
         (&good, &another, "is not the key of"),
