@@ -121,12 +121,14 @@ impl Totals {
         self.0.values_mut().for_each(|tally| tally.publish(hold_for, now));
     }
 
-    /// The values of a label among the series.
+    /// Returns the values that a label has in the series.
     pub(super) fn values_of(&self, label: &str) -> BTreeSet<String> {
-        let owner = |(family, labels): &(&'static str, Vec<String>)| {
-            (owner_label(family) == Some(label)).then(|| labels[0].clone())
+        let value = |(family, values): &(&'static str, Vec<String>)| {
+            let family = FAMILIES.iter().find(|known| known.name == *family)?;
+            let place = family.labels.iter().position(|known| *known == label)?;
+            values.get(place).cloned()
         };
-        self.0.keys().filter_map(owner).collect()
+        self.0.keys().filter_map(value).collect()
     }
 
     /// Drops the series of queues and planners that gave up their labels.
@@ -194,4 +196,20 @@ impl Totals {
 /// The label of a family that names a queue or a planner; it is the first, where there is one.
 fn owner_label(family: &str) -> Option<&'static str> {
     FAMILIES.iter().find(|known| known.name == family)?.labels.first().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_label_are_found_at_its_place() {
+        let mut totals = Totals::default();
+        totals.tally(&JOBS_FINISHED, vec!["extract".to_owned(), "failed".to_owned()]);
+        totals.tally(&CLAMPED, vec![]);
+        for (label, value) in [("queue", "extract"), ("state", "failed")] {
+            assert_eq!(totals.values_of(label), BTreeSet::from([value.to_owned()]), "{label}");
+        }
+        assert!(totals.values_of("planner").is_empty());
+    }
 }
