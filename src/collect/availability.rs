@@ -28,6 +28,9 @@ pub struct SkippedQuery {
 }
 
 impl Availability {
+    /// Every value of [`Availability::reason`].
+    pub const REASONS: [&str; 4] = ["disabled", "missing_table", "permission", "lock_limit"];
+
     /// Determines the availability of a collector. A collector counts as available before the schema is first read.
     pub fn new(collector: &Collector, config: &Config, schema: Option<&Schema>) -> Self {
         if !config.collectors.is_enabled(collector.name) {

@@ -23,6 +23,7 @@ use self::families::{
     LAST_DURATION, LAST_SUCCESS, RUNS, SERIES, SUCCESS, UP, WEB_CONFIG,
 };
 use self::wall_clock::WallClock;
+use crate::collect::availability::Availability;
 use crate::collect::collector::{Collector, Lane};
 use crate::collect::collectors::COLLECTORS;
 use crate::metrics::Family;
@@ -138,7 +139,7 @@ impl SelfMetrics {
     /// Sets whether the collector runs; `disabled` is the reason if it does not.
     pub fn set_enabled(&self, collector: &Collector, disabled: Option<&str>) {
         self.enabled.with_label_values(&[collector.name]).set(if disabled.is_none() { 1.0 } else { 0.0 });
-        for reason in ["disabled", "missing_table", "permission"] {
+        for reason in Availability::REASONS {
             if disabled == Some(reason) {
                 self.disabled_info.with_label_values(&[collector.name, reason]).set(1.0);
             } else {
@@ -225,6 +226,26 @@ fn register<M: Registered + Clone + 'static>(registry: &Registry, metric: M) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::collectors::COLLECTORS;
+    use crate::schema::Lack;
+
+    #[test]
+    fn disabled_collector_has_one_series_with_its_reason() {
+        let self_metrics = SelfMetrics::new().unwrap();
+        let lacks =
+            [Lack::Missing(String::new()), Lack::Permission(String::new()), Lack::Locks(String::new())];
+        let reasons = lacks.iter().map(Lack::reason).chain(["disabled"]).map(Some);
+        for reason in reasons.chain([None]) {
+            self_metrics.set_enabled(COLLECTORS[0], reason);
+            let families = self_metrics.registry.gather();
+            let family = families.iter().find(|family| family.name() == families::DISABLED_INFO.name);
+            let series = family.map_or(&[][..], |family| family.get_metric());
+            let labels = series.iter().flat_map(|metric| metric.get_label());
+            let shown: Vec<&str> =
+                labels.filter(|label| label.name() == "reason").map(|label| label.value()).collect();
+            assert_eq!(shown, Vec::from_iter(reason));
+        }
+    }
 
     #[test]
     fn scrape_always_shows_one_database_info() {

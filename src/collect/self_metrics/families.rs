@@ -34,7 +34,7 @@ pub(super) static BUILD_INFO: Family = Family::new(
     "marie_exporter_build_info",
     Kind::Gauge,
     &["version", "revision", "rustc"],
-    "1, labelled with what this exporter was built from.",
+    "1. The labels name the source and the compiler of this build.",
 );
 pub(super) static WEB_CONFIG: Family = Family::new(
     "marie_exporter_web_config_last_reload_successful",
@@ -46,8 +46,8 @@ pub(super) static DATABASE_INFO: Family = Family::new(
     "marie_database_info",
     Kind::Gauge,
     &["schema", "shape", "server_version", "in_recovery"],
-    "1, labelled with the monitored schema, its shape (old, mid, new, page; none where there is no job table) and its \
-     server.",
+    "1. The labels name the monitored schema, its shape (old, mid, new, page, or none without a job table) and the server's \
+     version and role.",
 );
 pub(super) static CLOCK_OFFSET: Family = Family::new(
     "marie_database_clock_offset_seconds",
@@ -71,7 +71,7 @@ pub(super) static DISABLED_INFO: Family = Family::new(
     "marie_collector_disabled_info",
     Kind::Gauge,
     &["collector", "reason"],
-    "1 for each collector that does not run: disabled (by flag), missing_table, permission.",
+    "1 for each collector that does not run: disabled (by flag), missing_table, permission, lock_limit.",
 );
 pub(super) static SUCCESS: Family = Family::new(
     "marie_collector_success",
