@@ -27,7 +27,7 @@ const PATTERNS: [(&str, &str); 14] = [
     ("WIN874", r"^[^\x81-\x84\x86-\x90\x98-\x9f\xdb-\xde\xfc-\xff]*$"),
 ];
 
-/// The pattern of text that can be sent, as PostgreSQL's `~` takes it; none where all can.
+/// Returns the pattern of text that the server can send, for PostgreSQL's `~`. `None` if it can send any text.
 pub(super) fn sendable_text(encoding: &str) -> Option<&'static str> {
     PATTERNS.iter().find(|(name, _)| *name == encoding).map(|(_, pattern)| *pattern)
 }

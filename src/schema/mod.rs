@@ -207,7 +207,7 @@ impl Schema {
         self.tables.get(table).is_some_and(|table| table.partitioned)
     }
 
-    /// The pattern of text that the server can send us, as PostgreSQL's `~` takes it; none where it can send any.
+    /// Returns the pattern of text that the server can send, for PostgreSQL's `~`. `None` if it can send any text.
     ///
     /// Because one text that it cannot send fails the whole statement, queries compare free text with this.
     pub fn sendable_text(&self) -> Option<&'static str> {

@@ -1,5 +1,5 @@
--- Our role, the server, the size of its lock table, and the labels of job.state in their order (none where it is
--- text). Where the encoding is not UTF-8 only labels in ASCII are returned, because others may not be convertible.
+-- Our role, the server, the size of its lock table, and the labels of job.state in their order, empty if the column is
+-- text. If the encoding is not UTF-8, only labels in ASCII are returned, because others may not be convertible.
 -- $1 is the schema's name. Costs a look into the catalog.
 select
     current_user::text as role,

@@ -33,7 +33,7 @@ enum Cause {
 }
 
 impl Untrusted {
-    /// The row of a relation in `relations.sql`; none where the relation is used.
+    /// Reads a row of `relations.sql`. `None` if the relation is trusted.
     pub(super) fn from_row(row: &PgRow) -> Result<Option<Self>, sqlx::Error> {
         let Some(object) = row.try_get::<Option<String>, _>("object")? else { return Ok(None) };
         let object = escaped(&object, MESSAGE_LIMIT);

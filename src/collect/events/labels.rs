@@ -70,7 +70,7 @@ impl Labels {
         }
     }
 
-    /// The label of a queue with events; none where the queue is not selected.
+    /// Returns the label of a queue with events. `None` if the queue is not selected.
     pub(super) fn busy_queue(&mut self, name: &str) -> Option<String> {
         let label = self.queue(name);
         if label.as_deref() == Some(name) && !self.busy_queues.contains(name) {
@@ -81,7 +81,7 @@ impl Labels {
         label
     }
 
-    /// The label of a queue; none where the queue is not selected.
+    /// Returns the label of a queue. `None` if the queue is not selected.
     pub(super) fn queue(&mut self, name: &str) -> Option<String> {
         self.queues.label(name)?;
         if self.own_queues.contains(name) {

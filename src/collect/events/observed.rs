@@ -23,7 +23,7 @@ pub(super) struct End {
     /// Whether the table can be read here.
     pub(super) is_here: bool,
     pub(super) last: i64,
-    /// When the last row was recorded, in microseconds; none where its date is invalid.
+    /// When the last row was recorded, in microseconds. `None` if its date is invalid.
     pub(super) recorded: Option<i64>,
     /// Another one after TRUNCATE, VACUUM FULL and rewrites; 0 where the history is partitioned.
     pub(super) file: i64,

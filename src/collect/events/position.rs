@@ -132,7 +132,7 @@ impl Position {
         latest.or(self.marks.first()).map_or([0; TABLES], |mark| mark.last)
     }
 
-    /// The next rows to read, of a window opened now where there is none; none where nothing is new.
+    /// Returns the next rows to read. Opens a window if none is open. `None` if nothing is new.
     pub(super) fn next(&mut self, instant: &Instant, ends: &[End; TABLES]) -> Option<Next> {
         loop {
             if self.window.is_none() {

@@ -63,7 +63,7 @@ impl Event {
 pub(super) struct Change {
     pub(super) id: Uuid,
     pub(super) history_id: i64,
-    /// When the finish was recorded; none where the job is unfinished.
+    /// When the finish was recorded. `None` for an unfinished job.
     pub(super) finished: Option<i64>,
 }
 

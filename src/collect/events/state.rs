@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    /// The next rows to read; none where nothing is new.
+    /// Returns the next rows to read. `None` if nothing is new.
     pub(super) fn next(&mut self, instant: &Instant, ends: &[End; TABLES]) -> Option<Next> {
         let horizon = self.position.horizon;
         let next = self.position.next(instant, ends);

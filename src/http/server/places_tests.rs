@@ -4,7 +4,7 @@ fn client(number: u64) -> Client {
     Client::V6(number)
 }
 
-/// Takes a place, while each of the `idle` connections ends when it is told to.
+/// Takes a place. Meanwhile each of the `idle` connections ends as soon as the server closes it.
 async fn take(places: &Arc<Places>, from: Client, idle: &mut Vec<Place>) -> Place {
     loop {
         if let Ok(place) = tokio::time::timeout(Duration::from_millis(10), places.take(from)).await {
