@@ -225,6 +225,8 @@ fn register<M: Registered + Clone + 'static>(registry: &Registry, metric: M) -> 
 
 #[cfg(test)]
 mod tests {
+    use prometheus::proto::{LabelPair, Metric};
+
     use super::*;
     use crate::collect::collectors::COLLECTORS;
     use crate::schema::Lack;
@@ -240,9 +242,9 @@ mod tests {
             let families = self_metrics.registry.gather();
             let family = families.iter().find(|family| family.name() == families::DISABLED_INFO.name);
             let series = family.map_or(&[][..], |family| family.get_metric());
-            let labels = series.iter().flat_map(|metric| metric.get_label());
+            let labels = series.iter().flat_map(Metric::get_label);
             let shown: Vec<&str> =
-                labels.filter(|label| label.name() == "reason").map(|label| label.value()).collect();
+                labels.filter(|label| label.name() == "reason").map(LabelPair::value).collect();
             assert_eq!(shown, Vec::from_iter(reason));
         }
     }
