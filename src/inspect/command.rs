@@ -183,7 +183,7 @@ async fn list(
         && !reader.knows_queue(queue).await?
     {
         // A misspelt name must not look like a queue without such jobs.
-        note = Some(format!("None: there is no queue {queue:?} here; `queues list` prints the queues"));
+        note = Some(format!("No rows: there is no queue {queue:?} here; `queues list` prints the queues"));
     }
     let text = match options.format {
         ListFormat::Table => table::table(listing.columns, &rows, style),

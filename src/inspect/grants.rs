@@ -128,7 +128,7 @@ pub async fn role_sql(
         "BEGIN;\n\
          {role_itself}\n\
          ALTER ROLE {role} SET default_transaction_read_only = on;\n\
-         -- What the network has swallowed ends after a minute and a half, or it would fill up the limit.\n\
+         -- Sessions that the network has lost end after 90 seconds. Otherwise they would use up the connection limit.\n\
          {}\
          GRANT CONNECT ON DATABASE {database} TO {role};\n\
          {grants}\n\

@@ -17,7 +17,7 @@ async fn a_queue_that_is_not_there_is_no_good_news() {
         for command in ["stuck", "list", "failed", "retrying", "next"] {
             let answer = asking::ask(&database.url, &["jobs", command, "--queue=nosuch"]).await.unwrap();
             let note = answer.note.unwrap();
-            assert!(note.starts_with("None: there is no queue \"nosuch\" here"), "{command}: {note}");
+            assert!(note.starts_with("No rows: there is no queue \"nosuch\" here"), "{command}: {note}");
         }
         let answer =
             asking::ask(&database.url, &["jobs", "stuck", "--queue=$classify_dlq", "--stuck.after=300d"]);
