@@ -1,5 +1,6 @@
-//! The collectors: one file each, with its SQL beside it. What they share is here: the words that stand in
-//! more than one declaration, and the shape of a query by queue.
+//! The collectors, one file each with its SQL beside it, and the list of all.
+//!
+//! To add one, write its file and its line in [`COLLECTORS`]. Constants that several declarations share stand here.
 
 pub mod dags;
 pub mod queues;
