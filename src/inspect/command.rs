@@ -213,7 +213,7 @@ fn note(rows: &Rows, options: &ListOptions, transactions: usize) -> Option<Strin
     if rows.more {
         notes.push(format!("There are more: --page {}, or a larger --limit", options.page + 1));
     } else if rows.rows.is_empty() && options.format == ListFormat::Table {
-        notes.push("None.".to_owned());
+        notes.push("No rows.".to_owned());
     }
     if transactions > 1 {
         notes.push(format!(

@@ -21,7 +21,7 @@ async fn a_queue_that_is_not_there_is_no_good_news() {
         }
         let answer =
             asking::ask(&database.url, &["jobs", "stuck", "--queue=$classify_dlq", "--stuck.after=300d"]);
-        assert_eq!(answer.await.unwrap().note.unwrap(), "None.");
+        assert_eq!(answer.await.unwrap().note.unwrap(), "No rows.");
     }
 }
 

@@ -173,7 +173,7 @@ async fn that_there_is_more_is_no_part_of_the_answer() {
     assert_eq!(serde_json::from_slice::<Value>(&short.stdout).unwrap().as_array().unwrap().len(), 2);
     assert_eq!(text(&short.stderr), "There are more: --page 2, or a larger --limit\n");
     let none = output(&["jobs", "stuck", "--database-url", &database.url]);
-    assert_eq!((text(&none.stdout), text(&none.stderr)), (String::new(), "None.\n".to_owned()));
+    assert_eq!((text(&none.stdout), text(&none.stderr)), (String::new(), "No rows.\n".to_owned()));
     let none = output(&["jobs", "stuck", "--format=json", "--database-url", &database.url]);
     assert_eq!((text(&none.stdout), text(&none.stderr)), ("[]\n".to_owned(), String::new()));
     let missing = output(&["jobs", "show", &id(999), "--database-url", &database.url]);
