@@ -22,6 +22,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use self::definition::Definition;
 pub use self::optional::Optional;
 use self::samples::{map_rows, relabel_queues};
+use crate::collect::pass::PassKind;
 use crate::collect::queue_labels::{self, QueueLabels};
 use crate::config::Config;
 use crate::metrics::{Family, Samples};
@@ -44,10 +45,12 @@ pub struct Collector {
 pub struct Query {
     pub sql: SqlFile,
     pub pace: Pace,
+    /// The pass whose statement returns the rows, `None` for a statement of its own.
+    pub pass: Option<PassKind>,
     /// Whether the configuration enables the query.
     pub wanted: fn(&Config) -> bool,
     /// The families of a query with rows by queue, empty for other queries. The database merges the rows of queues without
-    /// series of their own ([`by_queue`]).
+    /// series of their own ([`by_queue`]). For a query with a pass, all families that it fills.
     pub by_queue: &'static [&'static Family],
     /// Columns that are read if they exist, and are NULL if not.
     pub optional: &'static [Optional],
@@ -175,11 +178,12 @@ impl Query {
 
     /// Whether the query runs in `lane` on some schema.
     fn may_run_in(&self, lane: Lane) -> bool {
-        match self.pace {
+        let by_pace = match self.pace {
             Pace::Fast => lane == Lane::Fast,
             Pace::FastWithIndex => true,
             Pace::Slow => lane == Lane::Slow,
-        }
+        };
+        by_pace && self.pass.is_none()
     }
 
     pub fn is_indexed(&self, schema: &Schema) -> bool {
@@ -209,7 +213,9 @@ impl Collector {
         config: &'a Config,
         schema: &'a Schema,
     ) -> impl Iterator<Item = &'static Query> + 'a {
-        let runs_here = move |query: &&Query| query.lack(schema).is_none() && query.lane(schema) == lane;
+        let runs_here = move |query: &&Query| {
+            query.pass.is_none() && query.lack(schema).is_none() && query.lane(schema) == lane
+        };
         self.wanted_queries(config).filter(runs_here)
     }
 

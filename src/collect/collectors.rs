@@ -41,6 +41,7 @@ const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: No
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
+    pass: None,
     wanted: |_| true,
     by_queue: &[],
     optional: &[],

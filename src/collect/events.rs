@@ -54,6 +54,7 @@ static QUERIES: [Query; TABLES] = [
     Query {
         sql: SqlFile { name: "job_events.sql", text: include_str!("events/job_events.sql") },
         pace: Pace::Fast,
+        pass: None,
         wanted: |_| true,
         by_queue: &[],
         optional: &[
@@ -85,6 +86,7 @@ static QUERIES: [Query; TABLES] = [
     Query {
         sql: SqlFile { name: "dag_events.sql", text: include_str!("events/dag_events.sql") },
         pace: Pace::Fast,
+        pass: None,
         wanted: |_| true,
         by_queue: &[],
         optional: &[optional!("dag_history"."planner": "text")],

@@ -5,13 +5,17 @@
 //! [`schema_cache`]. It leaves the text in the [`snapshot`], and what happened in [`run_status`] and [`self_metrics`].
 
 pub mod availability;
+mod backlog;
 pub mod collector;
 pub mod collectors;
 pub mod division;
 pub mod events;
 pub mod exporter;
+mod history;
+pub mod pass;
 pub mod queue_labels;
 pub mod run_status;
 pub mod schema_cache;
 pub mod self_metrics;
+pub mod slice_size;
 pub mod snapshot;

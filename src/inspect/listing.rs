@@ -49,6 +49,7 @@ impl Listing {
 pub(super) const QUERY: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
+    pass: None,
     wanted: |_| true,
     by_queue: &[],
     optional: &[],

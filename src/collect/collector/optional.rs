@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::{Need, Schema};
+use crate::schema::Need;
 
 /// A column that some generations of the schema lack.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub struct Optional {
 pub(super) fn without_missing(
     needs: &(impl Iterator<Item = &'static Need> + Clone),
     optional: &'static [Optional],
-    schema: &Schema,
+    is_missing: impl Fn(&Need) -> bool,
 ) -> Vec<(&'static str, String)> {
-    let is_missing = |column: &&Optional| schema.is_missing(&column.need);
+    let is_missing = |column: &&Optional| is_missing(&column.need);
     let tables: BTreeSet<&'static str> =
         optional.iter().filter(is_missing).map(|column| column.table).collect();
     let expression = |table: &'static str| {

@@ -27,8 +27,13 @@ pub(super) fn map_rows(
 ) -> Result<Vec<Samples>, RowError> {
     let mut samples: Vec<Samples> = families.iter().map(|family| Samples::new(family)).collect();
     let Some(first) = rows.first() else { return Ok(samples) };
+    // The rows of a pass have the columns of several queries.
+    let is_filled = |family: &Family| {
+        query.pass.is_none() || query.by_queue.iter().any(|filled| filled.name == family.name)
+    };
     let served: Vec<usize> = (0..families.len())
         .filter(|&index| first.columns().iter().any(|column| column.name() == families[index].name))
+        .filter(|&index| is_filled(families[index]))
         .collect();
     for row in rows {
         for &index in &served {

@@ -52,7 +52,9 @@ impl Query {
         let mut replaced = Vec::new();
         let fallbacks = self.used_fallbacks(schema).map(|fallback| (fallback.table, fallback.sql.to_owned()));
         let needs = self.needs.iter().chain(self.definitions.iter().flat_map(|definition| definition.needs));
-        for (table, sql) in fallbacks.chain(optional::without_missing(&needs, self.optional, schema)) {
+        for (table, sql) in fallbacks
+            .chain(optional::without_missing(&needs, self.optional, |need| self.is_replaced(need, schema)))
+        {
             expressions.push(schema.name.qualify_except(&sql, job_table));
             replaced.push((table, table));
         }
@@ -127,6 +129,15 @@ impl Query {
     }
 
     fn used_fallbacks(&self, schema: &Schema) -> impl Iterator<Item = &'static Fallback> {
-        self.fallbacks.iter().filter(|fallback| fallback.is_used(schema))
+        let is_replaced = |need| self.is_replaced(need, schema);
+        self.fallbacks.iter().filter(move |fallback| {
+            fallback.instead_of.is_empty() || fallback.instead_of.iter().any(is_replaced)
+        })
+    }
+
+    /// Whether the statement is written without this need: because it is missing, or because it may not be read and the
+    /// statement is that of a pass. The queries that need it are then not fed.
+    fn is_replaced(&self, need: &Need, schema: &Schema) -> bool {
+        schema.is_missing(need) || self.pass.is_some() && schema.lack(need).is_some()
     }
 }

@@ -22,6 +22,7 @@ const MOST_DAGS: i64 = 200_000;
 const OF_JOBS: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Fast,
+    pass: None,
     wanted: |_| true,
     by_queue: &[],
     needs: &[],

@@ -18,6 +18,7 @@ pub(super) struct Inventory {
 const OVER_JOBS: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Slow,
+    pass: None,
     wanted: |_| true,
     by_queue: &[],
     optional: &[],

@@ -168,6 +168,7 @@ const fn needing(needs: &'static [Need]) -> Query {
     Query {
         sql: SqlFile { name: "none.sql", text: "" },
         pace: Pace::Fast,
+        pass: None,
         wanted: |_| true,
         by_queue: &[],
         optional: &[],

@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::cli::{self, Command};
 use marie_exporter::collect::collector::{Collector, Context, Lane, QuerySamples};
+use marie_exporter::collect::pass::{Pass, PassKind};
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
+use marie_exporter::collect::slice_size::SliceSize;
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::metrics::Samples;
@@ -159,6 +162,20 @@ impl Scheduler {
         Ok(answers)
     }
 
+    /// Runs a pass to its end and returns what it feeds to a collector.
+    pub(crate) async fn pass(
+        &mut self,
+        kind: PassKind,
+        slice: SliceSize,
+        collector: &Collector,
+        seen: &Seen,
+    ) -> Option<QuerySamples> {
+        let schema = Arc::new(seen.schema.clone());
+        let mut pass = Pass::begin(kind, schema, seen.queues.clone(), slice);
+        while !pass.step(&mut self.run, &self.config).await.unwrap() {}
+        pass.into_samples().find(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples)
+    }
+
     /// Runs a collector in both lanes and returns the merged series.
     pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
         let seen = self.look().await;
@@ -169,6 +186,9 @@ impl Scheduler {
         let mut answers = Vec::new();
         for lane in Lane::ALL {
             answers.extend(self.collect(lane, collector, seen).await.unwrap());
+        }
+        for kind in PassKind::ALL {
+            answers.extend(self.pass(kind, kind.first_slice(), collector, seen).await);
         }
         let series = |samples: &Samples| -> Vec<_> {
             let family = samples.family.name;
