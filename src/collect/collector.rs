@@ -5,7 +5,7 @@
 //! follow from the declaration. CONTRIBUTING.md says how to add one.
 //!
 //! Neighbours: [`collectors`](crate::collect::collectors) has the declarations, [`schema`](crate::schema) says which needs a
-//! database meets, and the lanes of [`exporter`](crate::collect::exporter) run the queries.
+//! database meets, and the [`exporter`](crate::collect::exporter) runs the queries.
 
 mod by_queue;
 pub(crate) mod declare;
@@ -22,6 +22,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use self::definition::Definition;
 pub use self::optional::Optional;
 use self::samples::{map_rows, relabel_queues};
+use crate::collect::pace::Pace;
 use crate::collect::pass::PassKind;
 use crate::collect::queue_labels::{self, QueueLabels};
 use crate::config::Config;
@@ -38,6 +39,8 @@ pub struct Collector {
     pub about: &'static str,
     pub families: &'static [&'static Family],
     pub queries: &'static [Query],
+    /// Families whose samples are merged from both passes. They are published only while both have succeeded.
+    pub joint: &'static [&'static Family],
 }
 
 /// One statement whose rows become samples of one or more families of its collector.
@@ -85,35 +88,6 @@ pub enum Division {
     Whole,
     /// As the module `stalled` of [`division`](crate::collect::division) does.
     StalledDags,
-}
-
-/// What the cost of a query follows, and thus its lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Unfinished work or the catalog: runs in the fast lane.
-    Fast,
-    /// Unfinished work if the query's index exists, otherwise the whole history: runs in the fast or the slow lane.
-    FastWithIndex,
-    /// The history, with or without an index: runs in the slow lane.
-    Slow,
-}
-
-/// One of the two tasks that run collectors, each with its own connection and interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
-    Fast,
-    Slow,
-}
-
-impl Lane {
-    pub const ALL: [Lane; 2] = [Lane::Fast, Lane::Slow];
-
-    pub fn label(self) -> &'static str {
-        match self {
-            Lane::Fast => "fast",
-            Lane::Slow => "slow",
-        }
-    }
 }
 
 /// A common table expression that a query reads in place of a table, because the database does not have the table or one
@@ -167,25 +141,6 @@ impl Query {
         Some(lacks.find(|lack| !lack.is_permission()).unwrap_or(first))
     }
 
-    /// Returns the lane in which the query runs on this database.
-    pub fn lane(&self, schema: &Schema) -> Lane {
-        match self.pace {
-            Pace::Fast => Lane::Fast,
-            Pace::FastWithIndex if self.is_indexed(schema) => Lane::Fast,
-            Pace::FastWithIndex | Pace::Slow => Lane::Slow,
-        }
-    }
-
-    /// Whether the query runs in `lane` on some schema.
-    fn may_run_in(&self, lane: Lane) -> bool {
-        let by_pace = match self.pace {
-            Pace::Fast => lane == Lane::Fast,
-            Pace::FastWithIndex => true,
-            Pace::Slow => lane == Lane::Slow,
-        };
-        by_pace && self.pass.is_none()
-    }
-
     pub fn is_indexed(&self, schema: &Schema) -> bool {
         self.index.is_none_or(|index| schema.has_index(&index))
     }
@@ -206,23 +161,22 @@ impl Collector {
         self.queries.iter().filter(|query| (query.wanted)(config))
     }
 
-    /// Returns the queries that run in `lane` on this database.
-    pub fn queries_in<'a>(
+    /// Returns the queries with statements of their own that run at this pace on this database.
+    pub fn queries_at<'a>(
         &'a self,
-        lane: Lane,
+        pace: Pace,
         config: &'a Config,
         schema: &'a Schema,
     ) -> impl Iterator<Item = &'static Query> + 'a {
-        let runs_here = move |query: &&Query| {
-            query.pass.is_none() && query.lack(schema).is_none() && query.lane(schema) == lane
-        };
+        let runs_here =
+            move |query: &&Query| query.pass.is_none() && query.pace == pace && query.lack(schema).is_none();
         self.wanted_queries(config).filter(runs_here)
     }
 
-    /// Whether the queries of one lane can share a transaction: whether their locks together are within the limit.
-    pub fn fits_one_transaction(&self, lane: Lane, config: &Config, schema: &Schema) -> bool {
+    /// Whether the queries of one pace can share a transaction: whether their locks together are within the limit.
+    pub fn fits_one_transaction(&self, pace: Pace, config: &Config, schema: &Schema) -> bool {
         let tables: BTreeSet<&str> =
-            self.queries_in(lane, config, schema).flat_map(|query| query.tables(schema)).collect();
+            self.queries_at(pace, config, schema).flat_map(|query| query.tables(schema)).collect();
         schema.locks(tables) <= schema.locks_allowed
     }
 
@@ -232,9 +186,9 @@ impl Collector {
         self.families.iter().any(|family| family.labels.contains(&queue_labels::LABEL))
     }
 
-    /// Whether one of the queries runs in `lane` on some schema.
-    pub fn may_run_in(&self, lane: Lane) -> bool {
-        self.queries.iter().any(|query| query.may_run_in(lane))
+    /// Whether one of the queries has this pace.
+    pub fn has_pace(&self, pace: Pace) -> bool {
+        self.queries.iter().any(|query| query.pace == pace)
     }
 
     /// Returns why none of the queries can run on this database, `None` if one can.
@@ -245,20 +199,20 @@ impl Collector {
         lacks.iter().find(|lack| lack.is_permission()).or(lacks.first()).cloned()
     }
 
-    /// Runs the queries of one lane in the transaction of `run` and adds their results to `samples`, up to the first
+    /// Runs the queries of one pace in the transaction of `run` and adds their results to `samples`, up to the first
     /// failure.
     ///
     /// # Errors
     /// The first failure. A value that cannot be decoded is a failure, never a zero.
     pub async fn collect(
         &self,
-        lane: Lane,
+        pace: Pace,
         run: &mut Run,
         context: &Context<'_>,
         samples: &mut Vec<QuerySamples>,
     ) -> Result<(), Failure> {
         let mut queues = context.queues.clone();
-        for query in self.queries_in(lane, context.config, context.schema) {
+        for query in self.queries_at(pace, context.config, context.schema) {
             let rows = query.fetch(run, context).await?;
             samples.push(self.map_rows(query, &rows, &mut queues)?);
         }

@@ -16,7 +16,8 @@ use sqlx::Arguments;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 
-use crate::collect::collector::{Collector, Context, Division, Pace, Query, SqlFile};
+use crate::collect::collector::{Collector, Context, Division, Query, SqlFile};
+use crate::collect::pace::Pace;
 use crate::collect::queue_labels::LABEL as QUEUE;
 use crate::schema::Index;
 
@@ -40,7 +41,7 @@ const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: No
 /// A query over unfinished jobs by queue; declarations say what differs, which families it serves, and what it reads.
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
-    pace: Pace::Fast,
+    pace: Pace::Backlog,
     pass: None,
     wanted: |_| true,
     by_queue: &[],

@@ -12,8 +12,9 @@ use std::time::Duration;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::collect::collector::{Context, Division, Query};
-use crate::postgres::{Failure, Reason, Run, Session};
+use crate::collect::collector::{Collector, Context, Division, Query, QuerySamples};
+use crate::collect::pace::Pace;
+use crate::postgres::{Failure, Plans, Reason, Run, Session};
 use crate::schema::Schema;
 use crate::schema::queue_partitions::QueuePartition;
 
@@ -46,6 +47,40 @@ pub async fn fetch(
     }
 }
 
+/// Runs a collector's queries of one pace, each in transactions of its own, and adds their results to `samples` up to the
+/// first failure. Returns also how long the database was busy.
+pub(crate) async fn collect(
+    session: &mut Session,
+    collector: &'static Collector,
+    pace: Pace,
+    context: &Context<'_>,
+    samples: &mut Vec<QuerySamples>,
+) -> (Result<(), Stop>, Duration) {
+    let mut busy = Duration::ZERO;
+    let mut queues = context.queues.clone();
+    for query in collector.queries_at(pace, context.config, context.schema) {
+        let fetched = match fetch(session, query, context).await {
+            Ok(fetched) => fetched,
+            Err(failure) => return (Err(Stop::Unreachable(failure)), busy),
+        };
+        busy += fetched.busy;
+        let mapped = fetched.parts.and_then(|parts| {
+            parts
+                .iter()
+                .map(|rows| collector.map_rows(query, rows, &mut queues))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        match mapped {
+            Ok(parts) => {
+                let merged = QuerySamples::merged(&parts);
+                samples.push(QuerySamples { query: query.sql.name, samples: merged });
+            }
+            Err(failure) => return (Err(Stop::Failed(failure)), busy),
+        }
+    }
+    (Ok(()), busy)
+}
+
 /// Why no more rows come.
 pub(crate) enum Stop {
     Unreachable(Failure),
@@ -73,7 +108,10 @@ impl<'a> Transactions<'a> {
         Transactions { session, schema, busy: Duration::ZERO }
     }
 
-    async fn run<T>(&mut self, work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>) -> Result<T, Stop> {
+    pub(crate) async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
+    ) -> Result<T, Stop> {
         let run = self.session.begin().await.map_err(Stop::Unreachable)?;
         self.finish(run, work).await
     }
@@ -85,6 +123,18 @@ impl<'a> Transactions<'a> {
     ) -> Result<T, Stop> {
         let run = self.session.begin_planning_for_values().await.map_err(Stop::Unreachable)?;
         self.finish(run, work).await
+    }
+
+    /// Opens a transaction that plans its statements like this.
+    pub(crate) async fn run_with<T>(
+        &mut self,
+        plans: Plans,
+        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
+    ) -> Result<T, Stop> {
+        match plans {
+            Plans::Custom => self.run_for_values(work).await,
+            Plans::Generic | Plans::Auto => self.run(work).await,
+        }
     }
 
     async fn finish<T>(

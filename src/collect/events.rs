@@ -37,7 +37,8 @@ pub use self::slices::SliceSize;
 use self::state::State;
 pub use self::state_file::StateFileError;
 use crate::collect::collector::declare::optional;
-use crate::collect::collector::{Collector, Context, Division, Pace, Query, QuerySamples, SqlFile};
+use crate::collect::collector::{Collector, Context, Division, Query, QuerySamples, SqlFile};
+use crate::collect::pace::Pace;
 use crate::config::Config;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
@@ -46,6 +47,7 @@ pub static COLLECTOR: Collector = Collector {
     name: "events",
     about: "Jobs and DAGs created and finished, each counted once: counters and histograms",
     families: families::FAMILIES,
+    joint: &[],
     queries: &QUERIES,
 };
 
@@ -53,7 +55,7 @@ pub static COLLECTOR: Collector = Collector {
 static QUERIES: [Query; TABLES] = [
     Query {
         sql: SqlFile { name: "job_events.sql", text: include_str!("events/job_events.sql") },
-        pace: Pace::Fast,
+        pace: Pace::Events,
         pass: None,
         wanted: |_| true,
         by_queue: &[],
@@ -85,7 +87,7 @@ static QUERIES: [Query; TABLES] = [
     },
     Query {
         sql: SqlFile { name: "dag_events.sql", text: include_str!("events/dag_events.sql") },
-        pace: Pace::Fast,
+        pace: Pace::Events,
         pass: None,
         wanted: |_| true,
         by_queue: &[],

@@ -1,34 +1,30 @@
-//! The [`Exporter`]: the state that the lanes write and the HTTP server reads.
+//! The [`Exporter`]: the state that the [`runner`] writes and the HTTP server reads.
 //!
-//! Each of the two lanes is a task with one connection that runs its collectors one after another (`lane`). The cost of
-//! the fast lane's queries follows unfinished work; the slow lane reads the history. Two lanes, so that the metric of
-//! stuck jobs never waits behind a long query.
+//! The runner is one task with one connection. It executes short steps of [`task`]s in the order of their urgency, as far
+//! as the load [`budget`](crate::collect::budget) allows, so that the metric of stuck jobs never waits behind a long look at the history.
 
-mod lane;
+mod failure_log;
 mod outage;
-mod outcome;
-mod run;
-pub(crate) mod schedule;
-mod scheduled;
-mod separate;
+mod pace_run;
+mod publish;
+mod runner;
+mod step;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use self::lane::LaneTask;
+use self::runner::Runner;
 use crate::collect::availability::Availability;
-use crate::collect::collector::{Collector, Context, Lane, QuerySamples};
+use crate::collect::collector::Collector;
 use crate::collect::collectors::COLLECTORS;
-use crate::collect::events::{self, EventCounter};
-use crate::collect::queue_labels::QueueLabels;
+use crate::collect::events::EventCounter;
 use crate::collect::run_status::RunStatus;
 use crate::collect::schema_cache::SchemaCache;
 use crate::collect::self_metrics::SelfMetrics;
@@ -37,16 +33,14 @@ use crate::config::Config;
 use crate::postgres::{Failure, Run};
 use crate::schema::Schema;
 
-/// State shared by the lanes and the HTTP server.
+/// State shared by the runner and the HTTP server.
 pub struct Exporter {
     pub config: Config,
     pub snapshot: Snapshot,
     pub run_status: RunStatus,
     pub self_metrics: SelfMetrics,
     schema_cache: SchemaCache,
-    /// Neither lane uses the database before this time.
-    paused_until: parking_lot::Mutex<Option<Instant>>,
-    /// Locked by the fast lane only.
+    /// Locked by the runner only.
     events: Mutex<EventCounter>,
 }
 
@@ -61,7 +55,6 @@ impl Exporter {
             run_status: RunStatus::default(),
             self_metrics: SelfMetrics::new().context("a metric is declared wrongly")?,
             schema_cache: SchemaCache::default(),
-            paused_until: parking_lot::Mutex::default(),
         };
         exporter.self_metrics.set_up(false);
         for collector in COLLECTORS {
@@ -98,20 +91,24 @@ impl Exporter {
         self.schema_cache.last_schema()
     }
 
-    /// Runs the collectors of `lane` until `shutdown` is cancelled.
-    pub async fn run(self: Arc<Self>, lane: Lane, shutdown: CancellationToken) {
-        LaneTask::new(self, lane).run(shutdown).await;
+    /// Runs the collectors until `shutdown` is cancelled.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        Runner::new(self).run(shutdown).await;
     }
 
-    /// Pauses both lanes.
-    fn pause(&self, pause: Duration) {
-        *self.paused_until.lock() = Some(Instant::now() + pause);
-    }
-
-    /// Returns the end of the pause of both lanes, if they pause.
-    fn paused_until(&self) -> Option<Instant> {
-        let until = *self.paused_until.lock();
-        until.filter(|until| *until > Instant::now())
+    /// Withdraws samples when they expire, until `shutdown` is cancelled. A task of its own, because a database that does
+    /// not answer occupies the runner.
+    pub async fn withdraw_expired(self: Arc<Self>, shutdown: CancellationToken) {
+        let expire = async {
+            loop {
+                self.snapshot.until_next_expiry().await;
+                self.snapshot.remove_expired();
+            }
+        };
+        tokio::select! {
+            () = expire => {}
+            () = shutdown.cancelled() => {}
+        }
     }
 
     /// Returns the schema for a run. If it was read now, updates everything that shows it.
@@ -125,32 +122,5 @@ impl Exporter {
         }
         schema.permit_policies(run).await?;
         Ok(schema)
-    }
-
-    /// Runs a collector's queries of one lane and adds their results to `samples`, up to the first failure.
-    async fn collect(
-        &self,
-        collector: &'static Collector,
-        lane: Lane,
-        schema: &Schema,
-        run: &mut Run,
-        samples: &mut Vec<QuerySamples>,
-    ) -> Result<(), Failure> {
-        let queues = if collector.is_by_queue() {
-            let inventory = self.schema_cache.inventory();
-            let queues = QueueLabels::read(run, schema, &inventory, &self.config.queues).await?;
-            self.schema_cache.note_queues(&queues);
-            queues
-        } else {
-            QueueLabels::default()
-        };
-        let context = Context { config: &self.config, schema, queues: &queues };
-        if collector.name == events::COLLECTOR.name {
-            let first_scrape = self.snapshot.first_scrape(collector);
-            let mut counter = self.events.lock().await;
-            samples.push(counter.collect(run, &context, first_scrape, Instant::now()).await?);
-            return Ok(());
-        }
-        collector.collect(lane, run, &context, samples).await
     }
 }

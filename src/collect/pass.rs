@@ -13,6 +13,7 @@ use crate::collect::backlog::Backlog;
 use crate::collect::collector::{Collector, Context, Query, QuerySamples};
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::history::History;
+use crate::collect::pace::Pace;
 use crate::collect::queue_labels::QueueLabels;
 use crate::collect::slice_size::SliceSize;
 use crate::config::Config;
@@ -30,6 +31,14 @@ pub enum PassKind {
 
 impl PassKind {
     pub const ALL: [PassKind; 2] = [PassKind::Backlog, PassKind::History];
+
+    /// Returns the pace of the pass.
+    pub fn pace(self) -> Pace {
+        match self {
+            PassKind::Backlog => Pace::Backlog,
+            PassKind::History => Pace::History,
+        }
+    }
 
     /// Returns the size of the first slice.
     pub fn first_slice(self) -> SliceSize {
@@ -71,6 +80,10 @@ impl Pass {
             PassKind::History => State::History(History::begin(size)),
         };
         Pass { kind, schema, queues, state, samples: BTreeMap::new() }
+    }
+
+    pub fn kind(&self) -> PassKind {
+        self.kind
     }
 
     /// Returns how the transaction of the next slice must plan its statements.

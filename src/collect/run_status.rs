@@ -1,5 +1,7 @@
-//! Status of the runs, for the status page and the health routes: the latest run of each collector in each lane,
-//! whether each collector of a lane has run once, and each lane's heartbeat deadline. The lanes write it.
+//! Status of the runs, for the exporter's own metrics, the status page and the health routes: the latest run of each
+//! collector at each pace, whether the first run of the first pace has ended, and the runner's heartbeat deadline.
+//!
+//! The runner writes it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +10,26 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::collect::availability::Availability;
-use crate::collect::collector::Lane;
+use crate::collect::pace::Pace;
 
-/// How long after its heartbeat deadline a lane counts as stuck.
+/// How long after its heartbeat deadline the runner counts as stuck.
 const GRACE: Duration = Duration::from_mins(1);
 
-/// The latest run of a collector in a lane.
+/// The latest run of a collector at a pace. Times are monotonic.
 #[derive(Debug, Clone)]
 pub struct LatestRun {
-    /// Monotonic.
-    pub last_success: Option<Instant>,
+    pub last_success: Option<Success>,
     pub interval: Duration,
     pub took: Duration,
     /// Why the run failed, `None` if it succeeded.
     pub error: Option<String>,
+}
+
+/// When a successful run began and ended. Its numbers are from the time between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Success {
+    pub began: Instant,
+    pub ended: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -30,10 +38,9 @@ pub struct RunStatus(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     availability: BTreeMap<&'static str, Availability>,
-    latest: BTreeMap<(&'static str, Lane), LatestRun>,
-    /// Lanes of which each collector has run once.
-    ready: Vec<Lane>,
-    heartbeat_deadlines: BTreeMap<Lane, Instant>,
+    latest: BTreeMap<(&'static str, Pace), LatestRun>,
+    is_ready: bool,
+    heartbeat_deadline: Option<Instant>,
 }
 
 impl RunStatus {
@@ -50,65 +57,64 @@ impl RunStatus {
         self.lock().availability.get(collector).cloned()
     }
 
-    /// Records a run; `error` is `None` if it succeeded.
+    /// Records a run that ends now; `error` is `None` if it succeeded.
     pub fn record_run(
         &self,
         collector: &'static str,
-        lane: Lane,
-        took: Duration,
+        pace: Pace,
+        began: Instant,
         interval: Duration,
         error: Option<String>,
     ) {
         let mut inner = self.lock();
-        let before = inner.latest.get(&(collector, lane)).and_then(|latest| latest.last_success);
-        let last_success = if error.is_none() { Some(Instant::now()) } else { before };
-        inner.latest.insert((collector, lane), LatestRun { last_success, interval, took, error });
+        let ended = Instant::now();
+        let before = inner.latest.get(&(collector, pace)).and_then(|latest| latest.last_success);
+        let last_success = if error.is_none() { Some(Success { began, ended }) } else { before };
+        let latest = LatestRun { last_success, interval, took: ended.duration_since(began), error };
+        inner.latest.insert((collector, pace), latest);
     }
 
-    /// Removes the latest run of a collector that does not run in this lane any more.
-    pub fn remove(&self, collector: &'static str, lane: Lane) {
-        self.lock().latest.remove(&(collector, lane));
+    /// Removes the latest run of a collector that does not run at this pace any more.
+    pub fn remove(&self, collector: &'static str, pace: Pace) {
+        self.lock().latest.remove(&(collector, pace));
     }
 
-    /// Returns the latest run of a collector in each lane that it runs in.
-    pub fn latest(&self, collector: &'static str) -> Vec<(Lane, LatestRun)> {
+    /// Returns the latest run of a collector at each pace that it has.
+    pub fn latest(&self, collector: &'static str) -> Vec<(Pace, LatestRun)> {
         let inner = self.lock();
-        Lane::ALL
+        Pace::ALL
             .into_iter()
-            .filter_map(|lane| Some((lane, inner.latest.get(&(collector, lane))?.clone())))
+            .filter_map(|pace| Some((pace, inner.latest.get(&(collector, pace))?.clone())))
             .collect()
     }
 
     /// Returns when each collector last succeeded, without those that never did.
-    pub fn successes(&self) -> Vec<(&'static str, Lane, Instant)> {
+    pub fn successes(&self) -> Vec<(&'static str, Pace, Success)> {
         let inner = self.lock();
         let latest = inner.latest.iter();
         latest
-            .filter_map(|(&(collector, lane), latest)| Some((collector, lane, latest.last_success?)))
+            .filter_map(|(&(collector, pace), latest)| Some((collector, pace, latest.last_success?)))
             .collect()
     }
 
-    /// Records that each collector of the lane has run once, or that the database cannot be reached.
-    pub fn mark_ready(&self, lane: Lane) {
-        let mut inner = self.lock();
-        if !inner.ready.contains(&lane) {
-            inner.ready.push(lane);
-        }
+    /// Records that the first run has ended, or that the database cannot be reached.
+    pub fn mark_ready(&self) {
+        self.lock().is_ready = true;
     }
 
-    /// Whether both lanes are ready.
+    /// Whether the first run has ended, or the database cannot be reached.
     pub fn is_ready(&self) -> bool {
-        self.lock().ready.len() == Lane::ALL.len()
+        self.lock().is_ready
     }
 
-    /// Sets the time by which the lane must report again.
-    pub fn set_heartbeat_deadline(&self, lane: Lane, deadline: Instant) {
-        self.lock().heartbeat_deadlines.insert(lane, deadline);
+    /// Sets the time by which the runner must report again.
+    pub fn set_heartbeat_deadline(&self, deadline: Instant) {
+        self.lock().heartbeat_deadline = Some(deadline);
     }
 
-    /// Whether no lane is past its heartbeat deadline. If one is, the process should be restarted.
+    /// Whether the runner is not past its heartbeat deadline. If it is, the process should be restarted.
     pub fn is_healthy(&self) -> bool {
-        self.lock().heartbeat_deadlines.values().all(|deadline| Instant::now() < *deadline + GRACE)
+        self.lock().heartbeat_deadline.is_none_or(|deadline| Instant::now() < deadline + GRACE)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

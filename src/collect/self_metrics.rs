@@ -15,17 +15,18 @@ use prometheus::{
     CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
-use tokio::time::Instant;
 
 pub use self::families::FAMILIES;
 use self::families::{
     BUILD_INFO, BUSY, CLOCK_OFFSET, DATABASE_INFO, DISABLED_INFO, DURATION, ENABLED, FAILURES, INTERVAL,
-    LAST_DURATION, LAST_SUCCESS, RUNS, SERIES, SUCCESS, UP, WEB_CONFIG,
+    LAST_DURATION, LAST_START, LAST_SUCCESS, RUNS, SERIES, SUCCESS, UP, WEB_CONFIG,
 };
 use self::wall_clock::WallClock;
 use crate::collect::availability::Availability;
-use crate::collect::collector::{Collector, Lane};
+use crate::collect::collector::Collector;
 use crate::collect::collectors::COLLECTORS;
+use crate::collect::pace::Pace;
+use crate::collect::run_status::Success;
 use crate::metrics::Family;
 use crate::postgres::Reason;
 use crate::schema::Schema;
@@ -52,6 +53,7 @@ pub struct SelfMetrics {
     duration: HistogramVec,
     last_duration: GaugeVec,
     last_success: GaugeVec,
+    last_start: GaugeVec,
     interval: GaugeVec,
     series: GaugeVec,
 }
@@ -79,6 +81,7 @@ impl SelfMetrics {
             duration: register(&registry, HistogramVec::new(histogram, DURATION.labels)?)?,
             last_duration: gauge(&LAST_DURATION)?,
             last_success: gauge(&LAST_SUCCESS)?,
+            last_start: gauge(&LAST_START)?,
             interval: gauge(&INTERVAL)?,
             series: gauge(&SERIES)?,
             registry: registry.clone(),
@@ -96,16 +99,15 @@ impl SelfMetrics {
 
     /// Creates the counters with the value 0, so that `increase()` sees the first failure.
     fn start_at_zero(&self) {
-        for (collector, lane) in
-            COLLECTORS.iter().flat_map(|&collector| Lane::ALL.map(|lane| (collector, lane)))
+        for (collector, pace) in
+            COLLECTORS.iter().flat_map(|&collector| Pace::ALL.map(|pace| (collector, pace)))
         {
-            if !collector.may_run_in(lane) {
+            if !collector.has_pace(pace) {
                 continue;
             }
-            self.runs.with_label_values(&[collector.name, lane.label()]);
-            self.busy.with_label_values(&[collector.name, lane.label()]);
+            self.runs.with_label_values(&[collector.name, pace.label()]);
             for reason in Reason::ALL {
-                self.failures.with_label_values(&[collector.name, lane.label(), reason.label()]);
+                self.failures.with_label_values(&[collector.name, pace.label(), reason.label()]);
             }
         }
     }
@@ -150,35 +152,32 @@ impl SelfMetrics {
     }
 
     /// Counts a run.
-    pub fn record_run(
-        &self,
-        collector: &Collector,
-        lane: Lane,
-        took: Duration,
-        busy: Duration,
-        failure: Option<Reason>,
-    ) {
-        let labels = [collector.name, lane.label()];
+    pub fn record_run(&self, collector: &Collector, pace: Pace, took: Duration, failure: Option<Reason>) {
+        let labels = [collector.name, pace.label()];
         if let Some(reason) = failure {
-            self.failures.with_label_values(&[collector.name, lane.label(), reason.label()]).inc();
+            self.failures.with_label_values(&[collector.name, pace.label(), reason.label()]).inc();
         }
         self.runs.with_label_values(&labels).inc();
-        self.busy.with_label_values(&labels).inc_by(busy.as_secs_f64());
         self.duration.with_label_values(&labels).observe(took.as_secs_f64());
         self.last_duration.with_label_values(&labels).set(took.as_secs_f64());
         self.success.with_label_values(&labels).set(if failure.is_none() { 1.0 } else { 0.0 });
     }
 
-    /// Sets the interval in force.
-    pub fn set_interval(&self, collector: &Collector, lane: Lane, interval: Duration) {
-        self.interval.with_label_values(&[collector.name, lane.label()]).set(interval.as_secs_f64());
+    /// Counts time that statements took. `pace` is the value of the label.
+    pub fn add_busy(&self, pace: &str, busy: Duration) {
+        self.busy.with_label_values(&[pace]).inc_by(busy.as_secs_f64());
     }
 
-    /// Removes the gauges of a collector that does not run in this lane any more. Its counters stay.
-    pub fn remove(&self, collector: &Collector, lane: Lane) {
+    /// Sets the interval in force.
+    pub fn set_interval(&self, collector: &Collector, pace: Pace, interval: Duration) {
+        self.interval.with_label_values(&[collector.name, pace.label()]).set(interval.as_secs_f64());
+    }
+
+    /// Removes the gauges of a collector that does not run in this pace any more. Its counters stay.
+    pub fn remove(&self, collector: &Collector, pace: Pace) {
         for gauges in [&self.success, &self.last_duration, &self.interval] {
             // An error only means that the gauge was not set.
-            let _ = gauges.remove_label_values(&[collector.name, lane.label()]);
+            let _ = gauges.remove_label_values(&[collector.name, pace.label()]);
         }
     }
 
@@ -190,7 +189,7 @@ impl SelfMetrics {
     pub fn text(
         &self,
         series: &[(&'static str, usize)],
-        successes: &[(&'static str, Lane, Instant)],
+        successes: &[(&'static str, Pace, Success)],
     ) -> prometheus::Result<Vec<u8>> {
         for (collector, count) in series {
             #[expect(clippy::cast_precision_loss, reason = "series are counted in thousands")]
@@ -201,10 +200,11 @@ impl SelfMetrics {
             let mut wall_clock = self.wall_clock.lock();
             wall_clock.update();
             self.last_success.reset();
-            for (collector, lane, at) in successes {
-                self.last_success
-                    .with_label_values(&[collector, lane.label()])
-                    .set(wall_clock.unix_time(*at));
+            self.last_start.reset();
+            for (collector, pace, success) in successes {
+                let labels = [collector, pace.label()];
+                self.last_success.with_label_values(&labels).set(wall_clock.unix_time(success.ended));
+                self.last_start.with_label_values(&labels).set(wall_clock.unix_time(success.began));
             }
             self.registry.gather()
         };

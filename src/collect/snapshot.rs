@@ -1,21 +1,25 @@
 //! The snapshot: the latest samples of each collector, as text that all scrapes share.
 //!
-//! Inputs: the results of queries from the lanes, each with the time at which it expires. Output: a [`Page`] for each
+//! Inputs: the results of queries from the paces, each with the time at which it expires. Output: a [`Page`] for each
 //! scrape. A family is replaced as a whole, and an expired sample is never on a page.
 
 pub mod gzip;
 mod page;
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 pub use self::page::{Page, Text};
-use crate::collect::collector::{Collector, Lane, QuerySamples};
+use crate::collect::collector::{Collector, Query, QuerySamples};
+use crate::collect::collectors::COLLECTORS;
+use crate::collect::pace::Pace;
 use crate::collect::queue_labels::OTHER;
-use crate::metrics::{Kind, Samples, encode};
+use crate::metrics::{Family, Kind, Samples, encode};
 
 /// Planners with series of their own, at most. The rest is summed as `other`, because clients name planners.
 const MAX_PLANNERS: usize = 50;
@@ -26,17 +30,19 @@ const MAX_PLANNERS: usize = 50;
 pub struct Snapshot {
     results: Mutex<BTreeMap<&'static str, Results>>,
     published: RwLock<BTreeMap<&'static str, Published>>,
+    /// Notified when the time of the next expiry may have changed.
+    changed: Notify,
 }
 
-/// The latest results of a collector by query. Because the lane is not part of the key, a query that changes lanes
+/// The latest results of a collector by query. Because the pace is not part of the key, a query that changes paces
 /// replaces its result.
 type Results = BTreeMap<&'static str, QueryResult>;
 
 #[derive(Debug)]
 struct QueryResult {
     samples: QuerySamples,
-    /// The lane that the query ran in.
-    lane: Lane,
+    /// The pace that the query ran in.
+    pace: Pace,
     expires: Instant,
 }
 
@@ -49,21 +55,27 @@ struct Published {
     expires: Option<Instant>,
 }
 
+impl Published {
+    fn is_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
 impl Snapshot {
-    /// Stores the results of a successful run and removes the other results of the lane.
+    /// Stores the results of a successful run and removes the other results of the pace.
     ///
     /// # Errors
     /// If the samples cannot be encoded. The collector then publishes nothing.
     pub fn replace(
         &self,
         collector: &Collector,
-        lane: Lane,
+        pace: Pace,
         samples: Vec<QuerySamples>,
         expires: Instant,
     ) -> prometheus::Result<()> {
         self.change(collector.name, |results| {
-            results.retain(|_, result| result.lane != lane);
-            store(results, samples, lane, expires);
+            results.retain(|_, result| result.pace != pace);
+            store(results, samples, pace, expires);
         })
     }
 
@@ -74,33 +86,63 @@ impl Snapshot {
     pub fn update(
         &self,
         collector: &Collector,
-        lane: Lane,
+        pace: Pace,
         samples: Vec<QuerySamples>,
         expires: Instant,
     ) -> prometheus::Result<()> {
-        self.change(collector.name, |results| store(results, samples, lane, expires))
+        self.change(collector.name, |results| store(results, samples, pace, expires))
     }
 
-    /// Removes a collector's results of one lane, because none of its queries runs there any more.
-    pub fn remove(&self, collector: &Collector, lane: Lane) {
+    /// Removes a collector's results of one pace, because none of its queries runs there any more.
+    pub fn remove(&self, collector: &Collector, pace: Pace) {
         // A part of what was encoded before can always be encoded.
-        let _ = self.change(collector.name, |results| results.retain(|_, result| result.lane != lane));
+        let _ = self.change(collector.name, |results| results.retain(|_, result| result.pace != pace));
     }
 
-    /// Returns the texts of all collectors without expired samples. [`Page::record_scrape`] records that a scrape has
-    /// received them.
+    /// Returns the texts of all collectors. [`Page::record_scrape`] records that a scrape has received them.
+    ///
+    /// Never renders. In the moment between the expiry of some samples and [`Snapshot::remove_expired`], the collector's other
+    /// samples are missing too.
     pub fn page(&self) -> Page {
+        let now = Instant::now();
+        let published = self.published.read();
+        let current = published.values().filter(|published| !published.is_expired(now));
+        Page(current.map(|published| Arc::clone(&published.text)).collect())
+    }
+
+    /// Waits until samples expire.
+    pub async fn until_next_expiry(&self) {
+        loop {
+            let changed = self.changed.notified();
+            let next = self.published.read().values().filter_map(|published| published.expires).min();
+            let expiry = async {
+                match next {
+                    Some(next) => sleep_until(next).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = expiry => return,
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Renders the collectors again of which samples have expired.
+    pub fn remove_expired(&self) {
         let now = Instant::now();
         let expired: Vec<&'static str> = {
             let published = self.published.read();
-            let is_expired = |published: &Published| published.expires.is_some_and(|expires| expires <= now);
-            published.iter().filter(|(_, published)| is_expired(published)).map(|(name, _)| *name).collect()
+            published
+                .iter()
+                .filter(|(_, published)| published.is_expired(now))
+                .map(|(name, _)| *name)
+                .collect()
         };
         for name in expired {
+            // A part of what was encoded before can always be encoded.
             let _ = self.change(name, |_| {});
         }
-        let published = self.published.read();
-        Page(published.values().map(|published| Arc::clone(&published.text)).collect())
     }
 
     /// Returns when a scrape first received the text that the collector published last.
@@ -133,18 +175,26 @@ impl Snapshot {
             Err(error) => (Published::default(), Err(error)),
         };
         self.published.write().insert(collector, published);
+        self.changed.notify_one();
         outcome
     }
 }
 
-fn store(results: &mut Results, samples: Vec<QuerySamples>, lane: Lane, expires: Instant) {
-    let stored = samples.into_iter().map(|samples| (samples.query, QueryResult { samples, lane, expires }));
+fn store(results: &mut Results, samples: Vec<QuerySamples>, pace: Pace, expires: Instant) {
+    let stored = samples.into_iter().map(|samples| (samples.query, QueryResult { samples, pace, expires }));
     results.extend(stored);
 }
 
 fn render(collector: &str, results: &Results) -> prometheus::Result<Published> {
     let families: Vec<Samples> = QuerySamples::merged(results.values().map(|result| &result.samples))
         .into_iter()
+        .map(|samples| {
+            if lacks_part(collector, results, samples.family) {
+                Samples::new(samples.family)
+            } else {
+                samples
+            }
+        })
         .map(|samples| match samples.family.kind {
             Kind::Gauge => samples.keep_largest("planner", MAX_PLANNERS, OTHER),
             // Moving a count to another label would look like a counter reset.
@@ -157,6 +207,16 @@ fn render(collector: &str, results: &Results) -> prometheus::Result<Published> {
         text: Arc::new(Text::new(encode(&families, &origin)?.into())),
         series: families.iter().map(Samples::series).sum(),
         expires: results.values().map(|result| result.expires).min(),
+    })
+}
+
+/// Whether the family is merged from two passes and the samples of one of them are not there.
+fn lacks_part(collector: &str, results: &Results, family: &Family) -> bool {
+    let collector = COLLECTORS.iter().find(|declared| declared.name == collector);
+    collector.is_some_and(|collector| {
+        let is_joint = collector.joint.iter().any(|joint| joint.name == family.name);
+        let fills = |query: &&Query| query.by_queue.iter().any(|filled| filled.name == family.name);
+        is_joint && !collector.queries.iter().filter(fills).all(|query| results.contains_key(query.sql.name))
     })
 }
 
@@ -187,18 +247,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn parts_of_both_lanes_merge_and_expire_separately() {
+    async fn parts_of_both_paces_merge_and_expire_separately() {
         let snapshot = Snapshot::default();
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
-        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), after(30)).unwrap();
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), after(10)).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::History, job("finished.sql", "completed"), after(30)).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "active"), after(10)).unwrap();
         assert_eq!(states(&snapshot), ["active", "completed"]);
         assert_eq!(text(&snapshot).matches("# TYPE marie_jobs ").count(), 1);
         assert_eq!(snapshot.series(), [("statistics", 2)]);
 
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(states(&snapshot), ["completed"]);
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), after(10)).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "retry"), after(10)).unwrap();
         assert_eq!(states(&snapshot), ["completed", "retry"]);
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(text(&snapshot), "");
@@ -209,7 +269,7 @@ mod tests {
     async fn first_scrape_is_kept_until_text_is_replaced() {
         let snapshot = Snapshot::default();
         let end = Instant::now() + Duration::from_mins(1);
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "active"), end).unwrap();
         let page = snapshot.page();
         assert!(!snapshot.was_scraped(&COLLECTOR), "the page was not sent");
         page.record_scrape();
@@ -218,32 +278,32 @@ mod tests {
         tokio::time::advance(Duration::from_secs(15)).await;
         snapshot.page().record_scrape();
         assert_eq!(snapshot.first_scrape(&COLLECTOR), first, "the second scrape does not move it");
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "retry"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "retry"), end).unwrap();
         page.record_scrape();
         assert!(!snapshot.was_scraped(&COLLECTOR), "the scrape received an earlier text");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn removing_one_lane_keeps_the_other() {
+    async fn removing_one_pace_keeps_the_other() {
         let snapshot = Snapshot::default();
         let end = Instant::now() + Duration::from_secs(10);
-        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end).unwrap();
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("statistics.sql", "active"), end).unwrap();
-        snapshot.remove(&COLLECTOR, Lane::Slow);
+        snapshot.replace(&COLLECTOR, Pace::History, job("finished.sql", "completed"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "active"), end).unwrap();
+        snapshot.remove(&COLLECTOR, Pace::History);
         assert_eq!(states(&snapshot), ["active"]);
-        snapshot.remove(&COLLECTOR, Lane::Fast);
+        snapshot.remove(&COLLECTOR, Pace::Backlog);
         assert_eq!(text(&snapshot), "");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn query_that_changes_lanes_is_counted_once() {
+    async fn query_that_changes_paces_is_counted_once() {
         let snapshot = Snapshot::default();
         let end = Instant::now() + Duration::from_secs(10);
-        snapshot.replace(&COLLECTOR, Lane::Slow, job("finished.sql", "completed"), end).unwrap();
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("finished.sql", "completed"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::History, job("finished.sql", "completed"), end).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("finished.sql", "completed"), end).unwrap();
         assert!(text(&snapshot).contains("state=\"completed\"} 1\n"), "{}", text(&snapshot));
-        // The result belongs to the fast lane now.
-        snapshot.remove(&COLLECTOR, Lane::Slow);
+        // The result belongs to the fast pace now.
+        snapshot.remove(&COLLECTOR, Pace::History);
         assert_eq!(states(&snapshot), ["completed"]);
     }
 
@@ -252,12 +312,12 @@ mod tests {
         let snapshot = Snapshot::default();
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
         let both = || job("statistics.sql", "active").into_iter().chain(job("waiting.sql", "retry"));
-        snapshot.replace(&COLLECTOR, Lane::Fast, both().collect(), after(10)).unwrap();
-        snapshot.update(&COLLECTOR, Lane::Fast, job("statistics.sql", "created"), after(20)).unwrap();
+        snapshot.replace(&COLLECTOR, Pace::Backlog, both().collect(), after(10)).unwrap();
+        snapshot.update(&COLLECTOR, Pace::Backlog, job("statistics.sql", "created"), after(20)).unwrap();
         assert_eq!(states(&snapshot), ["created", "retry"]);
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(states(&snapshot), ["created"]);
-        snapshot.replace(&COLLECTOR, Lane::Fast, job("waiting.sql", "retry"), after(10)).unwrap();
-        assert_eq!(states(&snapshot), ["retry"], "a successful run replaces all results of its lane");
+        snapshot.replace(&COLLECTOR, Pace::Backlog, job("waiting.sql", "retry"), after(10)).unwrap();
+        assert_eq!(states(&snapshot), ["retry"], "a successful run replaces all results of its pace");
     }
 }

@@ -7,6 +7,7 @@
 mod advice;
 mod report;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::advice::INDEX_PREFIX;
@@ -15,7 +16,8 @@ use sqlx::Row;
 
 use crate::collect::collector::{Collector, Context, Query};
 use crate::collect::collectors::COLLECTORS;
-use crate::collect::division;
+use crate::collect::division::{self, Transactions};
+use crate::collect::pass::{Pass, PassKind};
 use crate::collect::queue_labels::{QueueInventory, QueueLabels};
 use crate::config::{Config, ROLE};
 use crate::inspect::grants::{self, Excess, Rights};
@@ -89,7 +91,7 @@ pub struct QueryReport {
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum Outcome {
     Ran {
-        lane: &'static str,
+        pace: &'static str,
         seconds: f64,
     },
     /// The shape has no such table or column. Nothing is wrong.
@@ -106,7 +108,7 @@ pub enum Outcome {
     /// The configuration does not request it.
     NotWanted,
     Failed {
-        lane: &'static str,
+        pace: &'static str,
         /// As in `marie_collector_failures_total`.
         reason: &'static str,
         error: String,
@@ -117,8 +119,7 @@ pub enum Outcome {
 #[derive(Debug, Serialize)]
 pub struct Advice {
     pub file: &'static str,
-    /// The lane in which the query runs without the index.
-    pub lane: &'static str,
+    pub pace: &'static str,
     /// How long the query takes without it; `None` if it timed out.
     pub seconds: Option<f64>,
     pub sql: String,
@@ -261,12 +262,12 @@ async fn run_query(
         Some(Lack::Locks(lacks)) => return Ok(Outcome::TooManyLocks { lacks }),
         None => {}
     }
-    let lane = query.lane(schema).label();
+    let pace = query.pace.label();
     match time_query(config, session, schema, query).await {
-        Ok(took) => Ok(Outcome::Ran { lane, seconds: took.as_secs_f64() }),
+        Ok(took) => Ok(Outcome::Ran { pace, seconds: took.as_secs_f64() }),
         Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
         Err(Failure { reason, message: error }) => {
-            Ok(Outcome::Failed { lane, reason: reason.label(), error })
+            Ok(Outcome::Failed { pace, reason: reason.label(), error })
         }
     }
 }
@@ -282,10 +283,33 @@ async fn time_query(
     let queues = known_queues(config, &mut run, schema).await;
     session.finish(run, queues.as_ref().err()).await;
     let queues = queues?;
-    let context = Context { config, schema, queues: &queues };
     let started = Instant::now();
-    division::fetch(session, query, &context).await?.parts?;
+    match query.pass {
+        Some(kind) => run_pass(config, session, schema, queues, kind).await?,
+        None => {
+            let context = Context { config, schema, queues: &queues };
+            division::fetch(session, query, &context).await?.parts?;
+        }
+    }
     Ok(started.elapsed())
+}
+
+/// Runs a pass to its end.
+async fn run_pass(
+    config: &Config,
+    session: &mut Session,
+    schema: &Schema,
+    queues: QueueLabels,
+    kind: PassKind,
+) -> Result<(), Failure> {
+    let mut pass = Pass::begin(kind, Arc::new(schema.clone()), queues, kind.first_slice());
+    loop {
+        let mut transactions = Transactions::new(session, schema);
+        let plans = pass.plans();
+        if transactions.run_with(plans, async |run| pass.step(run, config).await).await? {
+            return Ok(());
+        }
+    }
 }
 
 async fn known_queues(config: &Config, run: &mut Run, schema: &Schema) -> Result<QueueLabels, Failure> {

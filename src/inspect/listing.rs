@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sqlx::postgres::PgArguments;
 
-use crate::collect::collector::{Division, Optional, Pace, Query, SqlFile};
+use crate::collect::collector::{Division, Optional, Query, SqlFile};
+use crate::collect::pace::Pace;
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 use crate::terminal::columns::{Column, Kind, Rows};
@@ -48,7 +49,7 @@ impl Listing {
 /// The settings that all queries of the reading commands share. Their parameters come from the command.
 pub(super) const QUERY: Query = Query {
     sql: SqlFile { name: "", text: "" },
-    pace: Pace::Fast,
+    pace: Pace::Backlog,
     pass: None,
     wanted: |_| true,
     by_queue: &[],

@@ -1,6 +1,6 @@
-//! `marie-exporter serve`: runs both lanes and the HTTP server until the process ends.
+//! `marie-exporter serve`: runs the collectors and the HTTP server until the process ends.
 //!
-//! [`routes`] answers requests from the exporter's snapshot. The lanes and the server have separate threads.
+//! [`routes`] answers requests from the exporter's snapshot. The collectors and the server have separate threads.
 
 mod routes;
 mod status_page;
@@ -19,14 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub(crate) use self::routes::HEALTHY;
-use crate::collect::collector::Lane;
 use crate::collect::exporter::Exporter;
 use crate::config::{Config, WebConfig};
 use crate::http::reload::{self, Access};
 use crate::http::server::places::Places;
 use crate::http::server::{self, ListenError, Listener, Server};
 
-/// Time limit for requests and lanes to end after a signal. They usually end much sooner.
+/// Time limit for requests and the runner to end after a signal. They usually end much sooner.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until `shutdown` is cancelled, also while the database is unavailable. `hangups` are the process's SIGHUPs, if
@@ -65,12 +64,11 @@ pub async fn serve(
     let record = move |is_success| recorder.self_metrics.set_web_config(is_success);
     let reload = reload::reload_on_change(file, access, hangups, shutdown.clone(), record);
     tasks.spawn_on(reload, &http.handle);
-    // A database server that sends without end occupies a lane's thread, because the driver does not yield while there is
+    // A database server that sends without end occupies the runner's thread, because the driver does not yield while there is
     // more to read. So signals and requests need other threads.
-    let lanes = Threads::start(Lane::ALL.len(), "lane")?;
-    for lane in Lane::ALL {
-        tasks.spawn_on(Arc::clone(&exporter).run(lane, shutdown.clone()), &lanes.handle);
-    }
+    let runner = Threads::start(1, "runner")?;
+    tasks.spawn_on(Arc::clone(&exporter).run(shutdown.clone()), &runner.handle);
+    tasks.spawn_on(exporter.withdraw_expired(shutdown.clone()), &http.handle);
     let all_end = async {
         while let Some(ended) = tasks.join_next().await {
             ended.context("a task of the exporter has panicked, so it ends")?;
@@ -80,7 +78,7 @@ pub async fn serve(
     tokio::select! {
         outcome = all_end => outcome,
         () = is_overdue(shutdown) => {
-            warn!("a lane does not end, because the database keeps it busy; ending without it");
+            warn!("the runner does not end, because the database keeps it busy; ending without it");
             Ok(())
         }
     }
@@ -105,8 +103,8 @@ fn listen(web: &WebConfig, runtime: &Handle) -> Result<(Vec<Listener>, Option<Li
     Ok((listeners, health.transpose()?))
 }
 
-/// Threads of one part of the exporter. Because lanes and server have separate threads, requests are answered while a
-/// database floods a lane.
+/// Threads of one part of the exporter. Because runner and server have separate threads, requests are answered while a
+/// database floods the runner.
 struct Threads {
     handle: Handle,
     /// `None` only while it is dropped.

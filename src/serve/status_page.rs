@@ -13,9 +13,9 @@ use maud::{DOCTYPE, Markup, html};
 use once_cell::sync::Lazy;
 
 use crate::collect::availability::Availability;
-use crate::collect::collector::Lane;
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::exporter::Exporter;
+use crate::collect::pace::Pace;
 use crate::collect::run_status::LatestRun;
 use crate::schema::Lack;
 use crate::terminal::duration::{in_units, measured};
@@ -61,7 +61,7 @@ pub(super) fn page(exporter: &Exporter) -> impl IntoResponse + use<> {
                     table {
                         thead {
                             tr {
-                                th { "Collector" } th { "Lane" } th { "State" } th { "Last success" }
+                                th { "Collector" } th { "Pace" } th { "State" } th { "Last success" }
                                 th.number { "Interval" } th.number { "Duration" } th { "Last error" }
                             }
                         }
@@ -93,11 +93,11 @@ fn database(exporter: &Exporter) -> Markup {
     }
 }
 
-/// Returns a row for each lane that the collector has run in, or one that explains why it has not run. A row for each
+/// Returns a row for each pace at which the collector has run, or one that explains why it has not run. A row for each
 /// skipped query follows.
 fn rows(exporter: &Exporter, name: &'static str, about: &str) -> Markup {
     let mut rows: Vec<Markup> =
-        exporter.run_status.latest(name).iter().map(|(lane, latest)| cells(*lane, latest)).collect();
+        exporter.run_status.latest(name).iter().map(|(pace, latest)| cells(*pace, latest)).collect();
     let availability = exporter.run_status.availability(name);
     match &availability {
         Some(Availability::Disabled) => rows.push(note("off", "off", "switched off by configuration")),
@@ -136,13 +136,13 @@ fn note(class: &str, state: &str, why: &str) -> Markup {
     html! { td {} td class=(class) { (state) } td.off colspan="4" { (why) } }
 }
 
-/// Returns the cells of a collector's latest run in a lane.
-fn cells(lane: Lane, latest: &LatestRun) -> Markup {
+/// Returns the cells of a collector's latest run at a pace.
+fn cells(pace: Pace, latest: &LatestRun) -> Markup {
     html! {
-        td { (lane.label()) }
+        td { (pace.label()) }
         @if latest.error.is_none() { td.good { "ok" } } @else { td.bad { "failed" } }
         td { @match latest.last_success {
-            Some(at) => { (in_units(at.elapsed())) " ago" }
+            Some(success) => { (in_units(success.ended.elapsed())) " ago" }
             None => "never",
         } }
         td.number { (interval(latest.interval)) }

@@ -7,7 +7,8 @@ use super::statistics::DEPENDENCIES_FROM_JSON;
 use super::{UNFINISHED, no_arguments, sendable_text};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::definition::WAITING_JOB;
-use crate::collect::collector::{Collector, Division, Optional, Pace, Query};
+use crate::collect::collector::{Collector, Division, Optional, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -15,6 +16,7 @@ pub static COLLECTOR: Collector = Collector {
     name: "dags",
     about: "DAGs by state, stalled ones, and progress",
     families: &[&DAGS, &DAGS_STALLED, &OLDEST_ACTIVE_DAG, &DAG_PROGRESS, &DAG_JOBS],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("dags.sql"),
@@ -52,7 +54,7 @@ pub static COLLECTOR: Collector = Collector {
             sql: sql!("dags_finished.sql"),
             needs: &[Need::Columns("dag", &["state"])],
             optional: &[PLANNER],
-            pace: Pace::Slow,
+            pace: Pace::History,
             index: Some(Index { table: "dag", columns: &["planner", "state"], predicate: None }),
             ..OVER_DAGS
         },

@@ -14,6 +14,7 @@ pub static COLLECTOR: Collector = Collector {
     name: "queues",
     about: "Queues and their settings",
     families: &[&QUEUE_INFO, &RETRY_LIMIT, &RETENTION, &EXPIRE],
+    joint: &[],
     queries: &[Query {
         sql: sql!("queues.sql"),
         needs: &[Need::Columns("queue", &["name"])],

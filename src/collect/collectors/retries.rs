@@ -3,7 +3,8 @@
 
 use super::{QUEUE, UNFINISHED};
 use crate::collect::collector::declare::sql;
-use crate::collect::collector::{Collector, Pace, Query};
+use crate::collect::collector::{Collector, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -11,12 +12,13 @@ pub static COLLECTOR: Collector = Collector {
     name: "retries",
     about: "Retried jobs, their attempts, and jobs without a retry left",
     families: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX, &RETRIES_EXHAUSTED],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("retries.sql"),
             by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
             needs: &[Need::Columns("job", &["name", "retry_count"])],
-            pace: Pace::Slow,
+            pace: Pace::History,
             index: Some(Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") }),
             ..UNFINISHED
         },

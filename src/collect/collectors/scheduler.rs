@@ -3,7 +3,8 @@
 use super::throughput::BY_COMPLETED_ON;
 use super::{UNFINISHED, no_arguments};
 use crate::collect::collector::declare::{optional, sql};
-use crate::collect::collector::{Collector, Pace, Query};
+use crate::collect::collector::{Collector, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -11,6 +12,7 @@ pub static COLLECTOR: Collector = Collector {
     name: "scheduler",
     about: "The scheduler's newest signs of life",
     families: &[&LAST_ACTIVITY],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("last_unfinished.sql"),
@@ -29,8 +31,7 @@ pub static COLLECTOR: Collector = Collector {
         },
         Query {
             sql: sql!("last_finish.sql"),
-            needs: &[Need::Columns("job", &["completed_on"])],
-            pace: Pace::FastWithIndex,
+            needs: &[Need::Index(BY_COMPLETED_ON), Need::Columns("job", &["completed_on"])],
             index: Some(BY_COMPLETED_ON),
             ..ANY_JOB
         },
@@ -52,7 +53,7 @@ pub static COLLECTOR: Collector = Collector {
     ],
 };
 
-const ANY_JOB: Query = Query { arguments: no_arguments, ..UNFINISHED };
+const ANY_JOB: Query = Query { pace: Pace::Pulse, arguments: no_arguments, ..UNFINISHED };
 
 const BY_STARTED_ON: Index = Index { table: "job", columns: &["started_on"], predicate: None };
 

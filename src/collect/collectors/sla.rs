@@ -13,6 +13,7 @@ pub static COLLECTOR: Collector = Collector {
     name: "sla",
     about: "Unfinished jobs past an SLA or close to it",
     families: &[&SLA_OVERDUE, &SLA_DUE_SOON],
+    joint: &[],
     queries: &[Query {
         sql: sql!("sla.sql"),
         by_queue: &[&SLA_OVERDUE, &SLA_DUE_SOON],

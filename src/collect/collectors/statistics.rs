@@ -8,7 +8,8 @@ use sqlx::Arguments;
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::definition::WAITING_JOB;
-use crate::collect::collector::{Collector, Division, Fallback, Pace, Query};
+use crate::collect::collector::{Collector, Division, Fallback, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -24,6 +25,7 @@ pub static COLLECTOR: Collector = Collector {
         &OLDEST_READY_JOB,
         &OLDEST_ACTIVE_JOB,
     ],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("statistics.sql"),
@@ -44,7 +46,7 @@ pub static COLLECTOR: Collector = Collector {
             sql: sql!("finished.sql"),
             by_queue: &[&JOBS],
             needs: &[Need::Columns("job", &["name", "state"])],
-            pace: Pace::Slow,
+            pace: Pace::History,
             index: Some(Index { table: "job", columns: &["name", "state"], predicate: None }),
             arguments: |context| {
                 let mut arguments = by_queue(context)?;

@@ -6,7 +6,8 @@ use sqlx::postgres::PgArguments;
 
 use super::{UNFINISHED, no_arguments};
 use crate::collect::collector::declare::sql;
-use crate::collect::collector::{Collector, Pace, Query};
+use crate::collect::collector::{Collector, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -14,10 +15,11 @@ pub static COLLECTOR: Collector = Collector {
     name: "storage",
     about: "Table sizes, vacuum and analyze, jobs due for clean-up",
     families: &[&TABLE_SIZE, &TABLE_ROWS, &LAST_VACUUM, &LAST_ANALYZE, &CLEANUP_DUE],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("storage.sql"),
-            pace: Pace::Slow,
+            pace: Pace::History,
             index: None,
             arguments: |context| {
                 let mut arguments = PgArguments::default();
@@ -29,7 +31,7 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("cleanup_due.sql"),
             needs: &[Need::Columns("job", &["state", "completed_on"])],
-            pace: Pace::Slow,
+            pace: Pace::History,
             index: Some(Index { table: "job", columns: &["state", "completed_on"], predicate: None }),
             arguments: no_arguments,
             ..UNFINISHED

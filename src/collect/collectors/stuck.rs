@@ -5,6 +5,7 @@ use sqlx::Arguments;
 use super::{QUEUE, UNFINISHED, by_queue};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
 
@@ -12,6 +13,7 @@ pub static COLLECTOR: Collector = Collector {
     name: "stuck",
     about: "Active jobs past their limits",
     families: &[&JOBS_STUCK, &STUCK_THRESHOLD, &JOBS_PAST_EXPIRY, &JOBS_LEASE_EXPIRED],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("stuck.sql"),
@@ -36,6 +38,7 @@ pub static COLLECTOR: Collector = Collector {
                 arguments.add(config.stuck_after.as_secs_f64())?;
                 Ok(arguments)
             },
+            pace: Pace::Pulse,
             ..UNFINISHED
         },
         // Schedulers without job_attempt do not renew run leases, so every healthy job looks expired after a minute.
@@ -46,6 +49,7 @@ pub static COLLECTOR: Collector = Collector {
                 Need::Table("job_attempt"),
                 Need::Columns("job", &["name", "state", "run_lease_expires_at"]),
             ],
+            pace: Pace::Pulse,
             ..UNFINISHED
         },
     ],

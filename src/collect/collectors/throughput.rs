@@ -2,7 +2,8 @@
 
 use super::{QUEUE, UNFINISHED};
 use crate::collect::collector::declare::sql;
-use crate::collect::collector::{Collector, Pace, Query};
+use crate::collect::collector::{Collector, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -10,12 +11,13 @@ pub static COLLECTOR: Collector = Collector {
     name: "throughput",
     about: "Jobs completed in the last hour and day; each queue's last success and failure",
     families: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY, &LAST_COMPLETED, &LAST_FAILED],
+    joint: &[],
     queries: &[
         Query {
             sql: sql!("throughput.sql"),
             by_queue: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY],
             needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
-            pace: Pace::FastWithIndex,
+            pace: Pace::History,
             index: Some(BY_COMPLETED_ON),
             ..UNFINISHED
         },
@@ -25,7 +27,7 @@ pub static COLLECTOR: Collector = Collector {
             sql: sql!("last_finished.sql"),
             by_queue: &[&LAST_COMPLETED, &LAST_FAILED],
             needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
-            pace: Pace::Slow,
+            pace: Pace::History,
             index: None,
             ..UNFINISHED
         },

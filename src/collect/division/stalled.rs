@@ -12,7 +12,8 @@ use sqlx::{Arguments, Row};
 use super::{Parents, Stop, Transactions, slices};
 use crate::collect::collector::declare::optional;
 use crate::collect::collector::definition::WAITING_JOB;
-use crate::collect::collector::{Context, Division, Pace, Query, SqlFile};
+use crate::collect::collector::{Context, Division, Query, SqlFile};
+use crate::collect::pace::Pace;
 use crate::postgres::{Failure, Reason};
 use crate::schema::Need;
 
@@ -21,7 +22,7 @@ const MOST_DAGS: i64 = 200_000;
 
 const OF_JOBS: Query = Query {
     sql: SqlFile { name: "", text: "" },
-    pace: Pace::Fast,
+    pace: Pace::Backlog,
     pass: None,
     wanted: |_| true,
     by_queue: &[],

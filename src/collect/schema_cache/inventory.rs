@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::collect::collector::{Context, Division, Pace, Query, SqlFile};
+use crate::collect::collector::{Context, Division, Query, SqlFile};
 use crate::collect::division;
+use crate::collect::pace::Pace;
 use crate::collect::queue_labels::{self, QueueInventory, QueueLabels};
 use crate::config::Config;
 use crate::postgres::{Failure, Session};
@@ -17,7 +18,7 @@ pub(super) struct Inventory {
 
 const OVER_JOBS: Query = Query {
     sql: SqlFile { name: "", text: "" },
-    pace: Pace::Slow,
+    pace: Pace::Backlog,
     pass: None,
     wanted: |_| true,
     by_queue: &[],

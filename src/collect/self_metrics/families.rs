@@ -18,11 +18,12 @@ pub static FAMILIES: &[&Family] = &[
     &DURATION,
     &LAST_DURATION,
     &LAST_SUCCESS,
+    &LAST_START,
     &INTERVAL,
     &SERIES,
 ];
 
-const PER_RUN: &[&str] = &["collector", "lane"];
+const PER_RUN: &[&str] = &["collector", "pace"];
 
 pub(super) static UP: Family = Family::new(
     "marie_up",
@@ -58,8 +59,9 @@ pub(super) static CLOCK_OFFSET: Family = Family::new(
 pub(super) static BUSY: Family = Family::new(
     "marie_database_busy_seconds_total",
     Kind::Counter,
-    &["collector", "lane"],
-    "Time that the collector's statements took in the database, network included: what monitoring costs.",
+    &["pace"],
+    "Time that statements took in the database, network included: what monitoring costs. By pace (pulse, events, backlog, \
+     history), and catalog for reading the schema and the names of the queues.",
 );
 pub(super) static ENABLED: Family = Family::new(
     "marie_collector_enabled",
@@ -88,7 +90,7 @@ pub(super) static RUNS: Family = Family::new(
 pub(super) static FAILURES: Family = Family::new(
     "marie_collector_failures_total",
     Kind::Counter,
-    &["collector", "lane", "reason"],
+    &["collector", "pace", "reason"],
     "Failed runs by reason: timeout, lock, conflict (with recovery on a standby), permission, schema_changed, \
      unavailable, history_lost (events cannot be counted), other.",
 );
@@ -96,7 +98,7 @@ pub(super) static DURATION: Family = Family::new(
     "marie_collector_duration_seconds",
     Kind::Histogram,
     PER_RUN,
-    "How long runs took, connecting included. A histogram, for Prometheus cannot see these runs as it sees scrapes.",
+    "How long runs took, pauses of the load budget between their slices included.",
 );
 pub(super) static LAST_DURATION: Family =
     Family::new("marie_collector_last_duration_seconds", Kind::Gauge, PER_RUN, "How long the last run took.");
@@ -106,11 +108,18 @@ pub(super) static LAST_SUCCESS: Family = Family::new(
     PER_RUN,
     "Unix time at which the last successful run ended, by the exporter's clock as it is set now.",
 );
+pub(super) static LAST_START: Family = Family::new(
+    "marie_collector_last_success_start_timestamp_seconds",
+    Kind::Gauge,
+    PER_RUN,
+    "Unix time at which the last successful run began: no number that it published is older. At the paces backlog and \
+     history a run reads its jobs in slices, one after another; at the others it is of one instant.",
+);
 pub(super) static INTERVAL: Family = Family::new(
     "marie_collector_interval_seconds",
     Kind::Gauge,
     PER_RUN,
-    "The interval in force: as configured, or longer where the load budget demands it.",
+    "The interval in force: as configured, or longer because the load budget delays the runs.",
 );
 pub(super) static SERIES: Family = Family::new(
     "marie_exporter_series",

@@ -49,16 +49,16 @@ pub(super) fn index(
     schema: &Schema,
     partitions: &[Partition],
 ) -> Option<Advice> {
-    let (lane, seconds) = match found.outcome {
-        Outcome::Ran { lane, seconds } => (lane, Some(seconds)),
-        Outcome::Failed { lane, reason, .. } if reason == Reason::Timeout.label() => (lane, None),
+    let (pace, seconds) = match found.outcome {
+        Outcome::Ran { pace, seconds } => (pace, Some(seconds)),
+        Outcome::Failed { pace, reason, .. } if reason == Reason::Timeout.label() => (pace, None),
         _ => return None,
     };
     let index = query.index.filter(|_| found.indexed == Some(false))?;
     if schema.is_missing(&Need::Columns(index.table, index.columns)) {
         return None;
     }
-    Some(Advice { file: found.file, lane, seconds, sql: create_index(&index, schema, partitions) })
+    Some(Advice { file: found.file, pace, seconds, sql: create_index(&index, schema, partitions) })
 }
 
 /// Returns the statements that create an index without blocking writers.

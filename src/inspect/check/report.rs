@@ -112,10 +112,10 @@ impl Database {
 
 impl fmt::Display for Advice {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Advice { file, lane, seconds, sql } = self;
+        let Advice { file, pace, seconds, sql } = self;
         match seconds {
-            Some(seconds) => write!(to, "\n  {file} takes {} in the {lane} lane", measured(*seconds))?,
-            None => write!(to, "\n  {file} does not end in time in the {lane} lane")?,
+            Some(seconds) => write!(to, "\n  {file} takes {} at the pace {pace}", measured(*seconds))?,
+            None => write!(to, "\n  {file} does not end in time at the pace {pace}")?,
         }
         writeln!(to, "; this index would serve it:\n{}", indented(sql))
     }
@@ -133,8 +133,8 @@ impl fmt::Display for CollectorReport {
             };
             let file = query.file;
             match &query.outcome {
-                Outcome::Ran { lane, seconds } => {
-                    writeln!(to, "  ok      {file:<26} {lane:<5} {:>10}  {index}", measured(*seconds))?;
+                Outcome::Ran { pace, seconds } => {
+                    writeln!(to, "  ok      {file:<26} {pace:<5} {:>10}  {index}", measured(*seconds))?;
                 }
                 Outcome::NotHere { lacks } => {
                     writeln!(to, "  -       {file:<26} not in this schema: {lacks}")?;

@@ -1,6 +1,7 @@
 //! Fetches the numbers that `top` shows, on one connection, in read-only transactions.
 //!
-//! Each query runs at the interval that its lane has in the exporter, and never more often than the load budget allows.
+//! Each query runs at the interval that its pace has in the exporter, as far as the load budget allows. It is a budget of
+//! its own, beside that of an exporter.
 //! `top` receives the [`Numbers`] and sends a message when the user asks for newer ones.
 
 use std::time::Duration;
@@ -11,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::numbers::Numbers;
 use super::queries::TopQuery;
-use crate::collect::collector::Lane;
-use crate::collect::exporter::schedule::Schedule;
+use crate::collect::budget::Budget;
+use crate::collect::pace::Pace;
 use crate::config::Config;
 use crate::inspect::reader::{Fetched, Reader, new_session};
 use crate::inspect::scope::Scope;
@@ -29,7 +30,11 @@ pub(super) struct Feed {
     config: Config,
     timezone: String,
     numbers: Numbers,
-    schedules: [Schedule; TopQuery::ALL.len()],
+    /// When each query is due.
+    due: [Instant; TopQuery::ALL.len()],
+    /// No query runs before this time, because the database was not reached.
+    not_before: Instant,
+    budget: Budget,
     session: Session,
     schema: Option<(Schema, Instant)>,
     /// How many attempts to reach the database have failed in a row.
@@ -39,26 +44,35 @@ pub(super) struct Feed {
 impl Feed {
     pub(super) fn new(config: Config, timezone: String) -> Self {
         let session = new_session(&config);
-        let schedules = [Schedule::new(Instant::now(), config.collectors.interval); TopQuery::ALL.len()];
-        let numbers = Numbers::default();
-        Feed { config, timezone, numbers, schedules, session, schema: None, failed_attempts: 0 }
+        let now = Instant::now();
+        Feed {
+            timezone,
+            numbers: Numbers::default(),
+            due: [now; TopQuery::ALL.len()],
+            not_before: now,
+            budget: Budget::new(config.collectors.load_budget, now),
+            session,
+            schema: None,
+            failed_attempts: 0,
+            config,
+        }
     }
 
     /// Runs the queries that are due and sends the numbers, until the receiver is dropped. A message in `refreshes` brings
     /// forward the queries that the load budget allows.
     pub(super) async fn run(mut self, mut refreshes: mpsc::Receiver<()>, sender: watch::Sender<Numbers>) {
         loop {
-            let next = self.schedules.iter().map(|schedule| schedule.due).min().unwrap_or_else(Instant::now);
+            let next = TopQuery::ALL.into_iter().map(|query| self.may_run(query)).min();
             tokio::select! {
-                () = sleep_until(next) => {}
+                () = sleep_until(next.unwrap_or_else(Instant::now)) => {}
                 refresh = refreshes.recv() => match refresh {
-                    Some(()) => self.schedules.iter_mut().for_each(Schedule::request),
+                    Some(()) => self.due = [Instant::now(); TopQuery::ALL.len()],
                     None => return,
                 },
             }
             let now = Instant::now();
-            let is_due = |query: &TopQuery| self.schedules[*query as usize].due <= now;
-            let due: Vec<TopQuery> = TopQuery::ALL.into_iter().filter(is_due).collect();
+            let due: Vec<TopQuery> =
+                TopQuery::ALL.into_iter().filter(|query| self.may_run(*query) <= now).collect();
             if due.is_empty() {
                 continue;
             }
@@ -73,6 +87,13 @@ impl Feed {
                 return;
             }
         }
+    }
+
+    /// Returns when a query may run: when it is due and the load budget allows it.
+    fn may_run(&mut self, query: TopQuery) -> Instant {
+        let now = Instant::now();
+        let allowed = now.checked_add(self.budget.wait(query.listing().query.pace, now));
+        self.due[query as usize].max(self.not_before).max(allowed.unwrap_or(now))
     }
 
     async fn run_queries(&mut self, queries: &[TopQuery]) -> Result<(), Failure> {
@@ -101,25 +122,20 @@ impl Feed {
         let before = reader.busy();
         let fetched = query.fetch(reader).await?;
         let cost = reader.busy().saturating_sub(before);
-        let collectors = &self.config.collectors;
-        let mut required = Some(collectors.pause_after(cost));
-        let schedule = &mut self.schedules[query as usize];
+        let query_pace = query.listing().query.pace;
+        self.budget.charge(query_pace, cost, Instant::now());
         match fetched {
             Fetched::Rows(rows) => self.numbers.store(query, &rows),
             Fetched::Missing => {
                 let lack = query.listing().query.lack(&reader.schema);
                 self.numbers.status(query).failure = lack.map(|lack| format!("this database has {lack}"));
             }
-            Fetched::Failed(why) => {
-                let is_first = self.numbers.status(query).failure.replace(why).is_none();
-                required = required.filter(|pause| !(is_first && schedule.defer(*pause)));
-            }
+            Fetched::Failed(why) => self.numbers.status(query).failure = Some(why),
         }
-        let interval = match query.listing().query.lane(&reader.schema) {
-            Lane::Fast => collectors.interval,
-            Lane::Slow => collectors.slow_interval,
-        };
-        schedule.set_next(required, interval, None);
+        let collectors = &self.config.collectors;
+        let reads_history = query_pace == Pace::History && !query.listing().query.is_indexed(&reader.schema);
+        let interval = if reads_history { collectors.slow_interval } else { collectors.interval };
+        self.due[query as usize] = Instant::now() + interval;
         Ok(())
     }
 
@@ -133,11 +149,8 @@ impl Feed {
             _ => interval,
         };
         self.failed_attempts = self.failed_attempts.saturating_add(1);
-        let next = Instant::now() + pause;
-        for schedule in &mut self.schedules {
-            schedule.back_off(next);
-        }
-        self.numbers.trouble = Some((failure.message.clone(), next));
+        self.not_before = Instant::now() + pause;
+        self.numbers.trouble = Some((failure.message.clone(), self.not_before));
     }
 }
 

@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::definition::WAITING_JOB;
-use crate::collect::collector::{Division, Pace, Query};
+use crate::collect::collector::{Division, Query};
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collect::collectors::throughput::BY_COMPLETED_ON;
+use crate::collect::pace::Pace;
 use crate::inspect::bind::bind;
 use crate::inspect::jobs::stuck;
 use crate::inspect::listing::{
@@ -167,5 +168,5 @@ listing! {
         number("hours_ago").from("completed_on"),
         number("jobs").from("state"),
     ],
-    Query { pace: Pace::FastWithIndex, index: Some(BY_COMPLETED_ON), ..QUERY_BY_QUEUE }
+    Query { pace: Pace::History, index: Some(BY_COMPLETED_ON), ..QUERY_BY_QUEUE }
 }

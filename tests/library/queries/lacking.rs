@@ -167,7 +167,7 @@ async fn columns_of_other_tables_can_be_missing() {
 const fn needing(needs: &'static [Need]) -> Query {
     Query {
         sql: SqlFile { name: "none.sql", text: "" },
-        pace: Pace::Fast,
+        pace: Pace::Pulse,
         pass: None,
         wanted: |_| true,
         by_queue: &[],

@@ -1,0 +1,285 @@
+//! Begins a run and executes its steps, each in one transaction, or in several for groups of queues.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::pace_run::{PaceRun, PassStep, Step};
+use super::runner::{OUT_OF_MEMORY_PAUSE, Runner};
+use crate::collect::collector::{Collector, Context};
+use crate::collect::division::{self, Stop, Transactions};
+use crate::collect::pace::Pace;
+use crate::collect::pass::{Pass, fed_queries};
+use crate::collect::queue_labels::QueueLabels;
+use crate::postgres::{Failure, Reason};
+use crate::schema::Schema;
+
+/// Label of the time that reading the schema and the queue inventory takes.
+const CATALOG: &str = "catalog";
+
+impl Runner {
+    /// Begins the run of a task or executes its next step. After the last step, publishes the run.
+    pub(super) async fn step(&mut self, index: usize) {
+        // A panic in one collector's code must not end the runner.
+        let outcome = AssertUnwindSafe(self.execute(index)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| {
+            let failure = Failure::new(Reason::Unavailable, "internal fault, see the log line before");
+            self.fail_run(index, &failure);
+            Ok(())
+        });
+        if let Err(failure) = outcome {
+            self.back_off(&failure);
+        } else if self.tasks[index].run.as_ref().is_some_and(|run| run.steps.is_empty()) {
+            self.publish(index);
+        }
+    }
+
+    /// Fails if the database cannot be reached.
+    async fn execute(&mut self, index: usize) -> Result<(), Failure> {
+        let Some(mut run) = self.tasks[index].run.take() else { return self.begin(index).await };
+        let Some(step) = run.steps.pop_front() else { return Ok(()) };
+        let outcome = match step {
+            Step::Statements(collector) => self.run_statements(index, &mut run, collector).await,
+            Step::Events(collector) => self.run_events(index, &mut run, collector).await,
+            Step::Pass(pass) => self.run_slice(index, &mut run, pass).await,
+        };
+        self.tasks[index].run = Some(run);
+        outcome
+    }
+
+    /// Begins a run: reads the schema and the queues if they are due, and lists the steps.
+    async fn begin(&mut self, index: usize) -> Result<(), Failure> {
+        let began = Instant::now();
+        let exporter = Arc::clone(&self.exporter);
+        let mut run = self.session.begin().await?;
+        self.note_reached();
+        let schema = exporter.schema_for(&mut run).await;
+        self.charge_catalog(run.busy());
+        self.session.finish(run, schema.as_ref().err()).await;
+        let read = match &schema {
+            Ok(schema) => self.read_queues(index, schema).await?,
+            Err(failure) => Err(failure.clone()),
+        };
+        let task = &mut self.tasks[index];
+        let schema = schema.unwrap_or_default();
+        let (queues, failure) = match read {
+            Ok(queues) => (queues, None),
+            Err(failure) => (QueueLabels::default(), Some(failure)),
+        };
+        task.run = Some(PaceRun {
+            began,
+            schema: Arc::clone(&schema),
+            queues: queues.clone(),
+            steps: std::collections::VecDeque::new(),
+            results: BTreeMap::new(),
+            busy: Duration::ZERO,
+        });
+        if let Some(failure) = failure {
+            self.fail_run(index, &failure);
+            return Ok(());
+        }
+        self.remove_others(index, &schema);
+        let task = &mut self.tasks[index];
+        let config = &exporter.config;
+        let collectors: Vec<&'static Collector> = task.collectors(config, Some(&schema)).collect();
+        let Some(run) = &mut task.run else { return Ok(()) };
+        for &collector in &collectors {
+            // A collector without a result is published too, as one without samples.
+            run.add(collector, []);
+            if task.pace == Pace::Events {
+                run.steps.push_back(Step::Events(collector));
+            } else if collector.queries_at(task.pace, config, &schema).next().is_some() {
+                run.steps.push_back(Step::Statements(collector));
+            }
+        }
+        if let (Some(kind), Some(slice), false) = (task.pass, task.slice, collectors.is_empty()) {
+            let pass = Pass::begin(kind, schema, queues, slice);
+            run.steps.push_back(Step::Pass(Box::new(PassStep { pass, failures: 0 })));
+        }
+        Ok(())
+    }
+
+    /// Reads the queue labels, and before them the queue inventory if it is due. The inventory can take a pass over the
+    /// history, so the pulse does not wait for it, unless there is no other task.
+    async fn read_queues(
+        &mut self,
+        index: usize,
+        schema: &Schema,
+    ) -> Result<Result<QueueLabels, Failure>, Failure> {
+        let exporter = Arc::clone(&self.exporter);
+        let cache = &exporter.schema_cache;
+        if (index > 0 || self.tasks.len() == 1) && cache.is_inventory_due() {
+            let (outcome, busy) = cache.read_inventory(&mut self.session, &exporter.config, schema).await?;
+            self.charge_catalog(busy);
+            if let Err(failure) = outcome {
+                // The run goes on with the rows of the table queue and the queues in the results of queries.
+                warn!(error = %failure, "the names of the queues in job could not be read");
+            }
+        }
+        let inventory = cache.inventory();
+        let mut transactions = Transactions::new(&mut self.session, schema);
+        let read = transactions
+            .run(async |run| QueueLabels::read(run, schema, &inventory, &exporter.config.queues).await)
+            .await;
+        let busy = transactions.busy;
+        self.charge_catalog(busy);
+        match read {
+            Ok(queues) => {
+                cache.note_queues(&queues);
+                Ok(Ok(queues))
+            }
+            Err(Stop::Failed(failure)) => Ok(Err(failure)),
+            Err(Stop::Unreachable(failure)) => Err(failure),
+        }
+    }
+
+    async fn run_statements(
+        &mut self,
+        index: usize,
+        run: &mut PaceRun,
+        collector: &'static Collector,
+    ) -> Result<(), Failure> {
+        let (pace, config) = (self.tasks[index].pace, &self.exporter.config);
+        let mut samples = Vec::new();
+        let context = Context { config, schema: &run.schema, queues: &run.queues };
+        let (outcome, busy) = if collector.fits_one_transaction(pace, config, &run.schema) {
+            let mut transactions = Transactions::new(&mut self.session, &run.schema);
+            let collected = async |run: &mut _| collector.collect(pace, run, &context, &mut samples).await;
+            let outcome = transactions.run(collected).await;
+            (outcome, transactions.busy)
+        } else {
+            division::collect(&mut self.session, collector, pace, &context, &mut samples).await
+        };
+        run.add(collector, samples);
+        self.charge(index, run, busy);
+        self.note_failure(run, &[collector], outcome)
+    }
+
+    async fn run_events(
+        &mut self,
+        index: usize,
+        run: &mut PaceRun,
+        collector: &'static Collector,
+    ) -> Result<(), Failure> {
+        let exporter = Arc::clone(&self.exporter);
+        let context = Context { config: &exporter.config, schema: &run.schema, queues: &run.queues };
+        let first_scrape = exporter.snapshot.first_scrape(collector);
+        let mut counter = exporter.events.lock().await;
+        let mut transactions = Transactions::new(&mut self.session, &run.schema);
+        let count = async |run: &mut _| counter.collect(run, &context, first_scrape, Instant::now()).await;
+        let outcome = transactions.run(count).await;
+        let busy = transactions.busy;
+        self.charge(index, run, busy);
+        let outcome = outcome.map(|samples| run.add(collector, [samples]));
+        self.note_failure(run, &[collector], outcome)
+    }
+
+    async fn run_slice(
+        &mut self,
+        index: usize,
+        run: &mut PaceRun,
+        mut step: Box<PassStep>,
+    ) -> Result<(), Failure> {
+        let exporter = Arc::clone(&self.exporter);
+        let config = &exporter.config;
+        let mut transactions = Transactions::new(&mut self.session, &run.schema);
+        let plans = step.pass.plans();
+        let outcome = transactions.run_with(plans, async |run| step.pass.step(run, config).await).await;
+        let busy = transactions.busy;
+        self.charge(index, run, busy);
+        self.tasks[index].slice = Some(step.pass.slice_size());
+        match outcome {
+            Ok(true) => {
+                for (collector, samples) in step.pass.into_samples() {
+                    run.add(collector, [samples]);
+                }
+                Ok(())
+            }
+            Ok(false) => {
+                step.failures = 0;
+                run.steps.push_front(Step::Pass(step));
+                Ok(())
+            }
+            Err(Stop::Failed(failure)) if is_temporary(failure.reason) && step.may_retry() => {
+                // Not at once, because a lock or a replay that the slice met may still be there.
+                self.tasks[index].due = Instant::now() + config.collectors.interval;
+                run.steps.push_front(Step::Pass(step));
+                Ok(())
+            }
+            Err(stop) => {
+                let kind = step.pass.kind();
+                let fed: Vec<&Collector> =
+                    fed_queries(kind, config, &run.schema).map(|(fed, _)| fed).collect();
+                self.note_failure(run, &fed, Err(stop))
+            }
+        }
+    }
+
+    /// Charges the time that a step kept the database busy.
+    fn charge(&mut self, index: usize, run: &mut PaceRun, busy: Duration) {
+        let pace = self.tasks[index].pace;
+        run.busy += busy;
+        self.budget.charge(pace, busy, Instant::now());
+        self.exporter.self_metrics.add_busy(pace.label(), busy);
+    }
+
+    /// Charges reading the schema and the queues to the least urgent pace, because it must not delay the pulse.
+    fn charge_catalog(&mut self, busy: Duration) {
+        self.budget.charge(Pace::History, busy, Instant::now());
+        self.exporter.self_metrics.add_busy(CATALOG, busy);
+    }
+
+    /// Records the failure of a step for its collectors. Fails if the database cannot be reached.
+    fn note_failure(
+        &mut self,
+        run: &mut PaceRun,
+        collectors: &[&'static Collector],
+        outcome: Result<(), Stop>,
+    ) -> Result<(), Failure> {
+        match outcome {
+            Ok(()) => self.note_reached(),
+            Err(Stop::Unreachable(failure)) => return Err(failure),
+            Err(Stop::Failed(failure)) => {
+                self.note_reached();
+                self.react(&failure);
+                collectors.iter().for_each(|collector| run.fail(collector, &failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what a failure of any collector demands of the exporter.
+    fn react(&mut self, failure: &Failure) {
+        match failure.reason {
+            Reason::SchemaChanged => self.exporter.schema_cache.invalidate(),
+            Reason::Unavailable => {
+                self.exporter.self_metrics.set_up(false);
+                self.exporter.schema_cache.invalidate();
+            }
+            Reason::OutOfMemory => self.pause(OUT_OF_MEMORY_PAUSE),
+            _ => {}
+        }
+    }
+
+    /// Ends the steps of a run, because none of its collectors can succeed.
+    fn fail_run(&mut self, index: usize, failure: &Failure) {
+        self.react(failure);
+        let exporter = Arc::clone(&self.exporter);
+        let schema = exporter.schema();
+        let collectors: Vec<_> = self.tasks[index].collectors(&exporter.config, schema.as_deref()).collect();
+        if let Some(run) = &mut self.tasks[index].run {
+            run.steps.clear();
+            collectors.into_iter().for_each(|collector| run.fail(collector, failure));
+        }
+    }
+}
+
+/// Whether the same statement may succeed a little later.
+fn is_temporary(reason: Reason) -> bool {
+    matches!(reason, Reason::Timeout | Reason::Lock | Reason::Conflict)
+}
