@@ -62,13 +62,13 @@ impl Budget {
             later.add(&rates, step);
             waited += step;
         }
-        Duration::try_from_secs_f64(waited).unwrap_or(Duration::MAX)
+        at_most_a_week(waited)
     }
 
     /// Returns the longest time in which the budget allows so much database time to the pace, whatever the others need.
     pub(crate) fn longest(&self, pace: Pace, cost: Duration) -> Duration {
         let longest = cost.as_secs_f64() / (self.rate * pace.share());
-        Duration::try_from_secs_f64(longest).unwrap_or(Duration::MAX)
+        at_most_a_week(longest)
     }
 
     /// Adds what the time since the last call is worth.
@@ -121,6 +121,12 @@ impl Budget {
     fn is_full(&self, pace: Pace) -> bool {
         self.balances[pace as usize] >= full(self.rate, pace) - NOTHING
     }
+}
+
+/// Because a tiny budget requires more than a `Duration` can hold, and one statement a week costs next to nothing.
+fn at_most_a_week(seconds: f64) -> Duration {
+    const WEEK: Duration = Duration::from_hours(7 * 24);
+    Duration::try_from_secs_f64(seconds).map_or(WEEK, |duration| duration.min(WEEK))
 }
 
 /// Returns the largest balance of a pace.

@@ -1,7 +1,6 @@
-//! The schema and the queue inventory, cached for both lanes.
+//! The schema, the queue inventory and the queue labels, cached from run to run.
 //!
-//! The schema is read again once a minute, by the lane that first finds it expired. The queue inventory, the names of the
-//! queues in `job`, is read by one lane only ([`inventory`]).
+//! The schema and the queue inventory, the names of the queues in `job`, are read again once a minute ([`inventory`]).
 
 mod inventory;
 
@@ -33,6 +32,7 @@ struct Cached {
     /// When the schema expires; `None` if it has been invalidated.
     valid_until: Option<Instant>,
     inventory: Arc<QueueInventory>,
+    queues: QueueLabels,
     next_inventory: Option<Instant>,
     /// Whether the warning about names that cannot be labels was logged.
     is_warning_logged: bool,
@@ -92,6 +92,7 @@ impl SchemaCache {
         schema: &Schema,
     ) -> Result<(Result<(), Failure>, Duration), Failure> {
         if schema.lack(&queue_labels::NAMES_IN_JOB).is_some() {
+            self.lock().next_inventory = Some(Instant::now() + maximum_age(config));
             return Ok((Ok(()), Duration::ZERO));
         }
         let Inventory { outcome: inventory, busy } = inventory::read(session, config, schema).await?;
@@ -110,8 +111,14 @@ impl SchemaCache {
         Arc::clone(&self.lock().inventory)
     }
 
-    /// Logs once that some queues have no label of their own, even within the limit.
+    /// Returns the queue labels of the latest run that could read them.
+    pub fn last_queues(&self) -> QueueLabels {
+        self.lock().queues.clone()
+    }
+
+    /// Stores the queue labels, and logs once that some queues have no label of their own, even within the limit.
     pub fn note_queues(&self, queues: &QueueLabels) {
+        self.lock().queues = queues.clone();
         if !queues.are_all_known() && !std::mem::replace(&mut self.lock().is_warning_logged, true) {
             warn!(
                 "some queue names are longer than {LONGEST} characters or {MOST_BYTES} bytes, are not valid text, or are too many to be read: \

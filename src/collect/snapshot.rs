@@ -236,6 +236,7 @@ mod tests {
     }
 
     fn text(snapshot: &Snapshot) -> String {
+        snapshot.remove_expired();
         let page = snapshot.page();
         String::from_utf8(page.0.iter().flat_map(|text| text.bytes.to_vec()).collect()).unwrap()
     }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn parts_of_both_paces_merge_and_expire_separately() {
+    async fn parts_of_two_paces_merge_and_expire_separately() {
         let snapshot = Snapshot::default();
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
         snapshot.replace(&COLLECTOR, Pace::History, job("finished.sql", "completed"), after(30)).unwrap();
@@ -263,6 +264,22 @@ mod tests {
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(text(&snapshot), "");
         assert_eq!(snapshot.series(), [("statistics", 0)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn expired_samples_are_withdrawn_without_a_scrape() {
+        let snapshot = Snapshot::default();
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+        snapshot.replace(&COLLECTOR, Pace::History, job("finished.sql", "completed"), after(30)).unwrap();
+        let started = Instant::now();
+        let shorten = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "active"), after(9)).unwrap();
+        };
+        tokio::join!(snapshot.until_next_expiry(), shorten);
+        assert_eq!(started.elapsed(), Duration::from_secs(10));
+        assert!(snapshot.page().0.is_empty(), "an expired sample is never on a page");
+        assert_eq!(states(&snapshot), ["completed"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -302,7 +319,7 @@ mod tests {
         snapshot.replace(&COLLECTOR, Pace::History, job("finished.sql", "completed"), end).unwrap();
         snapshot.replace(&COLLECTOR, Pace::Backlog, job("finished.sql", "completed"), end).unwrap();
         assert!(text(&snapshot).contains("state=\"completed\"} 1\n"), "{}", text(&snapshot));
-        // The result belongs to the fast pace now.
+        // The result belongs to the backlog now.
         snapshot.remove(&COLLECTOR, Pace::History);
         assert_eq!(states(&snapshot), ["completed"]);
     }

@@ -91,12 +91,15 @@ impl Failure {
         Failure { reason, message: message.into() }
     }
 
-    /// Whether the connection can be used after this failure.
+    /// Whether the connection can be used after this failure. After an error of the server it can, because a rollback
+    /// suffices. The server has no memory to spare for the session after an out-of-memory error.
     pub(super) fn leaves_connection_usable(&self) -> bool {
-        matches!(
-            self.reason,
-            Reason::Timeout | Reason::Lock | Reason::Conflict | Reason::Permission | Reason::HistoryLost
-        )
+        !matches!(self.reason, Reason::Unavailable | Reason::OutOfMemory)
+    }
+
+    /// Whether prepared statements must be prepared again, because tables or types have changed.
+    pub(super) fn invalidates_statements(&self) -> bool {
+        self.reason == Reason::SchemaChanged
     }
 }
 

@@ -78,7 +78,8 @@ impl Session {
         if failure.is_some_and(|failure| !failure.leaves_connection_usable()) {
             return;
         }
-        if run.end().await.is_ok() {
+        let invalidates = failure.is_some_and(Failure::invalidates_statements);
+        if run.end().await.is_ok() && (!invalidates || run.clear_cached_statements().await.is_ok()) {
             self.connection = Some(run.0);
         }
     }

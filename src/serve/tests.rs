@@ -14,9 +14,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::routes;
 use crate::cli::{self, Command};
-use crate::collect::collector::{Lane, QuerySamples};
+use crate::collect::collector::QuerySamples;
 use crate::collect::collectors::{COLLECTORS, statistics};
 use crate::collect::exporter::Exporter;
+use crate::collect::pace::Pace;
 use crate::http::reload::Access;
 use crate::http::server::places::Places;
 use crate::http::server::{Listener, Server, serve};
@@ -63,7 +64,7 @@ impl Served {
         }
         let answers = vec![QuerySamples { query: "statistics.sql", samples }];
         let end = Instant::now() + Duration::from_mins(10);
-        self.exporter.snapshot.replace(collector, Lane::Fast, answers, end).unwrap();
+        self.exporter.snapshot.replace(collector, Pace::Backlog, answers, end).unwrap();
     }
 
     fn was_scraped(&self) -> bool {

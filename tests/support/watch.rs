@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use marie_exporter::collect::collector::Lane;
 use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::pace::Pace;
 
 use super::metrics::Metrics;
 use super::process::Process;
+use super::running::pace;
 use super::scrape;
 
 /// Longest wait for a condition, on a loaded machine too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Interval of both lanes, unless a test's flags replace it.
+/// Interval of all paces, unless a test's flags replace it.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Longest time of an answer, unless the next one is faster.
@@ -120,9 +121,9 @@ impl Watch {
         metrics
     }
 
-    /// Waits until the collector fails in the fast lane with this reason while `marie_up` is 1.
+    /// Waits until the collector fails at its pace with this reason while `marie_up` is 1.
     pub(crate) fn until_fails(&self, collector: &str, reason: &str) -> Metrics {
-        let labels = [("collector", collector), ("lane", "fast"), ("reason", reason)];
+        let labels = [("collector", collector), ("pace", pace(collector)), ("reason", reason)];
         let before = self.metrics().count(FAILURES, &labels);
         self.until(&format!("{collector} fails with {reason}"), |now| {
             now.count(FAILURES, &labels) > before && now.value("marie_up", &[]) == Some(1.0)
@@ -179,11 +180,11 @@ impl Watch {
 
 const FAILURES: &str = "marie_collector_failures_total";
 
-/// Returns the labels of the collectors and lanes that have runs.
+/// Returns the labels of the collectors and paces that have runs.
 fn running(metrics: &Metrics) -> impl Iterator<Item = [(&'static str, &'static str); 2]> {
     let labels = COLLECTORS
         .iter()
-        .flat_map(|collector| Lane::ALL.map(|lane| [("collector", collector.name), ("lane", lane.label())]));
+        .flat_map(|collector| Pace::ALL.map(|pace| [("collector", collector.name), ("pace", pace.label())]));
     labels.filter(|labels| metrics.value("marie_collector_interval_seconds", labels).is_some())
 }
 

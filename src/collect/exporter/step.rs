@@ -127,12 +127,16 @@ impl Runner {
             .run(async |run| QueueLabels::read(run, schema, &inventory, &exporter.config.queues).await)
             .await;
         let busy = transactions.busy;
-        self.charge_catalog(busy);
+        if !is_lock_wait(&read) {
+            self.charge_catalog(busy);
+        }
         match read {
             Ok(queues) => {
                 cache.note_queues(&queues);
                 Ok(Ok(queues))
             }
+            // A lock on the table queue stops only the collector that publishes its rows.
+            Err(Stop::Failed(failure)) if is_temporary(failure.reason) => Ok(Ok(cache.last_queues())),
             Err(Stop::Failed(failure)) => Ok(Err(failure)),
             Err(Stop::Unreachable(failure)) => Err(failure),
         }
@@ -156,7 +160,7 @@ impl Runner {
             division::collect(&mut self.session, collector, pace, &context, &mut samples).await
         };
         run.add(collector, samples);
-        self.charge(index, run, busy);
+        self.charge(index, run, busy, &outcome);
         self.note_failure(run, &[collector], outcome)
     }
 
@@ -174,7 +178,7 @@ impl Runner {
         let count = async |run: &mut _| counter.collect(run, &context, first_scrape, Instant::now()).await;
         let outcome = transactions.run(count).await;
         let busy = transactions.busy;
-        self.charge(index, run, busy);
+        self.charge(index, run, busy, &outcome);
         let outcome = outcome.map(|samples| run.add(collector, [samples]));
         self.note_failure(run, &[collector], outcome)
     }
@@ -191,7 +195,7 @@ impl Runner {
         let plans = step.pass.plans();
         let outcome = transactions.run_with(plans, async |run| step.pass.step(run, config).await).await;
         let busy = transactions.busy;
-        self.charge(index, run, busy);
+        self.charge(index, run, busy, &outcome);
         self.tasks[index].slice = Some(step.pass.slice_size());
         match outcome {
             Ok(true) => {
@@ -220,8 +224,11 @@ impl Runner {
         }
     }
 
-    /// Charges the time that a step kept the database busy.
-    fn charge(&mut self, index: usize, run: &mut PaceRun, busy: Duration) {
+    /// Charges the time that a step kept the database busy. Waiting for a lock costs the database nothing.
+    fn charge<T>(&mut self, index: usize, run: &mut PaceRun, busy: Duration, outcome: &Result<T, Stop>) {
+        if is_lock_wait(outcome) {
+            return;
+        }
         let pace = self.tasks[index].pace;
         run.busy += busy;
         self.budget.charge(pace, busy, Instant::now());
@@ -277,6 +284,10 @@ impl Runner {
             collectors.into_iter().for_each(|collector| run.fail(collector, failure));
         }
     }
+}
+
+fn is_lock_wait<T>(outcome: &Result<T, Stop>) -> bool {
+    matches!(outcome, Err(Stop::Failed(failure)) if failure.reason == Reason::Lock)
 }
 
 /// Whether the same statement may succeed a little later.

@@ -1,4 +1,4 @@
-//! When a lane runs its collectors, on a paused clock.
+//! Which task the runner executes next, on a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,118 +6,110 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Exporter;
-use super::lane::LaneTask;
-use super::schedule::share;
+use super::runner::Runner;
 use crate::cli::{self, Command};
-use crate::collect::collector::Lane;
 use crate::collect::collectors::COLLECTORS;
+use crate::collect::pace::Pace;
 use crate::postgres::{Failure, Reason};
 
-fn lane(lane: Lane, flags: &[&str]) -> LaneTask {
+fn runner(flags: &[&str]) -> Runner {
     let names: Vec<_> = COLLECTORS.iter().map(|collector| (collector.name, collector.about)).collect();
     let arguments = ["marie-exporter", "serve", "--database-url=postgres://marie@127.0.0.1:1/none"];
     let arguments = arguments.iter().chain(flags).map(std::ffi::OsString::from);
     let Ok(Command::Serve(config)) = cli::parse(arguments, |_| None, &names) else {
         panic!("these flags are valid: {flags:?}")
     };
-    LaneTask::new(Arc::new(Exporter::new(config).unwrap()), lane)
+    Runner::new(Arc::new(Exporter::new(config).unwrap()))
 }
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
+/// Uses up the allowance of the start.
+fn without_allowance(runner: &mut Runner) {
+    runner.budget.charge(Pace::History, seconds(10.0), Instant::now());
+}
+
+/// Ends a run of a task that took no time and this database time; returns the interval in force.
+fn end_run(runner: &mut Runner, index: usize, busy: f64) -> f64 {
+    let pace = runner.tasks[index].pace;
+    runner.budget.charge(pace, seconds(busy), Instant::now());
+    let config = runner.exporter.config.clone();
+    let interval = runner.tasks[index].end_run(Instant::now(), seconds(busy), &runner.budget, &config);
+    interval.as_secs_f64()
+}
+
+/// Returns the pace of the next task and the seconds until it may run.
+fn next(runner: &mut Runner) -> (Pace, f64) {
+    let (index, at) = runner.next().unwrap();
+    (runner.tasks[index].pace, at.saturating_duration_since(Instant::now()).as_secs_f64())
+}
+
 #[test]
-fn lane_runs_only_collectors_with_a_query_in_it() {
-    let names = |lane: &LaneTask| {
-        lane.collectors.iter().map(|scheduled| scheduled.collector.name).collect::<Vec<_>>()
-    };
-    let slow = names(&lane(Lane::Slow, &["--no-collector.retries"]));
-    assert_eq!(slow, ["statistics", "throughput", "dags", "storage", "scheduler"]);
-    assert!(!names(&lane(Lane::Fast, &[])).contains(&"storage"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn runs_are_spread_over_the_interval_on_a_grid() {
-    let mut lane = lane(Lane::Fast, &["--collector.interval=16s"]);
-    let (started, count) = (lane.started, lane.collectors.len());
-    assert!(
-        lane.collectors.iter().all(|scheduled| scheduled.schedule.due == started),
-        "all run at once after the start"
+fn collectors_that_are_off_have_no_task() {
+    let paces = |runner: &Runner| runner.tasks.iter().map(|task| task.pace).collect::<Vec<_>>();
+    assert_eq!(
+        paces(&runner(&["--no-collector.events"])).iter().filter(|pace| **pace == Pace::Events).count(),
+        0
     );
-    for (number, late) in [(0_u32, 0.0), (1, 0.3), (2, 0.0)] {
-        let mut dues = Vec::new();
-        for index in 0..count {
-            tokio::time::advance(seconds(late)).await;
-            lane.schedule_next(index, Some(Duration::ZERO));
-            dues.push(lane.collectors[index].schedule.due - started);
-        }
-        for (index, due) in dues.iter().enumerate() {
-            let expected = seconds(16.0 * f64::from(number)) + seconds(16.0).mul_f64(share(index + 1, count));
-            let off = due.as_secs_f64() - expected.as_secs_f64();
-            assert!(off.abs() < 1e-6, "run {number} of collector {index}: {due:?} is not {expected:?}");
-        }
-        tokio::time::advance(started + seconds(16.0 * f64::from(number + 1)) - Instant::now()).await;
-    }
+    let off: Vec<String> =
+        COLLECTORS.iter().map(|collector| format!("--no-collector.{}", collector.name)).collect();
+    let off: Vec<&str> = off.iter().map(String::as_str).collect();
+    assert!(runner(&off).next().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn load_budget_stretches_interval_to_cost_by_budget() {
-    let mut lane = lane(Lane::Fast, &["--collector.interval=15s", "--collector.load-budget=1%"]);
-    assert_eq!(lane.schedule_next(0, Some(seconds(0.1))), seconds(15.0));
-    assert_eq!(lane.schedule_next(0, Some(seconds(0.5))), seconds(50.0));
-    assert_eq!(lane.collectors[0].schedule.due, Instant::now() + seconds(50.0));
-    // A run that is not charged leaves the interval as it was.
-    assert_eq!(lane.schedule_next(0, None), seconds(50.0));
-    assert_eq!(lane.schedule_next(0, Some(seconds(0.01))), seconds(15.0));
-    let collectors = &lane.exporter.config.collectors;
+async fn most_urgent_due_task_runs_first() {
+    let mut runner = runner(&["--collector.interval=15s"]);
+    assert_eq!(next(&mut runner), (Pace::Pulse, 0.0), "all are due at once after the start");
+    assert_eq!(end_run(&mut runner, 0, 0.0), 15.0);
+    assert_eq!(next(&mut runner), (Pace::Events, 0.0));
+    end_run(&mut runner, 1, 0.0);
+    assert_eq!(next(&mut runner), (Pace::Backlog, 0.0));
+    tokio::time::advance(seconds(15.0)).await;
+    assert_eq!(next(&mut runner), (Pace::Pulse, 0.0), "the pulse does not wait for the others");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pace_waits_for_the_budget_while_others_run() {
+    let mut runner = runner(&["--collector.interval=15s", "--collector.load-budget=1%"]);
+    without_allowance(&mut runner);
+    // 0.3 s at 30 % of 1 % are 100 s.
+    end_run(&mut runner, 0, 0.3);
+    assert_eq!(next(&mut runner), (Pace::Events, 0.0));
+    for index in 1..runner.tasks.len() {
+        end_run(&mut runner, index, 0.0);
+    }
+    let (pace, wait) = next(&mut runner);
+    assert_eq!((pace, wait), (Pace::Events, 15.0), "the pulse is due then too, and has to wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn interval_is_what_the_budget_allows_at_the_latest() {
+    let mut runner = runner(&["--collector.interval=15s", "--collector.load-budget=1%"]);
+    assert_eq!(end_run(&mut runner, 0, 0.03), 15.0);
+    assert_eq!(end_run(&mut runner, 1, 0.3), 100.0, "0.3 s at 30 % of 1 %");
+    // The runs really ended 20 s apart, because other paces left their share.
+    tokio::time::advance(seconds(20.0)).await;
+    assert_eq!(end_run(&mut runner, 1, 0.3), 20.0);
+    let collectors = &runner.exporter.config.collectors;
     assert_eq!(collectors.lifetime(seconds(15.0)), seconds(300.0));
     assert_eq!(collectors.lifetime(seconds(200.0)), seconds(600.0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn deferred_pause_is_repaid_by_pauses_of_twice_the_length() {
-    let mut lane = lane(Lane::Fast, &["--collector.interval=15s", "--collector.load-budget=1%"]);
-    assert_eq!(lane.schedule_next(0, Some(seconds(0.01))), seconds(15.0));
-    assert!(lane.defer_pause(0, seconds(0.4)));
-    assert_eq!(lane.schedule_next(0, None), seconds(15.0), "the first pause is deferred");
-    assert!(!lane.defer_pause(0, seconds(0.4)), "the deferred pause is not repaid yet");
-    for interval in [30.0, 30.0, 25.0, 15.0] {
-        assert_eq!(lane.schedule_next(0, Some(seconds(0.01))), seconds(interval));
-    }
-    assert!(lane.defer_pause(0, seconds(0.4)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn time_outs_between_successes_stay_within_budget() {
-    let mut lane = lane(Lane::Slow, &["--collector.slow-interval=30s", "--collector.load-budget=1%"]);
-    let (started, mut busy) = (Instant::now(), Duration::ZERO);
-    for number in 0..200 {
-        let is_a_success = number % 2 == 0;
-        let cost = seconds(if is_a_success { 4.0 } else { 10.0 });
-        busy += cost;
-        let charged = (is_a_success || !lane.defer_pause(0, cost)).then_some(cost);
-        lane.schedule_next(0, charged);
-        let pause = lane.collectors[0].schedule.due - Instant::now();
-        tokio::time::advance(pause).await;
-    }
-    let share = busy.as_secs_f64() / started.elapsed().as_secs_f64();
-    assert!(share < 0.0102, "{share}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn pause_after_failed_connect_doubles_with_jitter() {
-    let mut lane = lane(Lane::Slow, &["--collector.interval=15s"]);
+    let mut runner = runner(&["--collector.interval=15s"]);
     let failure = Failure::new(Reason::Unavailable, "gone".to_owned());
     for expected in [1.0, 2.0, 4.0, 8.0, 15.0, 15.0] {
-        lane.back_off(&failure, Duration::ZERO);
-        let pauses: Vec<_> =
-            lane.collectors.iter().map(|scheduled| scheduled.schedule.due - Instant::now()).collect();
-        assert!(pauses.iter().all(|pause| *pause == pauses[0]), "the lane pauses as a whole: {pauses:?}");
-        assert!(pauses[0] >= seconds(expected / 2.0) && pauses[0] <= seconds(expected), "{pauses:?}");
-        tokio::time::advance(pauses[0]).await;
+        runner.back_off(&failure);
+        let (pace, wait) = next(&mut runner);
+        assert_eq!(pace, Pace::Pulse, "the most urgent task runs first after an outage");
+        assert!(wait >= expected / 2.0 && wait <= expected, "{wait}");
+        tokio::time::advance(seconds(wait)).await;
     }
-    lane.failed_attempts = u32::MAX;
-    lane.back_off(&failure, Duration::ZERO);
-    assert!(lane.collectors[0].schedule.due - Instant::now() <= seconds(15.0));
+    runner.failed_attempts = u32::MAX;
+    runner.back_off(&failure);
+    assert!(next(&mut runner).1 <= 15.0);
 }

@@ -62,7 +62,8 @@ impl Feed {
     /// forward the queries that the load budget allows.
     pub(super) async fn run(mut self, mut refreshes: mpsc::Receiver<()>, sender: watch::Sender<Numbers>) {
         loop {
-            let next = TopQuery::ALL.into_iter().map(|query| self.may_run(query)).min();
+            let now = Instant::now();
+            let next = TopQuery::ALL.into_iter().map(|query| self.may_run(query, now)).min();
             tokio::select! {
                 () = sleep_until(next.unwrap_or_else(Instant::now)) => {}
                 refresh = refreshes.recv() => match refresh {
@@ -72,7 +73,7 @@ impl Feed {
             }
             let now = Instant::now();
             let due: Vec<TopQuery> =
-                TopQuery::ALL.into_iter().filter(|query| self.may_run(*query) <= now).collect();
+                TopQuery::ALL.into_iter().filter(|query| self.may_run(*query, now) <= now).collect();
             if due.is_empty() {
                 continue;
             }
@@ -90,8 +91,7 @@ impl Feed {
     }
 
     /// Returns when a query may run: when it is due and the load budget allows it.
-    fn may_run(&mut self, query: TopQuery) -> Instant {
-        let now = Instant::now();
+    fn may_run(&mut self, query: TopQuery, now: Instant) -> Instant {
         let allowed = now.checked_add(self.budget.wait(query.listing().query.pace, now));
         self.due[query as usize].max(self.not_before).max(allowed.unwrap_or(now))
     }

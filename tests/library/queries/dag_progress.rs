@@ -1,7 +1,7 @@
 //! The progress of single DAGs equals the maintenance page's.
 
-use marie_exporter::collect::collector::Lane;
 use marie_exporter::collect::collectors::dags::COLLECTOR;
+use marie_exporter::collect::pace::Pace;
 use marie_exporter::demo::shape::Shape;
 use sqlx::Row;
 
@@ -104,7 +104,7 @@ async fn single_dags_have_series_only_with_progress_limit() {
     let schema = scheduler.schema().await;
     for (limit, is_expected) in [(0, false), (1, true)] {
         scheduler.config.dags_progress_limit = limit;
-        let queries: Vec<_> = COLLECTOR.queries_in(Lane::Fast, &scheduler.config, &schema).collect();
+        let queries: Vec<_> = COLLECTOR.queries_at(Pace::Backlog, &scheduler.config, &schema).collect();
         let is_listed = queries.iter().any(|query| query.sql.name == "dag_progress.sql");
         assert_eq!(is_listed, is_expected, "limit {limit}");
         let series = scheduler.series(&COLLECTOR).await;

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use marie_exporter::collect::collector::{Collector, Lane};
+use marie_exporter::collect::collector::Collector;
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::collect::events;
+use marie_exporter::collect::pace::Pace;
 use marie_exporter::collect::snapshot::Snapshot;
 use marie_exporter::demo::shape::Shape;
 use tokio::time::{Duration, Instant};
@@ -20,9 +21,9 @@ pub(crate) async fn text(scheduler: &mut Scheduler, collectors: &[&Collector]) -
     let snapshot = Snapshot::default();
     let expires = Instant::now() + Duration::from_hours(1);
     for collector in collectors {
-        for lane in Lane::ALL {
-            let answers = scheduler.collect(lane, collector, &seen).await.unwrap();
-            snapshot.replace(collector, lane, answers, expires).unwrap();
+        for pace in Pace::ALL {
+            let answers = scheduler.collect(pace, collector, &seen).await.unwrap();
+            snapshot.replace(collector, pace, answers, expires).unwrap();
         }
     }
     let bytes = snapshot.page().0.iter().flat_map(|text| text.bytes.to_vec()).collect();

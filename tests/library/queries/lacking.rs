@@ -1,8 +1,9 @@
 //! Databases that differ from the four shapes: missing tables and columns, states as text, `job` as a view, unusual
 //! schema names. Every query whose needs are met still runs.
 
-use marie_exporter::collect::collector::{Collector, Division, Lane, Pace, Query, SqlFile};
+use marie_exporter::collect::collector::{Collector, Division, Query, SqlFile};
 use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::pace::Pace;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::schema::Need;
 use sqlx::postgres::PgArguments;
@@ -32,9 +33,9 @@ async fn failures(scheduler: &mut Scheduler, change: &str) -> Vec<String> {
     let seen = scheduler.look().await;
     let mut failures = Vec::new();
     for collector in COLLECTORS {
-        for lane in Lane::ALL {
+        for pace in Pace::ALL {
             scheduler.execute("savepoint run").await;
-            if let Err(message) = scheduler.collect(lane, collector, &seen).await {
+            if let Err(message) = scheduler.collect(pace, collector, &seen).await {
                 scheduler.execute("rollback to savepoint run").await;
                 failures.push(format!("{} after {change}: {message}", scheduler.shape.name()));
             }
@@ -198,7 +199,7 @@ async fn lack_prefers_missing_in_query_and_denied_in_collector() {
         assert_eq!(query.lack(&schema).unwrap().to_string(), "no column job.nothing");
     }
     for queries in [&DENIED_FIRST, &MISSING_FIRST] {
-        let collector = Collector { name: "none", about: "", families: &[], queries };
+        let collector = Collector { name: "none", about: "", families: &[], joint: &[], queries };
         let lack = collector.lack(&scheduler.config, &schema).unwrap();
         assert_eq!(lack.to_string(), "table job may not be read");
     }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collect::collector::{Collector, Context, Lane, QuerySamples};
-use marie_exporter::collect::pass::{Pass, PassKind};
+use marie_exporter::collect::collector::{Collector, Context, QuerySamples};
+use marie_exporter::collect::pace::Pace;
+use marie_exporter::collect::pass::{Pass, PassKind, fed_queries};
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::collect::slice_size::SliceSize;
 use marie_exporter::config::Config;
@@ -146,19 +147,24 @@ impl Scheduler {
         Seen { schema, queues }
     }
 
-    /// Runs a collector's queries of one lane.
+    /// Runs a collector's queries of one pace and the pass that feeds it at this pace.
     pub(crate) async fn collect(
         &mut self,
-        lane: Lane,
+        pace: Pace,
         collector: &Collector,
         seen: &Seen,
     ) -> Result<Vec<QuerySamples>, String> {
         let context = Context { config: &self.config, schema: &seen.schema, queues: &seen.queues };
         let mut answers = Vec::new();
-        collector
-            .collect(lane, &mut self.run, &context, &mut answers)
-            .await
-            .map_err(|failure| failure.message)?;
+        let collected = collector.collect(pace, &mut self.run, &context, &mut answers).await;
+        collected.map_err(|failure| failure.message)?;
+        let is_fed = |kind: &PassKind| {
+            let mut fed = fed_queries(*kind, &self.config, &seen.schema);
+            kind.pace() == pace && fed.any(|(fed, _)| fed.name == collector.name)
+        };
+        if let Some(kind) = PassKind::ALL.into_iter().find(is_fed) {
+            answers.extend(self.pass(kind, kind.first_slice(), collector, seen).await?);
+        }
         Ok(answers)
     }
 
@@ -169,14 +175,14 @@ impl Scheduler {
         slice: SliceSize,
         collector: &Collector,
         seen: &Seen,
-    ) -> Option<QuerySamples> {
+    ) -> Result<Option<QuerySamples>, String> {
         let schema = Arc::new(seen.schema.clone());
         let mut pass = Pass::begin(kind, schema, seen.queues.clone(), slice);
-        while !pass.step(&mut self.run, &self.config).await.unwrap() {}
-        pass.into_samples().find(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples)
+        while !pass.step(&mut self.run, &self.config).await.map_err(|failure| failure.message)? {}
+        Ok(pass.into_samples().find(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples))
     }
 
-    /// Runs a collector in both lanes and returns the merged series.
+    /// Runs a collector at all paces and returns the merged series.
     pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
         let seen = self.look().await;
         self.series_of(collector, &seen).await
@@ -184,11 +190,8 @@ impl Scheduler {
 
     pub(crate) async fn series_of(&mut self, collector: &Collector, seen: &Seen) -> Series {
         let mut answers = Vec::new();
-        for lane in Lane::ALL {
-            answers.extend(self.collect(lane, collector, seen).await.unwrap());
-        }
-        for kind in PassKind::ALL {
-            answers.extend(self.pass(kind, kind.first_slice(), collector, seen).await);
+        for pace in Pace::ALL.into_iter().filter(|pace| *pace != Pace::Events) {
+            answers.extend(self.collect(pace, collector, seen).await.unwrap());
         }
         let series = |samples: &Samples| -> Vec<_> {
             let family = samples.family.name;

@@ -12,8 +12,8 @@ use marie_exporter::postgres::{Reason, Session};
 use marie_exporter::schema::{Lack, Schema};
 
 use crate::support::databases::Database;
-use crate::support::lanes;
 use crate::support::random_tables::filled;
+use crate::support::running;
 
 type Series = BTreeMap<(&'static str, Vec<String>), f64>;
 
@@ -67,7 +67,7 @@ async fn divided_query_equals_undivided_query() {
             let database = filled_with_more_queues(shape, seed).await;
             for limit in ["200", "2"] {
                 let flag = format!("--queues.limit={limit}");
-                let config = lanes::config(&database.url, &[&flag]);
+                let config = running::config(&database.url, &[&flag]);
                 let mut session = Session::new(config.database.clone(), config.collectors.timeout);
                 let (schema, queues) = look(&mut session, &config).await;
                 let mut divided = schema.clone();
@@ -107,7 +107,7 @@ async fn divided_query_equals_undivided_query() {
 #[tokio::test]
 async fn parents_in_too_many_queues_fail_the_query() {
     let database = filled(Shape::Mid, 0.3).await;
-    let config = lanes::config(&database.url, &[]);
+    let config = running::config(&database.url, &[]);
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let (mut schema, queues) = look(&mut session, &config).await;
     schema.locks_allowed = 80;

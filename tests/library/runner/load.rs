@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use marie_exporter::collect::collector::Lane;
 use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::pace::Pace;
 use marie_exporter::demo::shape::Shape;
 
 use crate::support::databases::Database;
-use crate::support::lanes::{Lanes, successes};
+use crate::support::metrics::Metrics;
+use crate::support::running::{Running, successes};
 
-const SCHEDULER: [(&str, &str); 2] = [("collector", "scheduler"), ("lane", "fast")];
+const SCHEDULER: [(&str, &str); 2] = [("collector", "scheduler"), ("pace", "pulse")];
 
 /// Delays each read of the table by this many seconds.
 async fn slow_down(database: &mut Database, table: &str, seconds: f64) {
@@ -25,75 +26,61 @@ async fn slow_down(database: &mut Database, table: &str, seconds: f64) {
 }
 
 #[tokio::test]
-async fn slow_query_stretches_only_its_collectors_interval() {
+async fn all_statements_together_stay_within_the_budget() {
     let mut database = Database::new(Shape::New).await;
-    slow_down(&mut database, "version", 0.2).await;
-    let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=5%"]);
-    let interval = "marie_collector_interval_seconds";
-    let first =
-        lanes.until("the interval is stretched", |now| now.value(interval, &SCHEDULER) >= Some(4.0)).await;
+    slow_down(&mut database, "version", 0.8).await;
+    let mut running = Running::start(&database.url, &["--collector.load-budget=10%"]);
+    let busy = |metrics: &Metrics| metrics.count("marie_database_busy_seconds_total", &[]);
+    let first = running.until("the allowance of the start is used up", |now| busy(now) > 10.5).await;
     let began = Instant::now();
-    let runs = |metrics: &crate::support::metrics::Metrics| successes(metrics, "scheduler");
-    let second = lanes.until("the next run of the slow collector", |now| runs(now) > runs(&first)).await;
-    assert!(began.elapsed() > Duration::from_secs(3), "only {:?} between two runs", began.elapsed());
-    let pace = successes(&second, "queues") - successes(&first, "queues");
-    assert!(pace >= 4.0, "the queues ran {pace} times meanwhile");
-    let busy = second.count("marie_database_busy_seconds_total", &SCHEDULER);
-    assert!(busy >= 0.2 * runs(&second), "{busy} s for {} runs", runs(&second));
-    lanes.stop().await;
+    while began.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let last = running.metrics();
+    let share = (busy(&last) - busy(&first)) / began.elapsed().as_secs_f64();
+    // One statement may be ahead of the budget.
+    assert!(share <= 0.1 + 0.9 / 20.0, "{share} of a core");
+    assert!(share > 0.05, "the budget is used: {share}");
+    let interval = "marie_collector_interval_seconds";
+    assert!(last.value(interval, &SCHEDULER) > Some(2.0), "{:?}", last.value(interval, &SCHEDULER));
+    let gained = successes(&last, "queues") - successes(&first, "queues");
+    assert!(gained >= 10.0, "the slow pulse held up the backlog, which ran {gained} times");
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn slow_query_times_out_and_others_continue() {
     let mut database = Database::new(Shape::New).await;
     slow_down(&mut database, "version", 30.0).await;
-    let mut lanes = Lanes::start(&database.url, &["--collector.timeout=300ms"]);
-    lanes.until_fails("scheduler", "timeout").await;
-    let metrics = lanes.until_fresh(&["statistics", "stuck", "queues"]).await;
+    let mut running = Running::start(&database.url, &["--collector.timeout=300ms"]);
+    running.until_fails("scheduler", "timeout").await;
+    let metrics = running.until_fresh(&["statistics", "stuck", "queues"]).await;
     assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
-    lanes.stop().await;
-}
-
-#[tokio::test]
-async fn second_timeout_in_a_row_pauses_but_first_does_not() {
-    let mut database = Database::new(Shape::New).await;
-    slow_down(&mut database, "version", 30.0).await;
-    let flags = ["--collector.timeout=300ms", "--collector.load-budget=0.1%", "--collector.interval=2s"];
-    let mut lanes = Lanes::start(&database.url, &flags);
-    let metrics = lanes.until_fails("scheduler", "timeout").await;
-    let interval = "marie_collector_interval_seconds";
-    assert_eq!(metrics.value(interval, &SCHEDULER), Some(2.0));
-    lanes
-        .until("the load budget stretches the interval", |now| now.value(interval, &SCHEDULER) >= Some(300.0))
-        .await;
-    lanes.stop().await;
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn results_before_a_timed_out_query_are_published() {
     let mut database = Database::new(Shape::New).await;
-    database
-        .run("insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid)")
-        .await;
-    // The query for ready jobs reads `dag`; the query for jobs by state does not.
-    slow_down(&mut database, "dag", 30.0).await;
-    let mut lanes = Lanes::start(&database.url, &["--collector.timeout=300ms"]);
-    let metrics = lanes.until_fails("statistics", "timeout").await;
-    assert!(metrics.has("marie_jobs"));
-    assert!(!metrics.has("marie_jobs_ready"));
-    lanes.stop().await;
+    // The query for signs of life in `version` runs after that for starts.
+    slow_down(&mut database, "version", 30.0).await;
+    let mut running = Running::start(&database.url, &["--collector.timeout=300ms"]);
+    let metrics = running.until_fails("scheduler", "timeout").await;
+    let activity = "marie_scheduler_last_activity_timestamp_seconds";
+    assert!(metrics.value(activity, &[("activity", "start")]).is_some());
+    running.stop().await;
 }
 
 #[tokio::test]
-async fn queues_are_found_with_all_slow_collectors_off() {
+async fn queues_are_found_without_the_history() {
     let mut database = Database::new(Shape::New).await;
     add_orphan(&mut database).await;
-    let off = COLLECTORS.iter().filter(|collector| collector.may_run_in(Lane::Slow));
+    let off = COLLECTORS.iter().filter(|collector| collector.has_pace(Pace::History));
     let flags: Vec<String> = off.map(|collector| format!("--no-collector.{}", collector.name)).collect();
-    let mut lanes = Lanes::start(&database.url, &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut running = Running::start(&database.url, &flags.iter().map(String::as_str).collect::<Vec<_>>());
     let threshold = "marie_stuck_threshold_seconds";
-    lanes.until("the queue is found", |now| now.value(threshold, &[("queue", "orphan")]).is_some()).await;
-    lanes.stop().await;
+    running.until("the queue is found", |now| now.value(threshold, &[("queue", "orphan")]).is_some()).await;
+    running.stop().await;
 }
 
 /// Adds a queue that has no row, only a finished job.
@@ -111,32 +98,29 @@ async fn slow_queue_inventory_stretches_no_collector_interval() {
     let mut database = Database::new(Shape::New).await;
     add_orphan(&mut database).await;
     // Each of the two statements of the inventory stays within the time-out, both together do not.
-    slow_down(&mut database, "job", 2.7).await;
-    let mut flags = vec!["--collector.timeout=3s"];
-    flags.extend(["--no-collector.statistics", "--no-collector.retries", "--no-collector.sla"]);
+    slow_down(&mut database, "job", 0.7).await;
+    let mut flags = vec!["--no-collector.statistics", "--no-collector.retries", "--no-collector.sla"];
     flags.extend(["--no-collector.dags", "--no-collector.scheduler", "--no-collector.throughput"]);
-    let mut lanes = Lanes::start(&database.url, &flags);
+    let mut running = Running::start(&database.url, &flags);
     let threshold = "marie_stuck_threshold_seconds";
-    lanes.until("the queue is found", |now| now.value(threshold, &[("queue", "orphan")]).is_some()).await;
-    let labels = [("collector", "storage"), ("lane", "slow")];
+    running.until("the queue is found", |now| now.value(threshold, &[("queue", "orphan")]).is_some()).await;
+    let labels = [("collector", "storage"), ("pace", "history")];
     let metrics =
-        lanes.until("storage has run", |now| now.count("marie_collector_runs_total", &labels) > 0.0).await;
+        running.until("storage has run", |now| now.count("marie_collector_runs_total", &labels) > 0.0).await;
     assert_eq!(metrics.count("marie_collector_failures_total", &labels), 0.0);
     let interval = metrics.value("marie_collector_interval_seconds", &labels).unwrap();
     assert!(interval < 5.0, "the interval is {interval} s");
-    lanes.stop().await;
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn tiny_load_budget_pauses_for_a_week_without_panic() {
     let database = Database::new(Shape::New).await;
-    let mut lanes = Lanes::start(&database.url, &["--collector.load-budget=1e-300"]);
-    let metrics = lanes
-        .until("all collectors have run", |now| {
-            now.values("marie_collector_success", &[("lane", "fast")]).len() >= 8
-        })
+    let mut running = Running::start(&database.url, &["--collector.load-budget=1e-300"]);
+    let metrics = running
+        .until("all collectors have run", |now| now.values("marie_collector_success", &[]).len() >= 8)
         .await;
     let week = 7.0 * 86400.0;
     assert_eq!(metrics.value("marie_collector_interval_seconds", &SCHEDULER), Some(week));
-    lanes.stop().await;
+    running.stop().await;
 }

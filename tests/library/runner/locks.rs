@@ -3,7 +3,7 @@
 use marie_exporter::demo::shape::Shape;
 
 use crate::support::databases::{Database, run};
-use crate::support::lanes::Lanes;
+use crate::support::running::{Running, pace};
 
 /// The lock time-out is half of a short statement time-out.
 const FLAGS: &[&str] = &["--collector.timeout=400ms"];
@@ -11,25 +11,25 @@ const FLAGS: &[&str] = &["--collector.timeout=400ms"];
 /// Locks the table, and asserts that `failing` collectors fail and `unaffected` ones continue until it is unlocked.
 async fn lock(table: &str, failing: &[&str], unaffected: &[&str]) {
     let database = Database::new(Shape::New).await;
-    let mut lanes = Lanes::start(&database.url, FLAGS);
+    let mut running = Running::start(&database.url, FLAGS);
     let collectors = [failing, unaffected].concat();
-    lanes.until_fresh(&collectors).await;
+    running.until_fresh(&collectors).await;
 
     let mut session = database.session().await;
     run(&mut session, &format!("begin; lock table {table} in access exclusive mode")).await;
     for collector in failing {
-        lanes.until_fails(collector, "lock").await;
+        running.until_fails(collector, "lock").await;
     }
-    lanes.until_fresh(unaffected).await;
-    let metrics = lanes.until("marie_up is 1", |now| now.value("marie_up", &[]) == Some(1.0)).await;
+    running.until_fresh(unaffected).await;
+    let metrics = running.until("marie_up is 1", |now| now.value("marie_up", &[]) == Some(1.0)).await;
     for collector in failing {
-        let labels = [("collector", *collector), ("lane", "fast")];
+        let labels = [("collector", *collector), ("pace", pace(collector))];
         assert_eq!(metrics.value("marie_collector_success", &labels), Some(0.0), "{collector}");
     }
 
     run(&mut session, "rollback").await;
-    lanes.until_fresh(&collectors).await;
-    lanes.stop().await;
+    running.until_fresh(&collectors).await;
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -44,12 +44,12 @@ async fn lock_on_job_history_stops_only_the_scheduler_collector() {
 
 #[tokio::test]
 async fn lock_on_dag_stops_only_collectors_that_read_dags() {
-    lock("dag", &["statistics", "dags"], &["stuck", "retries", "sla", "queues", "scheduler"]).await;
+    lock("dag", &["statistics", "dags", "sla", "retries"], &["stuck", "queues", "scheduler"]).await;
 }
 
 #[tokio::test]
-async fn lock_on_queue_stops_only_collectors_with_queue_labels() {
-    lock("queue", &["statistics", "stuck", "queues"], &["dags", "scheduler"]).await;
+async fn lock_on_queue_stops_only_the_queues_collector() {
+    lock("queue", &["queues"], &["statistics", "stuck", "dags", "scheduler"]).await;
 }
 
 #[tokio::test]
@@ -60,14 +60,14 @@ async fn lock_on_job_stops_its_collectors_until_released() {
 #[tokio::test]
 async fn lock_wait_counts_as_no_load() {
     let database = Database::new(Shape::New).await;
-    // At a load budget of 1 % a lock time-out of 200 ms would require a pause of 20 s.
+    // At a load budget of 1 % a lock time-out of 200 ms would require a pause of a minute.
     let flags = ["--collector.timeout=400ms", "--collector.interval=2s", "--collector.load-budget=1%"];
     let mut session = database.session().await;
     run(&mut session, "begin; lock table version in access exclusive mode").await;
-    let mut lanes = Lanes::start(&database.url, &flags);
-    let metrics = lanes.until_fails("scheduler", "lock").await;
+    let mut running = Running::start(&database.url, &flags);
+    let metrics = running.until_fails("scheduler", "lock").await;
     let interval =
-        metrics.value("marie_collector_interval_seconds", &[("collector", "scheduler"), ("lane", "fast")]);
+        metrics.value("marie_collector_interval_seconds", &[("collector", "scheduler"), ("pace", "pulse")]);
     assert_eq!(interval, Some(2.0));
-    lanes.stop().await;
+    running.stop().await;
 }

@@ -6,7 +6,7 @@ use marie_exporter::demo::shape::Shape;
 use sqlx::AssertSqlSafe;
 
 use crate::support::databases::Database;
-use crate::support::lanes::Lanes;
+use crate::support::running::Running;
 
 /// Waits for sessions of the exporter in this database that fulfil the condition, and terminates them.
 async fn terminate(database: &mut Database, condition: &str) {
@@ -36,37 +36,37 @@ async fn session_terminated_during_query_fails_one_run() {
              commit",
         )
         .await;
-    let mut lanes = Lanes::start(&database.url, &[]);
-    lanes.until_fresh(&["scheduler"]).await;
+    let mut running = Running::start(&database.url, &[]);
+    running.until_fresh(&["scheduler"]).await;
     terminate(&mut database, "state = 'active' and query like '%.version as v%'").await;
-    let lost = [("collector", "scheduler"), ("lane", "fast"), ("reason", "unavailable")];
+    let lost = [("collector", "scheduler"), ("pace", "pulse"), ("reason", "unavailable")];
     let failures =
         |now: &crate::support::metrics::Metrics| now.count("marie_collector_failures_total", &lost);
-    lanes.until("the run has failed", |now| failures(now) > 0.0).await;
-    let metrics = lanes.until_fresh(&["scheduler", "stuck"]).await;
+    running.until("the run has failed", |now| failures(now) > 0.0).await;
+    let metrics = running.until_fresh(&["scheduler", "stuck"]).await;
     assert_eq!(failures(&metrics), 1.0);
     assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
-    lanes.stop().await;
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn session_terminated_between_runs_fails_no_run() {
     let mut database = Database::new(Shape::New).await;
     let flags = ["--collector.interval=500ms", "--collector.slow-interval=500ms"];
-    let mut lanes = Lanes::start(&database.url, &flags);
-    lanes.until_fresh(&["stuck"]).await;
+    let mut running = Running::start(&database.url, &flags);
+    running.until_fresh(&["stuck"]).await;
     for _ in 0..2 {
         terminate(&mut database, "state = 'idle'").await;
-        lanes.until_fresh(&["stuck"]).await;
+        running.until_fresh(&["stuck"]).await;
     }
-    assert_eq!(lanes.metrics().count("marie_collector_failures_total", &[]), 0.0);
-    lanes.stop().await;
+    assert_eq!(running.metrics().count("marie_collector_failures_total", &[]), 0.0);
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn query_that_ends_its_session_stops_no_other_collector() {
     let mut database = Database::new(Shape::New).await;
-    // `statistics`, the first collector of the lane, reads `dag`.
+    // The backlog reads `dag`.
     database
         .run(
             "begin;
@@ -77,10 +77,10 @@ async fn query_that_ends_its_session_stops_no_other_collector() {
              commit",
         )
         .await;
-    let mut lanes = Lanes::start(&database.url, &[]);
-    lanes.until_fails("statistics", "unavailable").await;
-    let metrics = lanes.until_fresh(&["stuck", "retries", "sla", "queues", "scheduler"]).await;
-    let stuck = [("collector", "stuck"), ("lane", "fast")];
+    let mut running = Running::start(&database.url, &[]);
+    running.until_fails("statistics", "unavailable").await;
+    let metrics = running.until_fresh(&["stuck", "queues", "scheduler"]).await;
+    let stuck = [("collector", "stuck"), ("pace", "pulse")];
     assert_eq!(metrics.count("marie_collector_failures_total", &stuck), 0.0);
-    lanes.stop().await;
+    running.stop().await;
 }

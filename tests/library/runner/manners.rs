@@ -1,31 +1,31 @@
-//! Limits on the exporter's sessions: they carry its name, only read, and are at most two.
+//! Limits on the exporter's sessions: they carry its name, only read, and are never more than one.
 
 use marie_exporter::demo::server::Server;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, Row};
 
 use crate::support::databases::{Database, furnished};
-use crate::support::lanes::{Lanes, successes};
+use crate::support::running::{Running, successes};
 
 #[tokio::test]
-async fn at_most_two_connections_carry_the_exporters_name() {
+async fn one_connection_carries_the_exporters_name() {
     let mut database = Database::new(Shape::Mid).await;
-    let mut lanes =
-        Lanes::start(&database.url, &["--collector.interval=20ms", "--collector.slow-interval=20ms"]);
+    let mut running =
+        Running::start(&database.url, &["--collector.interval=20ms", "--collector.slow-interval=20ms"]);
     let sessions = "select coalesce(array_agg(application_name), '{}') as names from pg_stat_activity
                     where datname = current_database() and pid <> pg_backend_pid()
                         and backend_type = 'client backend'";
     let mut most = 0;
-    while successes(&lanes.metrics(), "scheduler") < 8.0 {
+    while successes(&running.metrics(), "scheduler") < 8.0 {
         let row = sqlx::query(sessions).fetch_one(&mut database.admin).await.unwrap();
         let names: Vec<String> = row.get("names");
         assert!(names.iter().all(|name| name == "marie-exporter"), "{names:?}");
-        assert!(names.len() <= 2, "{} connections", names.len());
+        assert!(names.len() <= 1, "{} connections", names.len());
         most = most.max(names.len());
-        lanes.until("still alive", |_| true).await;
+        running.until("still alive", |_| true).await;
     }
-    assert_eq!(most, 2);
-    lanes.stop().await;
+    assert_eq!(most, 1);
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -39,11 +39,11 @@ async fn every_statement_only_reads_and_transactions_end() {
     for shape in Shape::ALL {
         let url = server.create_database(shape.name()).await.unwrap();
         let admin = furnished(&url, shape).await;
-        let mut lanes = Lanes::start(&url, &["--dags.progress-limit=5"]);
-        let exporter = std::sync::Arc::clone(&lanes.exporter);
-        lanes.until("both lanes have run", |_| exporter.run_status.is_ready()).await;
-        lanes.until_fresh(&["statistics", "stuck"]).await;
-        lanes.stop().await;
+        let mut running = Running::start(&url, &["--dags.progress-limit=5"]);
+        let exporter = std::sync::Arc::clone(&running.exporter);
+        running.until("the pulse has run", |_| exporter.run_status.is_ready()).await;
+        running.until_fresh(&["statistics", "stuck", "storage"]).await;
+        running.stop().await;
         admin.close().await.unwrap();
     }
     let log = std::fs::read_to_string(server.folder().join("log")).unwrap();
@@ -67,6 +67,6 @@ async fn every_statement_only_reads_and_transactions_end() {
         }
     }
     assert!(begun > 30, "only {begun} transactions in the log");
-    // Shutdown may interrupt one transaction in each lane.
-    assert!(begun - ended <= 8, "{begun} transactions begun, {ended} ended");
+    // Shutdown may interrupt a transaction of each shape.
+    assert!(begun - ended <= 4, "{begun} transactions begun, {ended} ended");
 }

@@ -10,7 +10,7 @@ use marie_exporter::postgres::{Run, Session};
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::support::databases::{SERVER, run};
-use crate::support::lanes;
+use crate::support::running;
 
 const PARTITIONS: u64 = 200;
 
@@ -68,7 +68,7 @@ async fn locks(run: &mut Run, observer: &mut PgConnection, what: &str, queues: Q
 #[tokio::test]
 async fn named_queues_lock_only_their_partitions() {
     let (url, mut observer) = partitioned(&SERVER).await;
-    let config = lanes::config(&url, &[]);
+    let config = running::config(&url, &[]);
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let group: Vec<String> = (11..=20).map(|queue| format!("q{queue}")).collect();
 

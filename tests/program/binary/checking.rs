@@ -107,21 +107,21 @@ async fn printed_role_has_the_rights_that_the_present_one_lacks() {
 }
 
 #[tokio::test]
-async fn missing_index_is_advised_with_its_lane() {
+async fn missing_index_is_advised_with_its_pace() {
     let mut database = Database::new(Shape::Mid).await;
     database.run(NO_INDEXES).await;
     let (code, report) = check_json(&database.url, &[]);
     assert_eq!(code, Some(0), "{report}");
     let advice = report["advice"].as_array().unwrap();
-    let lane_of = |columns: &str| {
+    let pace_of = |columns: &str| {
         let ours = advice.iter().find(|advice| advice["sql"].as_str().unwrap().contains(columns));
-        ours.unwrap_or_else(|| panic!("no index on {columns}: {report}"))["lane"].as_str().unwrap()
+        ours.unwrap_or_else(|| panic!("no index on {columns}: {report}"))["pace"].as_str().unwrap()
     };
-    // Stuck jobs are looked for in the fast lane whatever it takes, finished ones in the slow lane.
-    assert_eq!((lane_of("job (state)"), lane_of("job (name, state)")), ("fast", "slow"));
+    // Stuck jobs are looked for at the pulse whatever it takes, finished ones at the history's pace.
+    assert_eq!((pace_of("job (state)"), pace_of("job (name, state)")), ("pulse", "history"));
     let (_, told) = check(&database.url, &[]);
-    let lanes = ["ms in the fast lane; this index would serve it", "ms in the slow lane; this index"];
-    assert!(lanes.iter().all(|lane| told.contains(lane)), "{told}");
+    let paces = ["ms at the pace pulse; this index would serve it", "ms at the pace history; this index"];
+    assert!(paces.iter().all(|pace| told.contains(pace)), "{told}");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn index_is_advised_for_query_that_times_out() {
     });
     assert!(by_state.is_some(), "{report:#}");
     let (_, told) = check(&url, &["--collector.timeout=200ms"]);
-    assert!(told.contains("does not end in time in the fast lane; this index would serve it"), "{told}");
+    assert!(told.contains("does not end in time at the pace pulse; this index would serve it"), "{told}");
 }
 
 #[tokio::test]

@@ -30,22 +30,13 @@ async fn outage_is_logged_when_it_begins_and_when_it_ends() {
         metrics(process.address()).value("marie_up", &[]) == Some(0.0)
     });
     server.start_again().unwrap();
-    let mut ends = Vec::new();
-    while ends.len() < 2 {
-        ends.push(process.until_logged("connected again after "));
-    }
-    let lane = |line: &String| -> String {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert_eq!(line["level"], "INFO", "{line}");
-        line["fields"]["lane"].as_str().unwrap().to_owned()
-    };
-    let mut lanes: Vec<String> = ends.iter().map(lane).collect();
-    lanes.sort_unstable();
-    assert_eq!(lanes, ["fast", "slow"]);
+    let line = process.until_logged("connected again after ");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "INFO", "{line}");
     let (_, _, log) = process.end("TERM");
     let begins = log.lines().filter(|line| line.contains("the database is not reached")).count();
-    // One line for each lane and each different error, such as "connection refused" and "starting up".
-    assert!((2..=6).contains(&begins), "{begins} lines: {log}");
+    // One line for each different error, such as "connection refused" and "starting up".
+    assert!((1..=5).contains(&begins), "{begins} lines: {log}");
     assert!(log.lines().filter(|line| line.contains("a run failed")).count() <= 2, "{log}");
 }
 
@@ -61,5 +52,5 @@ async fn success_after_failures_is_logged_once() {
     process.until_logged("a run failed");
     run(&mut locker, "commit").await;
     let line = process.until_logged("a run succeeded again after ");
-    assert!(line.contains("INFO") && line.contains("collector=") && line.contains("lane="), "{line}");
+    assert!(line.contains("INFO") && line.contains("collector=") && line.contains("pace="), "{line}");
 }

@@ -142,7 +142,7 @@ async fn pooled_with(statements: u32, settings: &str) -> (Server, Pooler, PgConn
     (server, pooler, admin)
 }
 
-/// Asserts that both lanes succeed in several runs and none fails.
+/// Asserts that all collectors succeed in several runs and none fails.
 fn assert_no_failures(watch: &Watch) {
     for _ in 0..3 {
         let metrics = watch.recovers();
@@ -169,11 +169,11 @@ async fn pooler_without_prepared_statements_needs_url_setting() {
     watch.until("the page says what to do", |_| watch.page().contains(advice));
 
     fs::write(&file, format!("{}?statement-cache-capacity=0", pooler.url)).unwrap();
-    // A lane reads the file when it reconnects, after its next failure.
+    // The runner reads the file when it reconnects, after its next failure.
     let failures = |now: &Metrics| now.count("marie_collector_failures_total", &[]);
     let runs = |now: &Metrics| now.count("marie_collector_runs_total", &[]);
     let last_failure = Cell::new((failures(&failed), runs(&failed)));
-    watch.until("three rounds of both lanes without a failure", |now| {
+    watch.until("three rounds without a failure", |now| {
         if failures(now) > last_failure.get().0 {
             last_failure.set((failures(now), runs(now)));
         }

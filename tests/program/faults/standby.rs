@@ -82,7 +82,7 @@ async fn query_that_blocks_replay_fails_as_conflict() {
     )
     .await;
     let watch = Watch::serve(&standby.url("marie"), &[]);
-    let conflict = [("collector", "scheduler"), ("lane", "fast"), ("reason", "conflict")];
+    let conflict = [("collector", "scheduler"), ("pace", "pulse"), ("reason", "conflict")];
     // The primary vacuums rows that the standby reads.
     let deadline = Instant::now() + Duration::from_mins(1);
     while watch.metrics().count("marie_collector_failures_total", &conflict) == 0.0 {

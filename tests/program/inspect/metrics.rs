@@ -1,10 +1,13 @@
 //! What a person is shown is what the metric has counted: stuck and ready jobs, with thresholds by queue, and overdue ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collect::collector::{Collector, Context, Lane, QuerySamples};
+use marie_exporter::collect::collector::{Collector, Context, QuerySamples};
 use marie_exporter::collect::collectors::{sla, statistics, stuck};
+use marie_exporter::collect::pace::Pace;
+use marie_exporter::collect::pass::{Pass, PassKind};
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
@@ -41,7 +44,15 @@ async fn metric(
     let queues = QueueLabels::read(&mut run, &schema, &inventory, &config.queues).await.unwrap();
     let context = Context { config, schema: &schema, queues: &queues };
     let mut answers = Vec::new();
-    collector.collect(Lane::Fast, &mut run, &context, &mut answers).await.unwrap();
+    for pace in [Pace::Pulse, Pace::Backlog] {
+        collector.collect(pace, &mut run, &context, &mut answers).await.unwrap();
+    }
+    let backlog = PassKind::Backlog;
+    let mut pass = Pass::begin(backlog, Arc::new(schema), queues, backlog.first_slice());
+    while !pass.step(&mut run, config).await.unwrap() {}
+    answers.extend(
+        pass.into_samples().filter(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples),
+    );
     let merged = QuerySamples::merged(&answers);
     let samples = merged.iter().find(|samples| samples.family.name == family).unwrap();
     let wanted = samples.iter().filter(|(labels, _)| last.is_none_or(|last| labels[1] == last));

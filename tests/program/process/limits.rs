@@ -36,7 +36,7 @@ async fn idle_clients_leave_descriptors_to_the_database_sessions() {
         assert_eq!(get(&format!("{}/metrics", process.address())).status, 200);
     }
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
-    // A lane that lost its session here would need more files for the next one.
+    // A runner that lost its session here would need more files for the next one.
     let metrics = metrics(process.address());
     assert_eq!(metrics.value("marie_up", &[]), Some(1.0));
     assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0);
@@ -52,7 +52,7 @@ async fn full_disk_delays_events_and_counts_them_once() {
     let file = format!("--state-file={}", folder.path().join("events.json").display());
     // A full disk fails a write as this limit does; the signal that comes with it would end the process.
     let process = limited("trap '' XFSZ; ulimit -S -f 0", &database.url, &[&file]);
-    let labels = [("collector", "events"), ("lane", "fast")];
+    let labels = [("collector", "events"), ("pace", "events")];
     let page = until(process.address(), "the events fail", |answer| answer.text().contains("the state file"));
     assert!(page.text().contains("File too large"), "{}", page.text());
     until_ready(process.address());
@@ -64,7 +64,7 @@ async fn full_disk_delays_events_and_counts_them_once() {
     let unlimited = Command::new("prlimit").args(["--pid", &id, "--fsize=unlimited"]).status().unwrap();
     assert!(unlimited.success());
     let metrics_url = format!("{}/metrics", process.address());
-    let success = "marie_collector_success{collector=\"events\",lane=\"fast\"} 1";
+    let success = "marie_collector_success{collector=\"events\",pace=\"events\"} 1";
     until(&metrics_url, "the state is saved", |answer| answer.text().contains(success));
 
     let limit = |fsize: &str| {

@@ -20,16 +20,16 @@ fn peak_kib(process: &Process) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// Serves until both lanes have run their collectors twice; returns the last metrics.
+/// Serves until the backlog and the history were read twice; returns the last metrics.
 #[allow(clippy::print_stdout, reason = "the figures are for docs/faults.md")]
 fn metrics_within_limit(database: &Database, flags: &[&str], what: &str) -> Metrics {
     let flags = [&["--collector.load-budget=100%"], flags].concat();
     let process = Process::serve(&database.url, &flags);
     let url = format!("{}/metrics", process.address());
-    let answer = until(&url, "both lanes ran twice", |answer| {
+    let answer = until(&url, "both ran twice", |answer| {
         let metrics = Metrics::parse(&answer.text());
-        ["fast", "slow"].iter().all(|lane| {
-            let labels = [("collector", "statistics"), ("lane", *lane)];
+        ["backlog", "history"].iter().all(|pace| {
+            let labels = [("collector", "statistics"), ("pace", *pace)];
             metrics.value("marie_collector_runs_total", &labels).is_some_and(|runs| runs >= 2.0)
         })
     });
@@ -54,13 +54,16 @@ async fn add_queues(database: &mut Database, name: &str, count: u32) {
         .await;
 }
 
-async fn queues_stay_within_limit(name: &str, count: u32, own: f64) {
+/// `most` is how many of the queues with a stuck job may have series of their own.
+async fn queues_stay_within_limit(name: &str, count: u32, most: f64) {
     let mut database = Database::new(Shape::New).await;
     add_queues(&mut database, name, count).await;
     let metrics = metrics_within_limit(&database, &[], &format!("{count} queues {name}"));
     let stuck = metrics.values("marie_jobs_stuck", &[]);
     assert_eq!(stuck.iter().sum::<f64>(), f64::from(count / 100));
-    assert_eq!(metrics.value("marie_jobs_stuck", &[("queue", "other")]), Some(f64::from(count / 100) - own));
+    let other = metrics.value("marie_jobs_stuck", &[("queue", "other")]).unwrap_or_default();
+    // Idle queues can be among those with series of their own.
+    assert!(other >= f64::from(count / 100) - most, "{other} in other");
 }
 
 #[tokio::test]
@@ -71,9 +74,7 @@ async fn long_queue_names_stay_within_the_memory_limit() {
 #[tokio::test]
 async fn many_queue_names_stay_within_the_memory_limit() {
     let count = if is_long_run() { 100_000 } else { 10_000 };
-    // The busiest 200 have series of their own.
-    let own = f64::from(count / 100).min(200.0);
-    queues_stay_within_limit("'queue ' || n", count, own).await;
+    queues_stay_within_limit("'queue ' || n", count, 200.0).await;
     if is_long_run() {
         queues_stay_within_limit("repeat('q', 9990) || n", 20_000, 0.0).await;
         queues_stay_within_limit("left(repeat(chr(128578), 94) || n, 100)", 20_000, 200.0).await;

@@ -106,7 +106,7 @@ async fn password_file_is_used_if_others_cannot_read_it() {
     assert_eq!(attempts(process.address()), Some(0.0));
     until_ready(process.address());
     let (_, _, log) = process.end("TERM");
-    assert!(log.matches(&why).count() <= 2, "once for each lane: {log}");
+    assert!(log.matches(&why).count() <= 2, "{log}");
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
-//! Runs the exporter's two lanes inside the test process, with short intervals.
+//! Runs the exporter's collectors inside the test process, with short intervals.
 
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collect::collector::Lane;
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::collect::exporter::Exporter;
+use marie_exporter::collect::pace::Pace;
 use marie_exporter::config::Config;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ const FLAGS: [&str; 5] = [
 /// Longest wait for a condition, on a loaded machine too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) struct Lanes {
+pub(crate) struct Running {
     pub(crate) exporter: Arc<Exporter>,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
@@ -46,15 +46,14 @@ pub(crate) fn config(url: &str, flags: &[&str]) -> Config {
     }
 }
 
-impl Lanes {
+impl Running {
     pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
         let exporter = Arc::new(Exporter::new(config(url, flags)).expect("the metrics are declared well"));
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        for lane in Lane::ALL {
-            tasks.spawn(Arc::clone(&exporter).run(lane, shutdown.clone()));
-        }
-        Lanes { exporter, shutdown, tasks }
+        tasks.spawn(Arc::clone(&exporter).run(shutdown.clone()));
+        tasks.spawn(Arc::clone(&exporter).withdraw_expired(shutdown.clone()));
+        Running { exporter, shutdown, tasks }
     }
 
     /// Scrapes in process and returns the samples.
@@ -74,16 +73,16 @@ impl Lanes {
             if holds(&metrics) {
                 return metrics;
             }
-            // A lane without collectors ends immediately.
+            // Without collectors the runner ends immediately.
             if let Some(ended) = self.tasks.try_join_next() {
-                ended.expect("a lane does not panic");
+                ended.expect("the runner does not panic");
             }
             assert!(Instant::now() < deadline, "timed out: {what}: {}", self.failures());
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 
-    /// Waits until each of these collectors of the fast lane has succeeded in a run that began after this call.
+    /// Waits until each of these collectors has succeeded at its pace in a run that began after this call.
     pub(crate) async fn until_fresh(&mut self, collectors: &[&str]) -> Metrics {
         let before = self.metrics();
         self.until(&format!("fresh numbers of {collectors:?}"), |now| {
@@ -93,9 +92,9 @@ impl Lanes {
         .await
     }
 
-    /// Waits until the collector fails in the fast lane with this reason.
+    /// Waits until the collector fails at its pace with this reason.
     pub(crate) async fn until_fails(&mut self, collector: &str, reason: &str) -> Metrics {
-        let labels = [("collector", collector), ("lane", "fast"), ("reason", reason)];
+        let labels = [("collector", collector), ("pace", pace(collector)), ("reason", reason)];
         let before = self.metrics().count("marie_collector_failures_total", &labels);
         self.until(&format!("{collector} fails with {reason}"), |now| {
             now.count("marie_collector_failures_total", &labels) > before
@@ -115,14 +114,25 @@ impl Lanes {
     pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         while let Some(ended) = self.tasks.join_next().await {
-            ended.expect("a lane does not panic");
+            ended.expect("the runner does not panic");
         }
     }
 }
 
-/// Returns the number of successful runs in the fast lane.
+/// Returns the pace at which most queries of a collector run.
+pub(crate) fn pace(collector: &str) -> &'static str {
+    let pace = match collector {
+        "stuck" | "scheduler" => Pace::Pulse,
+        "events" => Pace::Events,
+        "throughput" | "storage" => Pace::History,
+        _ => Pace::Backlog,
+    };
+    pace.label()
+}
+
+/// Returns the number of successful runs at the collector's pace.
 pub(crate) fn successes(metrics: &Metrics, collector: &str) -> f64 {
-    let labels = [("collector", collector), ("lane", "fast")];
+    let labels = [("collector", collector), ("pace", pace(collector))];
     metrics.count("marie_collector_runs_total", &labels)
         - metrics.count("marie_collector_failures_total", &labels)
 }
