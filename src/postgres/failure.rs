@@ -92,9 +92,10 @@ impl Failure {
     }
 
     /// Whether the connection can be used after this failure. After an error of the server it can, because a rollback
-    /// suffices. The server has no memory to spare for the session after an out-of-memory error.
+    /// suffices. It cannot if the server has no memory to spare for the session, or if a pooler has lost the prepared
+    /// statements that the driver relies on.
     pub(super) fn leaves_connection_usable(&self) -> bool {
-        !matches!(self.reason, Reason::Unavailable | Reason::OutOfMemory)
+        !matches!(self.reason, Reason::Unavailable | Reason::OutOfMemory) && !self.message.ends_with(POOLER)
     }
 
     /// Whether prepared statements must be prepared again, because tables or types have changed.
