@@ -18,6 +18,7 @@ use sqlx::postgres::PgArguments;
 
 use crate::collect::collector::{Collector, Context, Division, Query, SqlFile};
 use crate::collect::pace::Pace;
+use crate::collect::pass::PassKind;
 use crate::collect::queue_labels::LABEL as QUEUE;
 use crate::schema::Index;
 
@@ -52,6 +53,19 @@ const UNFINISHED: Query = Query {
     index: Some(BY_STATE),
     division: Division::ByQueue,
     arguments: by_queue,
+};
+
+/// Serves the finished jobs that the scheduler rewrites every minute.
+pub(crate) const BY_ID_UNLESS_COMPLETED: Index =
+    Index { table: "job", columns: &["id"], predicate: Some("state <> 'completed'") };
+
+/// What the pass over finished jobs fills; declarations say which families, and what they need.
+const FINISHED: Query = Query {
+    sql: SqlFile { name: "finished.sql", text: include_str!("history/finished.sql") },
+    pace: Pace::History,
+    pass: Some(PassKind::History),
+    index: Some(BY_ID_UNLESS_COMPLETED),
+    ..UNFINISHED
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of Query::arguments")]

@@ -322,7 +322,8 @@ mod tests {
 
     #[test]
     fn partitions_are_packed_within_the_room() {
-        let partition = |name: &str, relations| QueuePartition { queues: vec![name.to_owned()], relations };
+        let partition =
+            |name: &str, relations| QueuePartition { queues: vec![name.to_owned()], relations, table: 0 };
         let partitions = ["a", "b", "c", "d", "e"]
             .iter()
             .zip([10, 10, 15, 40, 5])

@@ -12,7 +12,7 @@ use sqlx::postgres::PgRow;
 use crate::collect::backlog::Backlog;
 use crate::collect::collector::{Collector, Context, Query, QuerySamples};
 use crate::collect::collectors::COLLECTORS;
-use crate::collect::history::History;
+use crate::collect::history::{self, History};
 use crate::collect::pace::Pace;
 use crate::collect::queue_labels::QueueLabels;
 use crate::collect::slice_size::SliceSize;
@@ -37,6 +37,14 @@ impl PassKind {
         match self {
             PassKind::Backlog => Pace::Backlog,
             PassKind::History => Pace::History,
+        }
+    }
+
+    /// Returns the statements that the pass may run, for the rights that they need.
+    pub fn statements(self) -> &'static [&'static Query] {
+        match self {
+            PassKind::Backlog => &[],
+            PassKind::History => &history::STATEMENTS,
         }
     }
 
@@ -104,6 +112,9 @@ impl Pass {
             State::Backlog(backlog) => backlog.step(run, &context).await?,
             State::History(history) => history.step(run, &context).await?,
         };
+        if matches!(&self.state, State::History(history) if history.has_begun_again()) {
+            self.samples.clear();
+        }
         self.add(&slice.rows, config)?;
         Ok(slice.is_last)
     }
@@ -139,6 +150,13 @@ impl Pass {
         }
         Ok(())
     }
+}
+
+/// Returns every statement for samples: those of the collectors' queries without a pass, and those of the passes.
+pub fn statements() -> impl Iterator<Item = &'static Query> {
+    let queries = COLLECTORS.iter().flat_map(|collector| collector.queries);
+    let of_passes = PassKind::ALL.into_iter().flat_map(PassKind::statements).copied();
+    queries.filter(|query| query.pass.is_none()).chain(of_passes)
 }
 
 /// Returns the queries that a pass feeds on this database, with their collectors.

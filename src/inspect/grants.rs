@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 
 pub use self::excess::Excess;
-use crate::collect::collectors::COLLECTORS;
-use crate::collect::queue_labels;
+use crate::collect::{pass, queue_labels};
 use crate::config::{Config, SchemaName, quote_identifier};
 use crate::inspect;
 use crate::postgres::{Failure, Run, Session};
@@ -37,8 +36,7 @@ impl Rights {
     /// Queries that the configuration does not request are included, so that a flag needs no further grant. The rights that
     /// the current role has do not matter.
     pub fn needed(schema: &Schema) -> Self {
-        let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
-        let queries = collected.chain(inspect::queries());
+        let queries = pass::statements().chain(inspect::queries());
         let can_run = queries.filter(|query| !matches!(query.lack(schema), Some(Lack::Missing(_))));
         let mut rights: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for need in can_run
@@ -65,9 +63,9 @@ impl Rights {
             self.0.get(table).is_some_and(|columns: &BTreeSet<&str>| columns.contains(column))
         };
         let excess = schema.readable().filter(|readable| !is_needed(*readable));
-        // `xmin` is a system column: the right to read the table includes it.
+        // `xmin` and `ctid` are system columns: the right to read the table includes them.
         excess
-            .filter(|(_, column)| *column != "xmin")
+            .filter(|(_, column)| !["xmin", "ctid"].contains(column))
             .map(|(table, column)| format!("{table}.{column}"))
             .collect()
     }

@@ -83,6 +83,8 @@ pub struct Schema {
     /// How many locks one transaction of ours may take on the tables that it reads.
     pub locks_allowed: u64,
     pub server_version: String,
+    /// The server's version as a number, such as 150014.
+    version_number: i64,
     pub in_recovery: bool,
     /// The database's clock minus ours, in seconds.
     pub clock_offset: f64,
@@ -212,6 +214,11 @@ impl Schema {
     /// Because one text that it cannot send fails the whole statement, queries compare free text with this.
     pub fn sendable_text(&self) -> Option<&'static str> {
         encoding::sendable_text(&self.encoding)
+    }
+
+    /// Whether the server finds the rows of a range of pages without a scan of the whole table.
+    pub(crate) fn reads_ranges_of_pages(&self) -> bool {
+        self.version_number >= 140_000
     }
 
     /// An expression for the bytes of a text, in UTF-8 as far as the database knows its encoding, that never fails.

@@ -12,6 +12,8 @@ pub struct QueuePartition {
     pub queues: Vec<String>,
     /// What planning a statement over it locks: itself and its indexes.
     pub relations: u64,
+    /// Id of the partition in the catalog.
+    pub table: i64,
 }
 
 impl QueuePartition {
@@ -33,7 +35,7 @@ impl QueuePartition {
                     )
                 })?;
                 let relations = row.try_get::<i64, _>("relations")?.unsigned_abs();
-                Ok(QueuePartition { queues, relations })
+                Ok(QueuePartition { queues, relations, table: row.try_get("table")? })
             })
             .collect()
     }

@@ -3,7 +3,8 @@
 -- $1 is the schema's name. pg_relation_size gives its lock back at once. Costs a look at each partition's file.
 select
     pg_get_expr(c.relpartbound, c.oid)::text as bound,
-    (select count(*) from pg_index as x where x.indrelid = c.oid) + 1 as relations
+    (select count(*) from pg_index as x where x.indrelid = c.oid) + 1 as relations,
+    c.oid::int8 as "table"
 from pg_namespace as n
 join pg_class as j on j.relnamespace = n.oid and j.relname = 'job'
 join pg_inherits as i on i.inhparent = j.oid

@@ -34,6 +34,7 @@ impl Schema {
             lock_table: server.try_get::<i64, _>("lock_table")?.unsigned_abs(),
             relations: Relations::read(connection, name).await?,
             server_version: escaped(server.try_get("server_version")?, VERSION_LENGTH),
+            version_number: server.try_get("version_number")?,
             in_recovery: server.try_get("in_recovery")?,
             clock_offset: clock - ours,
             ..Schema::default()

@@ -7,6 +7,7 @@ select
     current_setting('server_encoding')::text as encoding,
     current_setting('max_locks_per_transaction')::int8
         * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8) as lock_table,
+    current_setting('server_version_num')::int8 as version_number,
     pg_is_in_recovery() as in_recovery,
     extract(epoch from clock_timestamp())::float8 as clock,
     array(

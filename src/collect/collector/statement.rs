@@ -87,9 +87,17 @@ impl Query {
 
     /// Runs the query in the transaction of `run`. A failure names the query.
     pub async fn fetch(&self, run: &mut Run, context: &Context<'_>) -> Result<Vec<PgRow>, Failure> {
-        let arguments = self.arguments(context)?;
-        let statement = self.statement(context.schema);
-        let rows = run.fetch_all(sqlx::query_with(statement, arguments)).await;
+        self.fetch_prepared(run, context.schema, self.arguments(context)?).await
+    }
+
+    /// Runs the query with `arguments` in place of its own.
+    pub async fn fetch_prepared(
+        &self,
+        run: &mut Run,
+        schema: &Schema,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, Failure> {
+        let rows = run.fetch_all(sqlx::query_with(self.statement(schema), arguments)).await;
         rows.map_err(|failure| self.failure(failure.reason, &failure.message))
     }
 
@@ -124,7 +132,7 @@ impl Query {
     }
 
     /// Returns a failure that names the query.
-    fn failure(&self, reason: Reason, message: &str) -> Failure {
+    pub(crate) fn failure(&self, reason: Reason, message: &str) -> Failure {
         Failure::new(reason, format!("{}: {message}", self.sql.name))
     }
 

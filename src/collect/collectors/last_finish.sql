@@ -1,5 +1,4 @@
--- The newest finish of all.
--- Index: one that leads with completed_on gives it at once. Without it every job is read.
+-- The newest finish of all, where an index on completed_on gives it at once.
 select
     'finish' as activity,
     extract(epoch from max(completed_on))::float8 as marie_scheduler_last_activity_timestamp_seconds

@@ -1,12 +1,11 @@
 //! How often jobs had to be tried again: the maintenance page's retry analysis, as sums that divide into its
 //! average, and the jobs that have no retry left.
 
-use super::{QUEUE, UNFINISHED};
+use super::{FINISHED, QUEUE, UNFINISHED};
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Query};
-use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
-use crate::schema::{Index, Need};
+use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
     name: "retries",
@@ -17,10 +16,13 @@ pub static COLLECTOR: Collector = Collector {
         Query {
             sql: sql!("retries.sql"),
             by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
-            needs: &[Need::Columns("job", &["name", "retry_count"])],
-            pace: Pace::History,
-            index: Some(Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") }),
+            needs: &[Need::Columns("job", &["name", "state", "retry_count"])],
             ..UNFINISHED
+        },
+        Query {
+            by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
+            needs: &[Need::Columns("job", &["name", "state", "retry_count"])],
+            ..FINISHED
         },
         Query {
             sql: sql!("retries_exhausted.sql"),
@@ -31,7 +33,7 @@ pub static COLLECTOR: Collector = Collector {
     ],
 };
 
-static JOBS_RETRIED: Family = Family {
+pub(crate) static JOBS_RETRIED: Family = Family {
     name: "marie_jobs_retried",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -40,7 +42,7 @@ static JOBS_RETRIED: Family = Family {
     merge: Merge::Sum,
 };
 
-static RETRY_ATTEMPTS: Family = Family {
+pub(crate) static RETRY_ATTEMPTS: Family = Family {
     name: "marie_jobs_retry_attempts",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -48,7 +50,7 @@ static RETRY_ATTEMPTS: Family = Family {
     merge: Merge::Sum,
 };
 
-static RETRY_ATTEMPTS_MAX: Family = Family {
+pub(crate) static RETRY_ATTEMPTS_MAX: Family = Family {
     name: "marie_jobs_retry_attempts_max",
     kind: Kind::Gauge,
     labels: &[QUEUE],

@@ -1,7 +1,5 @@
--- Jobs that were retried, and how often: the maintenance page's retry analysis.
--- $1 to $6 as in by_queue.rs.
--- Index: on (name) where retry_count > 0, then only retried jobs are read. Without it every job is read; no
--- shape of the schema ships such an index.
+-- Unfinished jobs that were retried, and how often. The pass over finished jobs counts the others.
+-- $1 to $6 as in by_queue.rs. Index: one that leads with state. Without it every job is read.
 select
     queue,
     count(r.queue)::float8 as marie_jobs_retried,
@@ -11,7 +9,6 @@ from unnest($1::text[]) as known (queue)
 full join (
     select name::text as queue, retry_count
     from marie_scheduler.job
-    where retry_count > 0
-        and name is not null
+    where state in ('created', 'retry', 'active') and retry_count > 0 and name is not null
 ) as r using (queue)
 group by queue

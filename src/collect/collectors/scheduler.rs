@@ -1,7 +1,7 @@
 //! Signs of life of the scheduler itself: a dead one must not look like an idle one.
 
 use super::throughput::BY_COMPLETED_ON;
-use super::{UNFINISHED, no_arguments};
+use super::{FINISHED, UNFINISHED, no_arguments};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Query};
 use crate::collect::pace::Pace;
@@ -35,6 +35,7 @@ pub static COLLECTOR: Collector = Collector {
             index: Some(BY_COMPLETED_ON),
             ..ANY_JOB
         },
+        Query { by_queue: &[&LAST_ACTIVITY], needs: &[Need::Columns("job", &["completed_on"])], ..FINISHED },
         Query {
             sql: sql!("last_history.sql"),
             needs: &[Need::Columns(
@@ -57,7 +58,7 @@ const ANY_JOB: Query = Query { pace: Pace::Pulse, arguments: no_arguments, ..UNF
 
 const BY_STARTED_ON: Index = Index { table: "job", columns: &["started_on"], predicate: None };
 
-static LAST_ACTIVITY: Family = Family {
+pub(crate) static LAST_ACTIVITY: Family = Family {
     name: "marie_scheduler_last_activity_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &["activity"],

@@ -3,15 +3,12 @@
 //! Unfinished jobs are counted at every run. Finished ones are the history, so their counts have a query
 //! of their own in the slow lane: the same family, other states.
 
-use sqlx::Arguments;
-
-use super::{QUEUE, UNFINISHED, by_queue};
+use super::{FINISHED, QUEUE, UNFINISHED};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Collector, Division, Fallback, Query};
-use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
-use crate::schema::{Index, Need};
+use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
     name: "statistics",
@@ -42,19 +39,7 @@ pub static COLLECTOR: Collector = Collector {
             division: Division::ByQueueWithParents,
             ..UNFINISHED
         },
-        Query {
-            sql: sql!("finished.sql"),
-            by_queue: &[&JOBS],
-            needs: &[Need::Columns("job", &["name", "state"])],
-            pace: Pace::History,
-            index: Some(Index { table: "job", columns: &["name", "state"], predicate: None }),
-            arguments: |context| {
-                let mut arguments = by_queue(context)?;
-                arguments.add(context.schema.finished_states())?;
-                Ok(arguments)
-            },
-            ..UNFINISHED
-        },
+        Query { by_queue: &[&JOBS], needs: &[Need::Columns("job", &["name", "state"])], ..FINISHED },
     ],
 };
 
@@ -77,7 +62,7 @@ pub(crate) const DEPENDENCIES_FROM_JSON: Fallback = Fallback {
     needs: &[Need::Columns("job", &["dependencies"])],
 };
 
-static JOBS: Family = Family {
+pub(crate) static JOBS: Family = Family {
     name: "marie_jobs",
     kind: Kind::Gauge,
     labels: &[QUEUE, "state"],

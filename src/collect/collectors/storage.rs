@@ -4,12 +4,12 @@
 use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
 
-use super::{UNFINISHED, no_arguments};
+use super::{FINISHED, UNFINISHED};
 use crate::collect::collector::declare::sql;
 use crate::collect::collector::{Collector, Query};
 use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
-use crate::schema::{Index, Need};
+use crate::schema::Need;
 
 pub static COLLECTOR: Collector = Collector {
     name: "storage",
@@ -29,12 +29,9 @@ pub static COLLECTOR: Collector = Collector {
             ..UNFINISHED
         },
         Query {
-            sql: sql!("cleanup_due.sql"),
+            by_queue: &[&CLEANUP_DUE],
             needs: &[Need::Columns("job", &["state", "completed_on"])],
-            pace: Pace::History,
-            index: Some(Index { table: "job", columns: &["state", "completed_on"], predicate: None }),
-            arguments: no_arguments,
-            ..UNFINISHED
+            ..FINISHED
         },
     ],
 };
@@ -73,7 +70,7 @@ static LAST_ANALYZE: Family = Family {
     merge: Merge::Min,
 };
 
-static CLEANUP_DUE: Family = Family {
+pub(crate) static CLEANUP_DUE: Family = Family {
     name: "marie_jobs_cleanup_due",
     kind: Kind::Gauge,
     labels: &["rule"],

@@ -1,9 +1,7 @@
 //! How much was completed lately, and when each queue last completed or failed a job.
 
-use super::{QUEUE, UNFINISHED};
-use crate::collect::collector::declare::sql;
+use super::{FINISHED, QUEUE};
 use crate::collect::collector::{Collector, Query};
-use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::{Index, Need};
 
@@ -12,32 +10,17 @@ pub static COLLECTOR: Collector = Collector {
     about: "Jobs completed in the last hour and day; each queue's last success and failure",
     families: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY, &LAST_COMPLETED, &LAST_FAILED],
     joint: &[],
-    queries: &[
-        Query {
-            sql: sql!("throughput.sql"),
-            by_queue: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY],
-            needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
-            pace: Pace::History,
-            index: Some(BY_COMPLETED_ON),
-            ..UNFINISHED
-        },
-        // An index on completed_on alone leads back through a month of other queues' jobs to the last one
-        // of a quiet queue, so this one has no index that bounds it.
-        Query {
-            sql: sql!("last_finished.sql"),
-            by_queue: &[&LAST_COMPLETED, &LAST_FAILED],
-            needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
-            pace: Pace::History,
-            index: None,
-            ..UNFINISHED
-        },
-    ],
+    queries: &[Query {
+        by_queue: &[&COMPLETED_LAST_HOUR, &COMPLETED_LAST_DAY, &LAST_COMPLETED, &LAST_FAILED],
+        needs: &[Need::Columns("job", &["name", "state", "completed_on"])],
+        ..FINISHED
+    }],
 };
 
 /// Serves whatever asks for the latest completions.
 pub(crate) const BY_COMPLETED_ON: Index = Index { table: "job", columns: &["completed_on"], predicate: None };
 
-static COMPLETED_LAST_HOUR: Family = Family {
+pub(crate) static COMPLETED_LAST_HOUR: Family = Family {
     name: "marie_jobs_completed_last_hour",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -46,7 +29,7 @@ static COMPLETED_LAST_HOUR: Family = Family {
     merge: Merge::Sum,
 };
 
-static COMPLETED_LAST_DAY: Family = Family {
+pub(crate) static COMPLETED_LAST_DAY: Family = Family {
     name: "marie_jobs_completed_last_day",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -55,7 +38,7 @@ static COMPLETED_LAST_DAY: Family = Family {
     merge: Merge::Sum,
 };
 
-static LAST_COMPLETED: Family = Family {
+pub(crate) static LAST_COMPLETED: Family = Family {
     name: "marie_job_last_completed_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -64,7 +47,7 @@ static LAST_COMPLETED: Family = Family {
     merge: Merge::Max,
 };
 
-static LAST_FAILED: Family = Family {
+pub(crate) static LAST_FAILED: Family = Family {
     name: "marie_job_last_failed_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[QUEUE],

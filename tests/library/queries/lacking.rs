@@ -4,6 +4,7 @@
 use marie_exporter::collect::collector::{Collector, Division, Query, SqlFile};
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::collect::pace::Pace;
+use marie_exporter::collect::pass::PassKind;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::schema::Need;
 use sqlx::postgres::PgArguments;
@@ -32,6 +33,13 @@ const PAGE_COLUMNS: [&str; 14] = [
 async fn failures(scheduler: &mut Scheduler, change: &str) -> Vec<String> {
     let seen = scheduler.look().await;
     let mut failures = Vec::new();
+    for kind in PassKind::ALL {
+        scheduler.execute("savepoint run").await;
+        if let Err(failure) = scheduler.whole_pass(kind, kind.first_slice(), &seen).await {
+            scheduler.execute("rollback to savepoint run").await;
+            failures.push(format!("{} after {change}: {failure}", scheduler.shape.name()));
+        }
+    }
     for collector in COLLECTORS {
         for pace in Pace::ALL {
             scheduler.execute("savepoint run").await;

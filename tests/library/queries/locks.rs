@@ -1,7 +1,7 @@
 //! Locks that a query keeps until its transaction ends.
 
 use marie_exporter::collect::collector::Context;
-use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::pass;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, PgConnection};
 
@@ -32,8 +32,7 @@ async fn no_query_keeps_a_partition_locked_without_its_table() {
         let seen = Scheduler::connect(&url, shape, "marie_scheduler").await.look().await;
         let mut scheduler = Scheduler::connect(&url, shape, "marie_scheduler").await;
         scheduler.savepoint().await;
-        let queries = COLLECTORS.iter().flat_map(|collector| collector.queries);
-        for query in queries.filter(|query| query.lack(&seen.schema).is_none()) {
+        for query in pass::statements().filter(|query| query.lack(&seen.schema).is_none()) {
             let context = Context { config: &scheduler.config, schema: &seen.schema, queues: &seen.queues };
             let arguments = (query.arguments)(&context).unwrap();
             let statement = sqlx::query_with(query.statement(&seen.schema), arguments);

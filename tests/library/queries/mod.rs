@@ -9,6 +9,7 @@ mod contract;
 mod dag_progress;
 mod declared;
 mod exposition;
+mod history;
 mod lacking;
 mod locks;
 mod maintenance;

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use marie_exporter::collect::collector::Query;
-use marie_exporter::collect::collectors::{COLLECTORS, dags};
+use marie_exporter::collect::collectors::dags;
+use marie_exporter::collect::pass;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
@@ -26,7 +27,7 @@ const TABLES: [&str; 9] = [
 ];
 
 fn queries() -> impl Iterator<Item = &'static Query> {
-    COLLECTORS.iter().flat_map(|collector| collector.queries).chain(inspect::queries())
+    pass::statements().chain(inspect::queries())
 }
 
 /// Returns the skipped queries, and the queries on this table that the server rejects.

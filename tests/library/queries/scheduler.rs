@@ -163,23 +163,33 @@ impl Scheduler {
             kind.pace() == pace && fed.any(|(fed, _)| fed.name == collector.name)
         };
         if let Some(kind) = PassKind::ALL.into_iter().find(is_fed) {
-            answers.extend(self.pass(kind, kind.first_slice(), collector, seen).await?);
+            answers.extend(self.pass(kind, collector, seen).await?);
         }
         Ok(answers)
+    }
+
+    /// Runs a pass to its end and returns what it feeds to each collector.
+    pub(crate) async fn whole_pass(
+        &mut self,
+        kind: PassKind,
+        slice: SliceSize,
+        seen: &Seen,
+    ) -> Result<Vec<(&'static Collector, QuerySamples)>, Failure> {
+        let schema = Arc::new(seen.schema.clone());
+        let mut pass = Pass::begin(kind, schema, seen.queues.clone(), slice);
+        while !pass.step(&mut self.run, &self.config).await? {}
+        Ok(pass.into_samples().collect())
     }
 
     /// Runs a pass to its end and returns what it feeds to a collector.
     pub(crate) async fn pass(
         &mut self,
         kind: PassKind,
-        slice: SliceSize,
         collector: &Collector,
         seen: &Seen,
     ) -> Result<Option<QuerySamples>, String> {
-        let schema = Arc::new(seen.schema.clone());
-        let mut pass = Pass::begin(kind, schema, seen.queues.clone(), slice);
-        while !pass.step(&mut self.run, &self.config).await.map_err(|failure| failure.message)? {}
-        Ok(pass.into_samples().find(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples))
+        let fed = self.whole_pass(kind, kind.first_slice(), seen).await.map_err(|failure| failure.message)?;
+        Ok(fed.into_iter().find(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples))
     }
 
     /// Runs a collector at all paces and returns the merged series.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use marie_exporter::cli::{self, Command};
 use marie_exporter::collect::collector::{Context, Query};
-use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::pass;
 use marie_exporter::collect::queue_labels::{self, QueueInventory, QueueLabels};
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
@@ -102,8 +102,7 @@ fn columns(needs: impl IntoIterator<Item = &'static Need>) -> Vec<(&'static str,
 
 /// Returns the queries of the collectors and of the reading commands.
 fn queries() -> impl Iterator<Item = &'static Query> {
-    let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
-    collected.chain(inspect::queries())
+    pass::statements().chain(inspect::queries())
 }
 
 /// Whether the feed reads this column although the query does not: it looks at the job history for DAG events too.

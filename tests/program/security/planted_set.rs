@@ -10,7 +10,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use marie_exporter::cli::{self, Command};
-use marie_exporter::collect::collectors::COLLECTORS;
+use marie_exporter::collect::pass;
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
@@ -108,9 +108,8 @@ async fn prepare_all(url: &str) -> Result<usize, Failure> {
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
     let mut run = session.begin().await?;
     let schema = Schema::read(&mut run, &config.database.schema).await?;
-    let collected = COLLECTORS.iter().flat_map(|collector| collector.queries);
     let mut count = 0;
-    for query in collected.chain(inspect::queries()) {
+    for query in pass::statements().chain(inspect::queries()) {
         if query.lack(&schema).is_none() {
             let prepare = format!("prepare planted_{count} as {}", query.text(&schema));
             run.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
