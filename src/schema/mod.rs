@@ -250,7 +250,7 @@ impl Schema {
 /// A condition without what PostgreSQL adds when it prints one back: casts, parentheses, its own form of a list.
 fn plain(condition: &str) -> String {
     static ADDED: Lazy<Regex> = Lazy::new(|| {
-        Regex::new(r"::[a-z]+( varying)?(\[\])?|[()\[\]]")
+        Regex::new(r#"::("([^"]|"")*"\.|\w+\.)?("([^"]|"")*"|\w+)( varying)?(\[\])?|[()\[\]]"#)
             .expect("a constant pattern, which the tests compile")
     });
     let condition = condition.to_lowercase();
@@ -276,6 +276,7 @@ mod tests {
     fn index_is_usable_by_its_first_columns_and_rows() {
         let completed = Index { table: "job", columns: &["completed_on"], predicate: None };
         let retried = Index { table: "job", columns: &["name"], predicate: Some("retry_count > 0") };
+        let rewritten = Index { table: "job", columns: &["id"], predicate: Some("state <> 'completed'") };
         let open =
             Index { table: "job", columns: &["id"], predicate: Some("state not in ('completed', 'failed')") };
         let printed = "((state)::text <> ALL ((ARRAY['completed'::character varying, \
@@ -288,6 +289,10 @@ mod tests {
             (true, &retried, &["name"], Some("(retry_count > 0)")),
             (false, &retried, &["name"], None),
             (true, &open, &["id", "state"], Some(printed)),
+            (true, &rewritten, &["id"], Some("(state <> 'completed'::marie_scheduler.job_state)")),
+            (true, &rewritten, &["id"], Some(r#"(state <> 'completed'::"the ""best"" (one)".job_state)"#)),
+            (true, &rewritten, &["id"], Some("(state <> 'completed'::text)")),
+            (false, &rewritten, &["id"], Some("(state <> 'failed'::job_state)")),
         ] {
             assert_eq!(with_index(columns, predicate).has_index(wanted), serves, "{columns:?} {predicate:?}");
         }

@@ -14,6 +14,7 @@ mod dashboards;
 mod demo;
 mod documents;
 mod events;
+mod history;
 mod queries;
 mod rooms;
 mod runner;
