@@ -68,6 +68,13 @@ const FINISHED: Query = Query {
     ..UNFINISHED
 };
 
+/// What the pass over unfinished jobs feeds; declarations say which families it fills and what these need.
+const BACKLOG: Query = Query {
+    sql: SqlFile { name: "backlog.sql", text: include_str!("backlog/backlog.sql") },
+    pass: Some(PassKind::Backlog),
+    ..UNFINISHED
+};
+
 #[expect(clippy::unnecessary_wraps, reason = "the signature of Query::arguments")]
 fn no_arguments(_: &Context<'_>) -> Result<PgArguments, BoxDynError> {
     Ok(PgArguments::default())

@@ -28,6 +28,16 @@ impl SliceSize {
         self.size
     }
 
+    /// Returns the size in a unit of which each other one has so many.
+    #[must_use]
+    pub const fn in_smaller_units(self, each: i64) -> Self {
+        SliceSize {
+            size: self.size.saturating_mul(each),
+            smallest: self.smallest.saturating_mul(each),
+            largest: self.largest.saturating_mul(each),
+        }
+    }
+
     /// Adapts the size after a slice that took so long.
     pub fn adapt(&mut self, took: Duration) {
         let growth = (TARGET.as_secs_f64() / took.as_secs_f64().max(1e-6)).min(MAX_GROWTH);

@@ -50,7 +50,8 @@ impl Query {
         });
         let mut expressions: Vec<String> = jobs.into_iter().collect();
         let mut replaced = Vec::new();
-        let fallbacks = self.used_fallbacks(schema).map(|fallback| (fallback.table, fallback.sql.to_owned()));
+        let fallbacks =
+            self.used_fallbacks(schema).into_iter().map(|fallback| (fallback.table, fallback.sql.to_owned()));
         let needs = self.needs.iter().chain(self.definitions.iter().flat_map(|definition| definition.needs));
         for (table, sql) in fallbacks
             .chain(optional::without_missing(&needs, self.optional, |need| self.is_replaced(need, schema)))
@@ -72,7 +73,7 @@ impl Query {
     /// Returns the columns of `job` that the query reads on this database, including the queue's name.
     fn job_columns(&self, schema: &Schema) -> Vec<&'static str> {
         let mut columns = BTreeSet::from(["name"]);
-        for need in self.needs_here(schema) {
+        for need in self.needs_here(schema).filter(|need| !self.is_replaced(need, schema)) {
             if let Need::Columns("job", more) = need {
                 columns.extend(*more);
             }
@@ -87,16 +88,20 @@ impl Query {
 
     /// Runs the query in the transaction of `run`. A failure names the query.
     pub async fn fetch(&self, run: &mut Run, context: &Context<'_>) -> Result<Vec<PgRow>, Failure> {
-        self.fetch_prepared(run, context.schema, self.arguments(context)?).await
+        self.fetch_of(run, context.schema, self.arguments(context)?, None).await
     }
 
-    /// Runs the query with `arguments` in place of its own.
-    pub async fn fetch_prepared(
+    /// Runs the query with `arguments` in place of its own: over the jobs of these queues only, or over all jobs.
+    pub(crate) async fn fetch_of(
         &self,
         run: &mut Run,
         schema: &Schema,
         arguments: PgArguments,
+        queues: Option<&[String]>,
     ) -> Result<Vec<PgRow>, Failure> {
+        if let Some(queues) = queues {
+            return self.fetch_with(run, schema, arguments, queues).await;
+        }
         let rows = run.fetch_all(sqlx::query_with(self.statement(schema), arguments)).await;
         rows.map_err(|failure| self.failure(failure.reason, &failure.message))
     }
@@ -136,16 +141,24 @@ impl Query {
         Failure::new(reason, format!("{}: {message}", self.sql.name))
     }
 
-    fn used_fallbacks(&self, schema: &Schema) -> impl Iterator<Item = &'static Fallback> {
+    /// Returns the first usable fallback of each table that is replaced.
+    fn used_fallbacks(&self, schema: &Schema) -> Vec<&'static Fallback> {
         let is_replaced = |need| self.is_replaced(need, schema);
-        self.fallbacks.iter().filter(move |fallback| {
-            fallback.instead_of.is_empty() || fallback.instead_of.iter().any(is_replaced)
-        })
+        let mut used: Vec<&Fallback> = Vec::new();
+        for fallback in self.fallbacks {
+            let is_used = fallback.instead_of.is_empty() || fallback.instead_of.iter().any(is_replaced);
+            // The statement of a pass has another fallback where what this one reads is replaced too.
+            let is_usable = self.pass.is_none() || !fallback.needs.iter().any(is_replaced);
+            if is_used && is_usable && !used.iter().any(|other| other.table == fallback.table) {
+                used.push(fallback);
+            }
+        }
+        used
     }
 
     /// Whether the statement is written without this need: because it is missing, or because it may not be read and the
     /// statement is that of a pass. The queries that need it are then not fed.
-    fn is_replaced(&self, need: &Need, schema: &Schema) -> bool {
+    pub(crate) fn is_replaced(&self, need: &Need, schema: &Schema) -> bool {
         schema.is_missing(need) || self.pass.is_some() && schema.lack(need).is_some()
     }
 }

@@ -4,9 +4,8 @@
 use sqlx::Arguments;
 
 use super::statistics::DEPENDENCIES_FROM_JSON;
-use super::{UNFINISHED, no_arguments, sendable_text};
+use super::{BACKLOG, UNFINISHED, sendable_text};
 use crate::collect::collector::declare::{optional, sql};
-use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Collector, Division, Optional, Query};
 use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
@@ -25,17 +24,14 @@ pub static COLLECTOR: Collector = Collector {
             ..OVER_DAGS
         },
         Query {
-            sql: sql!("dags_stalled.sql"),
+            by_queue: &[&DAGS_STALLED],
             needs: &[
                 Need::Columns("dag", &["id", "state"]),
                 Need::Columns("job", &["id", "name", "dag_id", "state"]),
             ],
-            optional: &[optional!("job"."start_after": "timestamptz")],
             fallbacks: &[DEPENDENCIES_FROM_JSON],
-            definitions: &[WAITING_JOB],
             division: Division::StalledDags,
-            arguments: no_arguments,
-            ..OVER_DAGS
+            ..BACKLOG
         },
         Query {
             sql: sql!("dag_progress.sql"),
@@ -84,7 +80,7 @@ static DAGS: Family = Family {
     merge: Merge::Sum,
 };
 
-static DAGS_STALLED: Family = Family {
+pub(crate) static DAGS_STALLED: Family = Family {
     name: "marie_dags_stalled",
     kind: Kind::Gauge,
     labels: &["reason"],

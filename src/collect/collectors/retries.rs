@@ -1,8 +1,7 @@
 //! How often jobs had to be tried again: the maintenance page's retry analysis, as sums that divide into its
 //! average, and the jobs that have no retry left.
 
-use super::{FINISHED, QUEUE, UNFINISHED};
-use crate::collect::collector::declare::sql;
+use super::{BACKLOG, FINISHED, QUEUE};
 use crate::collect::collector::{Collector, Query};
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
@@ -11,24 +10,22 @@ pub static COLLECTOR: Collector = Collector {
     name: "retries",
     about: "Retried jobs, their attempts, and jobs without a retry left",
     families: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX, &RETRIES_EXHAUSTED],
-    joint: &[],
+    joint: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
     queries: &[
-        Query {
-            sql: sql!("retries.sql"),
-            by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
-            needs: &[Need::Columns("job", &["name", "state", "retry_count"])],
-            ..UNFINISHED
-        },
         Query {
             by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
             needs: &[Need::Columns("job", &["name", "state", "retry_count"])],
             ..FINISHED
         },
         Query {
-            sql: sql!("retries_exhausted.sql"),
+            by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
+            needs: &[Need::Columns("job", &["id", "name", "state", "retry_count"])],
+            ..BACKLOG
+        },
+        Query {
             by_queue: &[&RETRIES_EXHAUSTED],
-            needs: &[Need::Columns("job", &["name", "state", "retry_count", "retry_limit"])],
-            ..UNFINISHED
+            needs: &[Need::Columns("job", &["id", "name", "state", "retry_count", "retry_limit"])],
+            ..BACKLOG
         },
     ],
 };
@@ -58,7 +55,7 @@ pub(crate) static RETRY_ATTEMPTS_MAX: Family = Family {
     merge: Merge::Max,
 };
 
-static RETRIES_EXHAUSTED: Family = Family {
+pub(crate) static RETRIES_EXHAUSTED: Family = Family {
     name: "marie_jobs_retries_exhausted",
     kind: Kind::Gauge,
     labels: &[QUEUE],

@@ -1,7 +1,7 @@
 //! Signs of life of the scheduler itself: a dead one must not look like an idle one.
 
 use super::throughput::BY_COMPLETED_ON;
-use super::{FINISHED, UNFINISHED, no_arguments};
+use super::{BACKLOG, FINISHED, UNFINISHED, no_arguments};
 use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::{Collector, Query};
 use crate::collect::pace::Pace;
@@ -22,6 +22,11 @@ pub static COLLECTOR: Collector = Collector {
                 optional!("job"."run_lease_expires_at": "timestamptz"),
             ],
             ..ANY_JOB
+        },
+        Query {
+            by_queue: &[&LAST_ACTIVITY],
+            needs: &[Need::Columns("job", &["id", "name", "state", "started_on"])],
+            ..BACKLOG
         },
         Query {
             sql: sql!("last_start_finished.sql"),

@@ -1,10 +1,7 @@
 //! Unfinished jobs that have missed an SLA or are about to. The gateway stamps jobs without a promise with a soft SLA at
 //! their submission, by its own clock. So an SLA within a minute of `created_on` is not counted.
 
-use sqlx::Arguments;
-
-use super::{QUEUE, UNFINISHED, by_queue};
-use crate::collect::collector::declare::sql;
+use super::{BACKLOG, QUEUE};
 use crate::collect::collector::{Collector, Query};
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
@@ -15,19 +12,13 @@ pub static COLLECTOR: Collector = Collector {
     families: &[&SLA_OVERDUE, &SLA_DUE_SOON],
     joint: &[],
     queries: &[Query {
-        sql: sql!("sla.sql"),
         by_queue: &[&SLA_OVERDUE, &SLA_DUE_SOON],
-        needs: &[Need::Columns("job", &["name", "state", "created_on", "soft_sla", "hard_sla"])],
-        arguments: |context| {
-            let mut arguments = by_queue(context)?;
-            arguments.add(context.config.sla_due_soon.as_secs_f64())?;
-            Ok(arguments)
-        },
-        ..UNFINISHED
+        needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "soft_sla", "hard_sla"])],
+        ..BACKLOG
     }],
 };
 
-static SLA_OVERDUE: Family = Family {
+pub(crate) static SLA_OVERDUE: Family = Family {
     name: "marie_jobs_sla_overdue",
     kind: Kind::Gauge,
     labels: &[QUEUE, "sla"],
@@ -36,7 +27,7 @@ static SLA_OVERDUE: Family = Family {
     merge: Merge::Sum,
 };
 
-static SLA_DUE_SOON: Family = Family {
+pub(crate) static SLA_DUE_SOON: Family = Family {
     name: "marie_jobs_sla_due_soon",
     kind: Kind::Gauge,
     labels: &[QUEUE, "sla"],

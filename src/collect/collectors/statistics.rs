@@ -1,12 +1,12 @@
 //! How many jobs there are in which state, and which of the waiting ones a worker could take now.
 //!
-//! Unfinished jobs are counted at every run. Finished ones are the history, so their counts have a query
-//! of their own in the slow lane: the same family, other states.
+//! The same family has its states at three paces: active jobs at the pulse, waiting ones from the pass over unfinished jobs,
+//! finished ones from the pass over the history.
 
-use super::{FINISHED, QUEUE, UNFINISHED};
+use super::{BACKLOG, FINISHED, QUEUE, UNFINISHED};
 use crate::collect::collector::declare::{optional, sql};
-use crate::collect::collector::definition::WAITING_JOB;
 use crate::collect::collector::{Collector, Division, Fallback, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
 
@@ -25,18 +25,23 @@ pub static COLLECTOR: Collector = Collector {
     joint: &[],
     queries: &[
         Query {
-            sql: sql!("statistics.sql"),
-            by_queue: &[&JOBS, &OLDEST_WAITING_JOB, &OLDEST_ACTIVE_JOB],
-            needs: &[Need::Columns("job", &["name", "state", "created_on", "started_on"])],
-            ..UNFINISHED
+            by_queue: &[&JOBS, &OLDEST_WAITING_JOB],
+            needs: &[Need::Columns("job", &["id", "name", "state", "created_on"])],
+            ..BACKLOG
         },
         Query {
-            sql: sql!("waiting.sql"),
             by_queue: &[&JOBS_READY, &JOBS_DEFERRED, &JOBS_BLOCKED, &OLDEST_READY_JOB],
+            needs: &[Need::Columns("job", &["id", "name", "state", "created_on", "completed_on"])],
             optional: &[optional!("job"."start_after": "timestamptz"), optional!("job"."dag_id": "uuid")],
             fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON],
-            definitions: &[WAITING_JOB],
             division: Division::ByQueueWithParents,
+            ..BACKLOG
+        },
+        Query {
+            sql: sql!("active.sql"),
+            pace: Pace::Pulse,
+            by_queue: &[&JOBS, &OLDEST_ACTIVE_JOB],
+            needs: &[Need::Columns("job", &["name", "state", "started_on"])],
             ..UNFINISHED
         },
         Query { by_queue: &[&JOBS], needs: &[Need::Columns("job", &["name", "state"])], ..FINISHED },
@@ -66,12 +71,12 @@ pub(crate) static JOBS: Family = Family {
     name: "marie_jobs",
     kind: Kind::Gauge,
     labels: &[QUEUE, "state"],
-    help: "Jobs in the scheduler's job table, by queue and state. Unfinished states (created, retry, active) are \
-           counted in the fast lane, finished ones in the slow lane; the latter fall when jobs are reset or purged.",
+    help: "Jobs in the scheduler's job table, by queue and state. Active jobs are counted at the pulse, waiting \
+           ones (created, retry) with the backlog, finished ones with the history; the latter fall when jobs are reset or purged.",
     merge: Merge::Sum,
 };
 
-static JOBS_READY: Family = Family {
+pub(crate) static JOBS_READY: Family = Family {
     name: "marie_jobs_ready",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -80,7 +85,7 @@ static JOBS_READY: Family = Family {
     merge: Merge::Sum,
 };
 
-static JOBS_DEFERRED: Family = Family {
+pub(crate) static JOBS_DEFERRED: Family = Family {
     name: "marie_jobs_deferred",
     kind: Kind::Gauge,
     labels: &[QUEUE],
@@ -89,7 +94,7 @@ static JOBS_DEFERRED: Family = Family {
     merge: Merge::Sum,
 };
 
-static JOBS_BLOCKED: Family = Family {
+pub(crate) static JOBS_BLOCKED: Family = Family {
     name: "marie_jobs_blocked",
     kind: Kind::Gauge,
     labels: &[QUEUE, "reason"],
@@ -99,7 +104,7 @@ static JOBS_BLOCKED: Family = Family {
     merge: Merge::Sum,
 };
 
-static OLDEST_WAITING_JOB: Family = Family {
+pub(crate) static OLDEST_WAITING_JOB: Family = Family {
     name: "marie_oldest_waiting_job_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[QUEUE, "state"],
@@ -107,7 +112,7 @@ static OLDEST_WAITING_JOB: Family = Family {
     merge: Merge::Min,
 };
 
-static OLDEST_READY_JOB: Family = Family {
+pub(crate) static OLDEST_READY_JOB: Family = Family {
     name: "marie_oldest_ready_job_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[QUEUE],

@@ -142,6 +142,6 @@ pub(super) async fn fetch(
     let arguments = arguments.map_err(|error| query.failure(Reason::Other, &error.to_string()))?;
     match queues {
         Some(queues) => query.fetch_with(run, context.schema, arguments, queues).await,
-        None => query.fetch_prepared(run, context.schema, arguments).await,
+        None => query.fetch_of(run, context.schema, arguments, None).await,
     }
 }

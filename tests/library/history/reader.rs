@@ -11,7 +11,7 @@ use marie_exporter::postgres::{Plans, Session};
 use marie_exporter::schema::Schema;
 use sqlx::{PgConnection, Row};
 
-use crate::support::lanes;
+use crate::support::running;
 
 /// Values by family and label values.
 pub(super) type Series = BTreeMap<(String, Vec<String>), f64>;
@@ -26,7 +26,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) async fn new(url: &str) -> Self {
-        let config = lanes::config(url, &[]);
+        let config = running::config(url, &[]);
         let mut session = Session::new(config.database.clone(), config.collectors.timeout);
         let mut run = session.begin().await.unwrap();
         let schema = Schema::read(&mut run, &config.database.schema).await.unwrap();

@@ -101,7 +101,7 @@ async fn each_shape_lacks_only_the_listed_queries() {
             &[
                 "lease_expired.sql",
                 "dags.sql",
-                "dags_stalled.sql",
+                "backlog.sql",
                 "dag_progress.sql",
                 "dags_finished.sql",
                 "queues.sql",

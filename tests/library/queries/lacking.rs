@@ -49,6 +49,13 @@ async fn failures(scheduler: &mut Scheduler, change: &str) -> Vec<String> {
             }
         }
     }
+    for kind in PassKind::ALL {
+        scheduler.execute("savepoint pass").await;
+        if let Err(message) = scheduler.try_pass(kind, kind.first_slice(), &seen).await {
+            scheduler.execute("rollback to savepoint pass").await;
+            failures.push(format!("{} after {change}: {message}", scheduler.shape.name()));
+        }
+    }
     failures
 }
 

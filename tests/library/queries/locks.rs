@@ -1,7 +1,7 @@
 //! Locks that a query keeps until its transaction ends.
 
 use marie_exporter::collect::collector::Context;
-use marie_exporter::collect::pass;
+use marie_exporter::collect::pass::{self, PassKind};
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, PgConnection};
 
@@ -32,6 +32,12 @@ async fn no_query_keeps_a_partition_locked_without_its_table() {
         let seen = Scheduler::connect(&url, shape, "marie_scheduler").await.look().await;
         let mut scheduler = Scheduler::connect(&url, shape, "marie_scheduler").await;
         scheduler.savepoint().await;
+        for kind in PassKind::ALL {
+            scheduler.try_pass(kind, kind.first_slice(), &seen).await.unwrap();
+            let locked = scheduler.texts(WITHOUT_ITS_TABLE).await;
+            assert_eq!(locked, [""; 0], "{kind:?} on {}", shape.name());
+            scheduler.roll_back().await;
+        }
         for query in pass::statements().filter(|query| query.lack(&seen.schema).is_none()) {
             let context = Context { config: &scheduler.config, schema: &seen.schema, queues: &seen.queues };
             let arguments = (query.arguments)(&context).unwrap();

@@ -22,5 +22,6 @@ mod rows;
 mod runbooks;
 mod scene;
 mod scheduler;
+mod slices;
 mod sql_files;
 mod storage;

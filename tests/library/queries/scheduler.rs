@@ -192,6 +192,23 @@ impl Scheduler {
         Ok(fed.into_iter().find(|(fed, _)| fed.name == collector.name).map(|(_, samples)| samples))
     }
 
+    /// Runs a pass to its end. Returns what it feeds to each collector and the number of slices, or the message of the
+    /// first failure.
+    pub(crate) async fn try_pass(
+        &mut self,
+        kind: PassKind,
+        slice: SliceSize,
+        seen: &Seen,
+    ) -> Result<(Vec<(&'static Collector, QuerySamples)>, usize), String> {
+        let schema = Arc::new(seen.schema.clone());
+        let mut pass = Pass::begin(kind, schema, seen.queues.clone(), slice);
+        let mut slices = 1;
+        while !pass.step(&mut self.run, &self.config).await.map_err(|failure| failure.message)? {
+            slices += 1;
+        }
+        Ok((pass.into_samples().collect(), slices))
+    }
+
     /// Runs a collector at all paces and returns the merged series.
     pub(crate) async fn series(&mut self, collector: &Collector) -> Series {
         let seen = self.look().await;

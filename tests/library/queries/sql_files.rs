@@ -90,7 +90,7 @@ fn no_statement_names_a_state_that_some_shapes_lack() {
 /// SQL files cannot share an expression, so each file that evaluates SLAs repeats the rule which SLAs count.
 #[test]
 fn files_that_evaluate_slas_have_the_same_rule() {
-    let evaluating = ["job_events.sql", "sla.sql", "overdue.sql"];
+    let evaluating = ["job_events.sql", "backlog.sql", "overdue.sql"];
     let mut found = 0;
     for (path, text) in readers() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
