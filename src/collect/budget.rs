@@ -65,6 +65,13 @@ impl Budget {
         at_most_a_week(waited)
     }
 
+    /// Returns how long the pace has to wait after another run of this cost, if the other paces need nothing.
+    pub(crate) fn forecast(&self, pace: Pace, cost: Duration, now: Instant) -> Duration {
+        let mut later = self.clone();
+        later.charge(pace, cost, now);
+        later.wait(pace, now)
+    }
+
     /// Returns the longest time in which the budget allows so much database time to the pace, whatever the others need.
     pub(crate) fn longest(&self, pace: Pace, cost: Duration) -> Duration {
         let longest = cost.as_secs_f64() / (self.rate * pace.share());

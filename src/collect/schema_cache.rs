@@ -51,12 +51,14 @@ impl SchemaCache {
             return Ok((schema, false));
         }
         let name = &config.database.schema;
+        let before = run.busy();
         let read = Schema::read(run, name).await;
+        let pause = maximum_age(config).max(pause_after(config, run.busy().saturating_sub(before)));
         let mut cached = self.lock();
         let schema = match read {
             Ok(schema) => Arc::new(schema),
             Err(failure) => {
-                cached.valid_until = cached.valid_until.map(|_| Instant::now() + maximum_age(config));
+                cached.valid_until = cached.valid_until.map(|_| Instant::now() + pause);
                 return Err(failure);
             }
         };
@@ -69,7 +71,7 @@ impl SchemaCache {
             announce(name.as_str(), &schema);
         }
         cached.schema = Some(Arc::clone(&schema));
-        cached.valid_until = Some(Instant::now() + maximum_age(config));
+        cached.valid_until = Some(Instant::now() + pause);
         Ok((schema, true))
     }
 
@@ -96,7 +98,7 @@ impl SchemaCache {
             return Ok((Ok(()), Duration::ZERO));
         }
         let Inventory { outcome: inventory, busy } = inventory::read(session, config, schema).await?;
-        let pause = maximum_age(config).max(config.collectors.pause_after(busy));
+        let pause = maximum_age(config).max(pause_after(config, busy));
         let mut cached = self.lock();
         // After a lost connection the inventory stays due.
         if !matches!(&inventory, Err(failure) if failure.reason == Reason::Unavailable) {
@@ -141,6 +143,12 @@ impl SchemaCache {
     fn lock(&self) -> MutexGuard<'_, Cached> {
         self.0.lock()
     }
+}
+
+/// Returns the pause after reading the catalog for so long. All of the budget at most is for the collectors, so the schema
+/// and the queue inventory have a twentieth each.
+fn pause_after(config: &Config, busy: Duration) -> Duration {
+    config.collectors.pause_after(busy.saturating_mul(20))
 }
 
 fn maximum_age(config: &Config) -> Duration {

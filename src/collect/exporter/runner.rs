@@ -86,15 +86,16 @@ impl Runner {
         self.session.close().await;
     }
 
-    /// Returns the next task to execute and when; of tasks that may run at the same time, the most urgent.
+    /// Returns the next task to execute and when. Of tasks that may run at the same time, the one whose deadline is first.
     pub(super) fn next(&mut self) -> Option<(usize, Instant)> {
         let now = Instant::now();
         let (budget, earliest) = (&mut self.budget, self.paused_until.max(now));
         let may_run = |task: &Task| {
-            let within_budget = now.checked_add(budget.wait(task.pace, now)).unwrap_or(task.due);
-            within_budget.max(task.due).max(earliest)
+            let at = (now + budget.wait(task.pace, now)).max(task.due).max(earliest);
+            (at, task.due + task.patience())
         };
-        self.tasks.iter().map(may_run).enumerate().min_by_key(|(_, at)| *at)
+        let next = self.tasks.iter().map(may_run).enumerate().min_by_key(|(_, times)| *times);
+        next.map(|(index, (at, _))| (index, at))
     }
 
     /// Records that the database was reached.

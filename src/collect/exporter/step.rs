@@ -206,6 +206,7 @@ impl Runner {
             }
             Ok(false) => {
                 step.failures = 0;
+                self.tasks[index].due = Instant::now();
                 run.steps.push_front(Step::Pass(step));
                 Ok(())
             }

@@ -67,6 +67,17 @@ impl Task {
         })
     }
 
+    /// Returns how long after it is due the task may wait for more urgent ones. Because this is bounded, it gets its turn
+    /// even if those are always due, as on a slow database.
+    pub(super) fn patience(&self) -> Duration {
+        match self.pace {
+            Pace::Pulse => Duration::ZERO,
+            Pace::Events => Duration::from_millis(500),
+            Pace::Backlog => Duration::from_secs(1),
+            Pace::History => Duration::from_secs(2),
+        }
+    }
+
     /// Ends the run and returns the interval now in force.
     pub(super) fn end_run(
         &mut self,
@@ -77,13 +88,11 @@ impl Task {
     ) -> Duration {
         let now = Instant::now();
         let configured = configured_interval(config, self.pace);
-        // The budget allows the next run within this time, whatever the other paces need.
+        // While other paces use their shares, runs end further apart than the budget alone demands.
         let longest = budget.longest(self.pace, busy);
-        let expected = match self.last_end.replace(now) {
-            Some(last_end) => longest.min(now.duration_since(last_end)),
-            None => longest,
-        };
-        self.interval = configured.max(expected);
+        let measured =
+            self.last_end.replace(now).map_or(Duration::ZERO, |last_end| now.duration_since(last_end));
+        self.interval = configured.max(budget.forecast(self.pace, busy, now)).max(measured.min(longest));
         self.due = now.max(began + configured);
         self.interval
     }

@@ -67,6 +67,9 @@ async fn most_urgent_due_task_runs_first() {
     assert_eq!(next(&mut runner), (Pace::Events, 0.0));
     end_run(&mut runner, 1, 0.0);
     assert_eq!(next(&mut runner), (Pace::Backlog, 0.0));
+    for index in 2..runner.tasks.len() {
+        end_run(&mut runner, index, 0.0);
+    }
     tokio::time::advance(seconds(15.0)).await;
     assert_eq!(next(&mut runner), (Pace::Pulse, 0.0), "the pulse does not wait for the others");
 }
@@ -86,13 +89,28 @@ async fn pace_waits_for_the_budget_while_others_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn interval_is_what_the_budget_allows_at_the_latest() {
+async fn task_gets_its_turn_although_the_pulse_is_always_due() {
+    let mut runner = runner(&["--collector.interval=1ms", "--collector.load-budget=100%"]);
+    let mut turns = std::collections::BTreeMap::new();
+    for _ in 0..100 {
+        let (index, at) = runner.next().unwrap();
+        tokio::time::sleep_until(at).await;
+        tokio::time::advance(seconds(0.2)).await;
+        *turns.entry(runner.tasks[index].pace).or_insert(0) += 1;
+        end_run(&mut runner, index, 0.0);
+    }
+    assert!(turns[&Pace::Pulse] > 40 && turns[&Pace::Backlog] >= 5, "{turns:?}");
+    assert!(turns[&Pace::History] >= 1, "{turns:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn interval_is_what_the_budget_demands() {
     let mut runner = runner(&["--collector.interval=15s", "--collector.load-budget=1%"]);
-    assert_eq!(end_run(&mut runner, 0, 0.03), 15.0);
-    assert_eq!(end_run(&mut runner, 1, 0.3), 100.0, "0.3 s at 30 % of 1 %");
-    // The runs really ended 20 s apart, because other paces left their share.
-    tokio::time::advance(seconds(20.0)).await;
-    assert_eq!(end_run(&mut runner, 1, 0.3), 20.0);
+    assert_eq!(end_run(&mut runner, 0, 4.0), 15.0, "the allowance pays for this run and the next one");
+    without_allowance(&mut runner);
+    assert_eq!(end_run(&mut runner, 0, 0.02), 15.0);
+    // 0.3 s now and 0.3 s at the next run, at 30 % of 1 %.
+    assert_eq!(end_run(&mut runner, 1, 0.3), 200.0);
     let collectors = &runner.exporter.config.collectors;
     assert_eq!(collectors.lifetime(seconds(15.0)), seconds(300.0));
     assert_eq!(collectors.lifetime(seconds(200.0)), seconds(600.0));

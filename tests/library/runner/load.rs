@@ -30,17 +30,17 @@ async fn all_statements_together_stay_within_the_budget() {
     let mut database = Database::new(Shape::New).await;
     slow_down(&mut database, "version", 0.8).await;
     let mut running = Running::start(&database.url, &["--collector.load-budget=10%"]);
-    let busy = |metrics: &Metrics| metrics.count("marie_database_busy_seconds_total", &[]);
-    let first = running.until("the allowance of the start is used up", |now| busy(now) > 10.5).await;
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(20) {
+    let busy = |metrics: &Metrics| metrics.count("marie_database_busy_seconds_total", &[]);
+    let first = running.until("the allowance of the start is used up", |now| busy(now) > 10.0).await;
+    while began.elapsed() < Duration::from_secs(45) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let last = running.metrics();
-    let share = (busy(&last) - busy(&first)) / began.elapsed().as_secs_f64();
     // One statement may be ahead of the budget.
-    assert!(share <= 0.1 + 0.9 / 20.0, "{share} of a core");
-    assert!(share > 0.05, "the budget is used: {share}");
+    let allowed = 10.0 + 0.1 * began.elapsed().as_secs_f64() + 1.0;
+    assert!(busy(&last) <= allowed, "{} s, {allowed} s are allowed", busy(&last));
+    assert!(busy(&last) > 12.0, "the budget is not used: {} s", busy(&last));
     let interval = "marie_collector_interval_seconds";
     assert!(last.value(interval, &SCHEDULER) > Some(2.0), "{:?}", last.value(interval, &SCHEDULER));
     let gained = successes(&last, "queues") - successes(&first, "queues");
@@ -114,13 +114,11 @@ async fn slow_queue_inventory_stretches_no_collector_interval() {
 }
 
 #[tokio::test]
-async fn tiny_load_budget_pauses_for_a_week_without_panic() {
+async fn tiny_load_budget_leaves_the_allowance_of_the_start() {
     let database = Database::new(Shape::New).await;
     let mut running = Running::start(&database.url, &["--collector.load-budget=1e-300"]);
-    let metrics = running
-        .until("all collectors have run", |now| now.values("marie_collector_success", &[]).len() >= 8)
-        .await;
-    let week = 7.0 * 86400.0;
-    assert_eq!(metrics.value("marie_collector_interval_seconds", &SCHEDULER), Some(week));
+    let all = |now: &Metrics| now.values("marie_collector_success", &[]).len() >= 8;
+    let metrics = running.until("all collectors have run", all).await;
+    assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0);
     running.stop().await;
 }
