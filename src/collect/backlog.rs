@@ -5,17 +5,21 @@
 //! the jobs that belong to no unfinished DAG follow, in the order of their ids. A slice has at least one DAG, so the
 //! slice of a DAG with very many unfinished jobs can time out; no slice splits a DAG.
 //!
-//! `statements` has the SQL. Neighbours: [`pass`](crate::collect::pass) maps the rows to samples.
+//! Where one transaction must not lock all partitions, `divided` reads groups of queues. `statements` has the SQL, `reads`
+//! its values and rows. Neighbours: [`pass`](crate::collect::pass) maps the rows to samples.
 
+mod divided;
+mod reads;
+mod stalled;
 mod statements;
 
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
-use sqlx::{Arguments, Row};
 
-use self::statements::{LAST_DAG, NEXT_JOBS, OVER_ALL, OVER_DAGS, OVER_IDS, SIZE, Statement, Zeros};
-use crate::collect::collector::{Context, Query};
+use self::divided::Divided;
+use self::reads::{Reads, Scope, Strays};
+use self::statements::Zeros;
+use crate::collect::collector::Context;
 use crate::collect::pass::Slice;
 use crate::collect::slice_size::SliceSize;
 use crate::postgres::{Failure, Plans, Reason, Run};
@@ -31,29 +35,35 @@ const SLICES_IN_ONE: i64 = 20;
 const IDS_FOR_DAG: i64 = 10;
 
 pub(crate) struct Backlog {
-    /// How many DAGs the next slice has.
-    dags: SliceSize,
-    /// How many jobs the next slice by ids looks at.
-    ids: SliceSize,
+    sizes: Sizes,
     position: Position,
 }
 
-/// What the next slice reads.
+/// How large the next slices are.
 #[derive(Debug, Clone, Copy)]
+struct Sizes {
+    dags: SliceSize,
+    /// Jobs of a slice by ids.
+    ids: SliceSize,
+}
+
+/// What the next slice reads.
 enum Position {
     Start,
     /// The unfinished DAGs from this id on.
     Dags(Uuid),
     /// The jobs that belong to no unfinished DAG, from this id on.
     Jobs(Uuid),
+    /// Groups of queues.
+    Divided(Divided),
     /// Nothing but the rows of 0.
     End,
 }
 
-impl Position {
-    /// Returns the position behind this id, `end` behind the last one.
-    fn behind(id: Uuid, position: fn(Uuid) -> Position, end: Position) -> Position {
-        id.as_u128().checked_add(1).map_or(end, |next| position(Uuid::from_u128(next)))
+impl Sizes {
+    /// Returns how many unfinished jobs one statement reads, at most.
+    fn most_in_one(self) -> i64 {
+        self.dags.get().saturating_mul(SLICES_IN_ONE).min(MOST_IN_ONE)
     }
 }
 
@@ -61,7 +71,8 @@ impl Backlog {
     pub(crate) const FIRST_SLICE: SliceSize = SliceSize::new(1_000, 1, 10_000);
 
     pub(crate) fn begin(size: SliceSize) -> Self {
-        Backlog { dags: size, ids: size.in_smaller_units(IDS_FOR_DAG), position: Position::Start }
+        let sizes = Sizes { dags: size, ids: size.in_smaller_units(IDS_FOR_DAG) };
+        Backlog { sizes, position: Position::Start }
     }
 
     pub(crate) fn plans(&self, schema: &Schema) -> Plans {
@@ -69,7 +80,7 @@ impl Backlog {
     }
 
     pub(crate) fn slice_size(&self) -> SliceSize {
-        self.dags
+        self.sizes.dags
     }
 
     /// Reads the next slice. After a time-out the next one is smaller.
@@ -79,52 +90,69 @@ impl Backlog {
         }
         if context.schema.has_index(&statements::BY_STATE) {
             // The planner does not know how long the arrays of a statement are. It could prefer scans of small tables, which
-            // compare each row with each element.
-            run.execute(sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off"))
-                .await?;
+            // compare each row with each element. Merging would sort by names.
+            let set = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off";
+            run.execute(sqlx::raw_sql(set)).await?;
         }
-        let slice = self.read(run, context).await;
+        let slice = self.read(&mut Reads { run, context, queues: None }).await;
         if slice.as_ref().is_err_and(|failure| failure.reason == Reason::Timeout) {
-            self.shrink();
+            // Only the kind of slice that timed out.
+            let size = match self.position {
+                Position::Start | Position::Dags(_) => &mut self.sizes.dags,
+                Position::Jobs(_) | Position::Divided(_) | Position::End => &mut self.sizes.ids,
+            };
+            size.shrink();
         }
         slice
     }
 
-    fn shrink(&mut self) {
-        match self.position {
-            Position::Start | Position::Dags(_) => drop(self.dags.shrink()),
-            Position::Jobs(_) | Position::End => drop(self.ids.shrink()),
-        }
-    }
-
-    async fn read(&mut self, run: &mut Run, context: &Context<'_>) -> Result<Slice, Failure> {
-        let by_dag = statements::can_read_by_dag(context.schema);
-        if let Position::Start = self.position {
-            let most = self.dags.get().saturating_mul(SLICES_IN_ONE).min(MOST_IN_ONE);
-            if has_at_most(run, context, most).await? {
-                let rows =
-                    fetch(run, context, &OVER_ALL, Zeros { queues: true, dags: true }, |_| Ok(())).await?;
-                return Ok(Slice { rows, is_last: true });
+    async fn read(&mut self, reads: &mut Reads<'_, '_>) -> Result<Slice, Failure> {
+        let started = reads.run.busy();
+        let by_dag = statements::can_read_by_dag(reads.context.schema);
+        let rows = match &mut self.position {
+            Position::Start if statements::is_divided(reads.context.schema) => {
+                self.position = Position::Divided(Divided::begin(reads).await?);
+                Vec::new()
             }
-            self.position = if by_dag { Position::Dags(Uuid::nil()) } else { Position::Jobs(Uuid::nil()) };
-        }
-        let started = run.busy();
-        let rows = match self.position {
-            Position::Dags(from) => {
-                let (rows, next) = dags(run, context, from, self.dags.get()).await?;
-                self.dags.adapt(run.busy() - started);
-                self.position = next;
+            Position::Start => {
+                let most = self.sizes.most_in_one();
+                let (jobs, dags) = reads.sizes(most).await?;
+                if jobs.max(dags) <= most {
+                    let rows = reads.jobs(Scope::All, Zeros { queues: true, dags: true }).await?;
+                    return Ok(Slice { rows, is_last: true });
+                }
+                self.position =
+                    if by_dag { Position::Dags(Uuid::nil()) } else { Position::Jobs(Uuid::nil()) };
+                Vec::new()
+            }
+            &mut Position::Dags(from) => {
+                let last = reads.last_dag(from, self.sizes.dags.get()).await?;
+                let to = last.unwrap_or(Uuid::max());
+                let rows = reads.jobs(Scope::Dags(from, to), Zeros::NONE).await?;
+                self.sizes.dags.adapt(reads.run.busy() - started);
+                self.position = behind(to).map_or(Position::Jobs(Uuid::nil()), Position::Dags);
                 rows
             }
-            Position::Jobs(from) => {
-                let (rows, next) = jobs(run, context, from, self.ids.get(), !by_dag).await?;
-                self.ids.adapt(run.busy() - started);
-                self.position = next;
+            &mut Position::Jobs(from) => {
+                let strays = if by_dag { Strays::Only } else { Strays::AndOthers };
+                let (rows, next) = jobs(reads, from, self.sizes.ids.get(), strays).await?;
+                self.sizes.ids.adapt(reads.run.busy() - started);
+                self.position = next.map_or(Position::End, Position::Jobs);
                 rows
             }
-            Position::Start | Position::End => {
-                let zeros = Zeros { queues: true, dags: by_dag };
-                let rows = of_ids(run, context, &[], false, zeros).await?;
+            Position::Divided(divided) => match divided.read(reads, &mut self.sizes).await? {
+                Some(rows) => rows,
+                None => {
+                    self.position = Position::End;
+                    Vec::new()
+                }
+            },
+            Position::End => {
+                let is_divided = statements::is_divided(reads.context.schema);
+                // The statement reads no job, so no partition need be locked.
+                reads.queues = is_divided.then_some(&[]);
+                let zeros = Zeros { queues: true, dags: by_dag && !is_divided };
+                let rows = reads.jobs(Scope::Ids(&[], Strays::Only), zeros).await?;
                 return Ok(Slice { rows, is_last: true });
             }
         };
@@ -132,98 +160,22 @@ impl Backlog {
     }
 }
 
-/// Whether there are at most so many unfinished jobs, and at most so many unfinished DAGs.
-async fn has_at_most(run: &mut Run, context: &Context<'_>, most: i64) -> Result<bool, Failure> {
-    let arguments = bound(&SIZE, |arguments| arguments.add(most + 1))?;
-    let rows = SIZE.fetch_of(run, context.schema, arguments, None).await?;
-    let Some(row) = rows.first() else { return Ok(true) };
-    Ok(row.try_get::<i64, _>("jobs")? <= most && row.try_get::<i64, _>("dags")? <= most)
-}
-
-/// Reads the jobs of the next unfinished DAGs. Returns the position behind them.
-async fn dags(
-    run: &mut Run,
-    context: &Context<'_>,
-    from: Uuid,
-    count: i64,
-) -> Result<(Vec<PgRow>, Position), Failure> {
-    let arguments = bound(&LAST_DAG, |arguments| {
-        arguments.add(from)?;
-        arguments.add(count)
-    })?;
-    let last = LAST_DAG.fetch_of(run, context.schema, arguments, None).await?;
-    let last = last.first().map(|row| row.try_get::<Uuid, _>("id")).transpose()?;
-    let to = last.unwrap_or(Uuid::max());
-    let rows = fetch(run, context, &OVER_DAGS, Zeros::NONE, |arguments| {
-        arguments.add(from)?;
-        arguments.add(to)
-    })
-    .await?;
-    let behind = Position::Jobs(Uuid::nil());
-    Ok((rows, Position::behind(to, Position::Dags, behind)))
-}
-
-/// Reads the next unfinished jobs: `all` of them, or those that belong to no unfinished DAG. Returns the position behind
-/// them.
+/// Reads the next jobs by ids. Returns the id at which the jobs behind them begin.
 async fn jobs(
-    run: &mut Run,
-    context: &Context<'_>,
+    reads: &mut Reads<'_, '_>,
     from: Uuid,
     count: i64,
-    all: bool,
-) -> Result<(Vec<PgRow>, Position), Failure> {
-    let arguments = bound(&NEXT_JOBS, |arguments| {
-        arguments.add(from)?;
-        arguments.add(count)?;
-        arguments.add(all)
-    })?;
-    let found = NEXT_JOBS.fetch_of(run, context.schema, arguments, None).await?;
-    let Some(found) = found.first() else { return Ok((Vec::new(), Position::End)) };
-    let next = Position::behind(found.try_get("id")?, Position::Jobs, Position::End);
-    let ids: Vec<Uuid> = found.try_get("ids")?;
-    let rows = if ids.is_empty() { Vec::new() } else { of_ids(run, context, &ids, all, Zeros::NONE).await? };
-    Ok((rows, next))
+    strays: Strays,
+) -> Result<(Vec<PgRow>, Option<Uuid>), Failure> {
+    let Some((last, ids)) = reads.next_jobs(from, count, strays).await? else {
+        return Ok((Vec::new(), None));
+    };
+    let rows =
+        if ids.is_empty() { Vec::new() } else { reads.jobs(Scope::Ids(&ids, strays), Zeros::NONE).await? };
+    Ok((rows, behind(last)))
 }
 
-async fn of_ids(
-    run: &mut Run,
-    context: &Context<'_>,
-    ids: &[Uuid],
-    all: bool,
-    zeros: Zeros,
-) -> Result<Vec<PgRow>, Failure> {
-    fetch(run, context, &OVER_IDS, zeros, |arguments| {
-        arguments.add(ids)?;
-        arguments.add(all)
-    })
-    .await
-}
-
-/// Runs the main statement over a scope, whose arguments `bind` adds.
-async fn fetch(
-    run: &mut Run,
-    context: &Context<'_>,
-    statement: &'static Statement,
-    zeros: Zeros,
-    bind: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,
-) -> Result<Vec<PgRow>, Failure> {
-    let query = statement.query(context.schema);
-    let arguments = statements::arguments(context, zeros).and_then(|mut arguments| {
-        bind(&mut arguments)?;
-        Ok(arguments)
-    });
-    query.fetch_of(run, context.schema, arguments.map_err(|error| not_encoded(query, &error))?, None).await
-}
-
-fn bound(
-    query: &Query,
-    bind: impl FnOnce(&mut PgArguments) -> Result<(), BoxDynError>,
-) -> Result<PgArguments, Failure> {
-    let mut arguments = PgArguments::default();
-    bind(&mut arguments).map_err(|error| not_encoded(query, &error))?;
-    Ok(arguments)
-}
-
-fn not_encoded(query: &Query, error: &BoxDynError) -> Failure {
-    Failure::new(Reason::Other, format!("{}: {error}", query.sql.name))
+/// Returns the id behind this one.
+fn behind(id: Uuid) -> Option<Uuid> {
+    id.as_u128().checked_add(1).map(Uuid::from_u128)
 }

@@ -86,8 +86,6 @@ pub enum Division {
     ByQueueWithParents,
     /// Not at all, because the jobs of a DAG can be in any queue. One transaction reads the queues that have a job.
     Whole,
-    /// As the module `stalled` of [`division`](crate::collect::division) does.
-    StalledDags,
 }
 
 /// A common table expression that a query reads in place of a table, because the database does not have the table or one

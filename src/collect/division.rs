@@ -4,13 +4,12 @@
 //! holds a few thousand in all. A query that would take more than its share runs for groups of queues, each
 //! in a transaction of its own: a group's partitions are known when its statement is planned, so no other is locked.
 
-mod stalled;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::types::Uuid;
 
 use crate::collect::collector::{Collector, Context, Division, Query, QuerySamples};
 use crate::collect::pace::Pace;
@@ -153,11 +152,11 @@ impl<'a> Transactions<'a> {
 }
 
 /// Queues that one transaction looks at.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) queues: Vec<String>,
     /// What planning a statement over their partitions locks.
-    relations: u64,
+    pub(crate) relations: u64,
 }
 
 /// Whether the states of jobs' parents are read, which can be in other queues.
@@ -184,7 +183,6 @@ async fn by_queue(
     let parents = match query.division {
         Division::ByQueueWithParents => Parents::Read,
         Division::ByQueue => Parents::Skip,
-        Division::StalledDags => return stalled::fetch(transactions, context).await,
         Division::Whole => return whole(transactions, query, context).await,
     };
     let mut known: BTreeSet<&str> = context.queues.known().iter().map(String::as_str).collect();
@@ -282,7 +280,11 @@ async fn foreign_parents(transactions: &mut Transactions<'_>, group: &Group) -> 
     let statement = transactions.schema.name.statement(include_str!("division/foreign_parents.sql"));
     transactions
         .run_for_values(async |run| {
-            let rows = run.fetch_all(sqlx::query(statement).bind(&group.queues).persistent(false)).await?;
+            let rows = run
+                .fetch_all(
+                    sqlx::query(statement).bind(&group.queues).bind(None::<Vec<Uuid>>).persistent(false),
+                )
+                .await?;
             Ok(rows.iter().map(|row| row.try_get("queue")).collect::<Result<_, sqlx::Error>>()?)
         })
         .await
@@ -303,7 +305,8 @@ pub(crate) fn groups(partitions: Vec<QueuePartition>, room: u64) -> Vec<Group> {
     groups
 }
 
-fn relations_by_queue(partitions: &[QueuePartition]) -> BTreeMap<String, u64> {
+/// Returns what planning over the partition of each queue locks.
+pub(crate) fn relations_by_queue(partitions: &[QueuePartition]) -> BTreeMap<String, u64> {
     let by_queue = |partition: &QueuePartition| {
         let relations = partition.relations;
         partition.queues.clone().into_iter().map(move |queue| (queue, relations))

@@ -80,35 +80,69 @@ const OVER_UNFINISHED: Query = Query {
     arguments: |context| arguments(context, Zeros { queues: true, dags: true }),
 };
 
-const ALL: Definition = definition(include_str!("unfinished.sql"));
+const NO_DAG: Definition = definition(include_str!("no_open_dag.sql"));
+const OPEN_DAGS: Definition = definition(include_str!("open_dag.sql"));
+const DAGS_BETWEEN: Definition = definition(include_str!("open_dag_between.sql"));
+const UNFINISHED: Definition = definition(include_str!("unfinished.sql"));
 const OF_DAGS: Definition = definition(include_str!("unfinished_of_dags.sql"));
 const OF_IDS: Definition = definition(include_str!("unfinished_of_ids.sql"));
-const PARENTS_BY_ID: Definition = definition(include_str!("parents_by_id.sql"));
-const PARENTS_BY_KEY: Definition = definition(include_str!("parents_by_key.sql"));
+const BY_ID: Definition = definition(include_str!("parents_by_id.sql"));
+const BY_KEY: Definition = definition(include_str!("parents_by_key.sql"));
 const JUDGED: Definition = definition(include_str!("judged.sql"));
 
-/// The main statement for one scope, in two forms that differ in how parents are found.
+/// A statement over the jobs of one scope, in two forms that differ in how parents are found.
 pub(super) struct Statement {
     with_index: Query,
     without_index: Query,
 }
 
-/// Over all unfinished jobs and DAGs.
+/// The main statement over all unfinished jobs and DAGs.
 pub(super) static OVER_ALL: Statement = Statement {
-    with_index: over(&[ALL, PARENTS_BY_ID, JUDGED]),
-    without_index: over(&[ALL, PARENTS_BY_KEY, JUDGED]),
+    with_index: over(&[OPEN_DAGS, UNFINISHED, BY_ID, JUDGED]),
+    without_index: over(&[OPEN_DAGS, UNFINISHED, BY_KEY, JUDGED]),
 };
 
-/// Over the unfinished DAGs with ids from $10 to $11.
+/// The main statement over the unfinished DAGs with ids from $10 to $11.
 pub(super) static OVER_DAGS: Statement = Statement {
-    with_index: over(&[OF_DAGS, PARENTS_BY_ID, JUDGED]),
-    without_index: over(&[OF_DAGS, PARENTS_BY_KEY, JUDGED]),
+    with_index: over(&[DAGS_BETWEEN, OF_DAGS, BY_ID, JUDGED]),
+    without_index: over(&[DAGS_BETWEEN, OF_DAGS, BY_KEY, JUDGED]),
 };
 
-/// Over the jobs with the ids $10: all of them if $11, otherwise those that belong to no unfinished DAG.
+/// The main statement over all unfinished jobs, without DAGs.
+pub(super) static OVER_JOBS: Statement = Statement {
+    with_index: over(&[NO_DAG, UNFINISHED, BY_ID, JUDGED]),
+    without_index: over(&[NO_DAG, UNFINISHED, BY_KEY, JUDGED]),
+};
+
+/// The main statement over the jobs with the ids $10: all of them if $11, otherwise those that belong to no unfinished DAG.
 pub(super) static OVER_IDS: Statement = Statement {
-    with_index: over(&[OF_IDS, PARENTS_BY_ID, JUDGED]),
-    without_index: over(&[OF_IDS, PARENTS_BY_KEY, JUDGED]),
+    with_index: over(&[NO_DAG, OF_IDS, BY_ID, JUDGED]),
+    without_index: over(&[NO_DAG, OF_IDS, BY_KEY, JUDGED]),
+};
+
+/// Finds the DAGs that an unfinished job of the queues $1 moves.
+pub(super) static MOVING: Statement = Statement {
+    with_index: Query { definitions: &[UNFINISHED, BY_ID, JUDGED], ..MOVING_DAGS },
+    without_index: Query { definitions: &[UNFINISHED, BY_KEY, JUDGED], ..MOVING_DAGS },
+};
+
+/// Finds the DAGs that an unfinished job of the queues $1 with an id of $10 moves.
+pub(super) static MOVING_OF_IDS: Statement = Statement {
+    with_index: Query { definitions: &[OF_IDS, BY_ID, JUDGED], ..MOVING_DAGS },
+    without_index: Query { definitions: &[OF_IDS, BY_KEY, JUDGED], ..MOVING_DAGS },
+};
+
+const MOVING_DAGS: Query = Query {
+    sql: SqlFile { name: "moving_dags.sql", text: include_str!("moving_dags.sql") },
+    by_queue: &[],
+    ..OVER_UNFINISHED
+};
+
+/// Of the DAGs $1, finds those that have jobs, and whether one of these failed.
+pub(super) static WITH_JOBS: Query = Query {
+    sql: SqlFile { name: "dags_with_jobs.sql", text: include_str!("dags_with_jobs.sql") },
+    needs: &[Need::Columns("job", &["dag_id", "state"])],
+    ..BESIDE
 };
 
 /// Counts the unfinished jobs and DAGs up to $1.
@@ -148,8 +182,11 @@ const fn over(definitions: &'static [Definition]) -> Query {
 impl Statement {
     /// Returns the form for this database.
     pub(super) fn query(&'static self, schema: &Schema) -> &'static Query {
-        let has_table = !DEPENDENCIES_FROM_JSON.instead_of.iter().any(|need| is_replaced(need, schema));
-        if has_table && !schema.has_index(&BY_CHILD) { &self.without_index } else { &self.with_index }
+        if has_dependencies(schema) && !schema.has_index(&BY_CHILD) {
+            &self.without_index
+        } else {
+            &self.with_index
+        }
     }
 }
 
@@ -182,6 +219,11 @@ pub(super) fn can_run(schema: &Schema) -> bool {
 /// Whether one transaction must not read all partitions.
 pub(super) fn is_divided(schema: &Schema) -> bool {
     OVER_ALL.query(schema).is_divided(schema)
+}
+
+/// Whether parents are read from the table of dependencies.
+pub(super) fn has_dependencies(schema: &Schema) -> bool {
+    !DEPENDENCIES_FROM_JSON.instead_of.iter().any(|need| is_replaced(need, schema))
 }
 
 /// Whether the jobs of a DAG can be read together.

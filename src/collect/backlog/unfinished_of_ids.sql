@@ -1,9 +1,5 @@
--- Scope: the unfinished jobs with the ids $10: all of them if $11, otherwise those that belong to no unfinished DAG. No
--- DAG.
+-- The unfinished jobs with the ids $10: all of them if $11, otherwise those that belong to no unfinished DAG.
 -- Indexes: one of job that leads with id, and the primary key of dag.
-open_dag as materialized (
-    select null::uuid as id where false
-),
 unfinished as materialized (
     select
         j.name, j.id, j.dag_id, j.state, j.created_on, j.started_on, j.start_after, j.retry_count, j.retry_limit,

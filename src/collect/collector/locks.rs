@@ -30,7 +30,7 @@ impl Query {
             }
             Division::ByQueue => schema.room_for_partitions(tables.iter().copied()).is_some(),
             // Without the table job_dependencies, parents are found by id alone, in any partition.
-            Division::ByQueueWithParents | Division::StalledDags => {
+            Division::ByQueueWithParents => {
                 tables.contains("job_dependencies")
                     && schema.room_for_partitions(tables.iter().copied()).is_some()
             }

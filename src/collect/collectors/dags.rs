@@ -30,7 +30,7 @@ pub static COLLECTOR: Collector = Collector {
                 Need::Columns("job", &["id", "name", "dag_id", "state"]),
             ],
             fallbacks: &[DEPENDENCIES_FROM_JSON],
-            division: Division::StalledDags,
+            division: Division::ByQueueWithParents,
             ..BACKLOG
         },
         Query {
