@@ -99,25 +99,25 @@ pub struct CollectorsConfig {
     #[arg(skip)]
     pub disabled: BTreeSet<String>,
 
-    /// Time between two runs of a collector whose cost follows the unfinished jobs
+    /// Time between two runs at the paces pulse (active jobs), events and backlog (unfinished jobs)
     #[arg(long = "collector.interval", value_name = "DURATION", default_value = "15s",
           value_parser = values::duration(MILLISECOND, DAY))]
     pub interval: Duration,
 
-    /// Time between two runs of a collector that has to read finished jobs
+    /// Time between two runs at the pace history (finished jobs)
     #[arg(long = "collector.slow-interval", value_name = "DURATION", default_value = "5m",
           value_parser = values::duration(MILLISECOND, WEEK))]
     pub slow_interval: Duration,
 
-    /// The database cancels a collector's query after this time
+    /// The database cancels a statement after this time, those of serve after one second at most
     // Below one millisecond, PostgreSQL's statement_timeout would be 0, which means without limit.
     #[arg(long = "collector.timeout", value_name = "DURATION", default_value = "10s",
           value_parser = values::duration(MILLISECOND, HOUR))]
     pub timeout: Duration,
 
     // From above 0 to 1, not in percent.
-    /// Largest share of time that one collector may keep the database busy in a lane; its interval there
-    /// grows accordingly
+    /// Largest share of one core that all statements of this process together may use; intervals grow
+    /// accordingly
     #[arg(long = "collector.load-budget", value_name = "SHARE", default_value = "1%",
           value_parser = values::ratio)]
     pub load_budget: f64,
