@@ -76,7 +76,7 @@ static DAGS: Family = Family {
     kind: Kind::Gauge,
     labels: &["planner", "state"],
     help: "DAGs by planner (unknown where none is named; beyond the busiest 50 as other) and state. Completed, failed \
-           and cancelled ones are counted in the slow lane and fall when DAGs are purged.",
+           and cancelled ones are counted with the history and fall when DAGs are purged.",
     merge: Merge::Sum,
 };
 

@@ -69,7 +69,7 @@ pub(crate) static LAST_ACTIVITY: Family = Family {
     labels: &["activity"],
     help: "Unix time of the scheduler's newest sign of life by kind: start (of a job), finish (of a job), lease (until \
            when the newest lease of an unfinished job holds, now at most), maintenance and cron (as the version table \
-           notes them). Absent where there was none. Where completed_on has no index, finish is refreshed in the slow \
-           lane unless it shows in the newest 1000 rows of job_history.",
+           notes them). Absent where there was none. Where completed_on has no index, finish is refreshed with the \
+           history unless it shows in the newest 1000 rows of job_history.",
     merge: Merge::Max,
 };
