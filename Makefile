@@ -3,7 +3,7 @@
 
 .PHONY: demo test test-all bench bench-peers bench-budget pictures deny deb
 
-# The demo's history is small, so the slow lane may look at it more often than at a real one.
+# The demo's history is small, so it may be read more often than a real one.
 demo:
 	scripts/require.sh postgresql
 	cargo run --release --locked -- demo --collector.slow-interval=30s

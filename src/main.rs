@@ -119,7 +119,7 @@ fn run(command: Command, collectors: &[(&'static str, &'static str)]) -> anyhow:
     }
 }
 
-/// Runs `work` on a new runtime. `serve` starts further threads for its lanes and its server.
+/// Runs `work` on a new runtime. `serve` starts further threads for its runner and its server.
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -207,7 +207,7 @@ fn timeout(keywords: &Keywords) -> Result<Duration, String> {
     let Some(text) = keywords.get("connect_timeout") else { return Ok(CONNECT_TIMEOUT) };
     let seconds =
         text.trim().parse::<i64>().map_err(|_| "has a connect_timeout that is not a number of seconds")?;
-    // In libpq, zero and less means without limit. A lane must not wait for ever, so the default applies.
+    // In libpq, zero and less means without limit. The runner must not wait for ever, so the default applies.
     let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
     Ok(seconds.map_or(CONNECT_TIMEOUT, |seconds| Duration::from_secs(seconds.min(LONGEST_CONNECT_TIMEOUT))))
 }

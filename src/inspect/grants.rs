@@ -16,7 +16,7 @@ use crate::inspect;
 use crate::postgres::{Failure, Run, Session};
 use crate::schema::{Filter, Lack, Need, Schema};
 
-/// The connections of the two lanes, and of three commands that run at the same time.
+/// The connection of `serve`, and those of commands that run at the same time.
 const CONNECTIONS: u32 = 5;
 
 /// Settings with which the server ends a dead connection after a minute and a half.

@@ -51,7 +51,7 @@ pub enum Plans {
 }
 
 impl Transaction {
-    /// Returns the settings of the lanes and of the reading commands: read only, from one snapshot.
+    /// Returns the settings of `serve` and of the reading commands: read only, from one snapshot.
     pub fn reading(statement_timeout: Duration) -> Self {
         Transaction {
             mode: Mode::Read,

@@ -18,7 +18,7 @@ const SHARE: u64 = 8;
 /// The most locks that one process of ours holds, however large the server's table is.
 const MOST: u64 = 600;
 
-/// The most sessions of one process that hold locks at the same time: the two lanes of `serve`.
+/// The parts into which the limit of one process is divided. A transaction takes one part at most.
 pub(super) const SESSIONS: u64 = 2;
 
 /// Locks that a transaction takes besides: on the catalog and on the table of queues.

@@ -27,7 +27,7 @@ use crate::serve::status_page;
 
 /// Path that tells whether the process should be restarted.
 pub(crate) const HEALTHY: &str = "/-/healthy";
-/// Path that tells whether each collector has run once.
+/// Path that tells whether the first run has ended.
 const READY: &str = "/-/ready";
 
 /// Paths of [`health_routes`].

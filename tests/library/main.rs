@@ -1,4 +1,4 @@
-//! Tests that call the crate: on a real PostgreSQL queries, events, lanes and the demo; without a database alerts,
+//! Tests that call the crate: on a real PostgreSQL queries, events, paces and the demo; without a database alerts,
 //! dashboards, documents and the sources themselves. `tests/program` tests the built program.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

@@ -1,4 +1,4 @@
-//! A period in which a lane cannot reach the database: how long it lasted, and which of its errors are logged.
+//! A period in which the runner cannot reach the database: how long it lasted, and which of its errors are logged.
 
 use std::time::Duration;
 

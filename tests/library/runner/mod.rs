@@ -1,4 +1,4 @@
-//! The lanes on a real PostgreSQL that is slow, locked, changed, not permitted or not reachable.
+//! The runner on a real PostgreSQL that is slow, locked, changed, not permitted or not reachable.
 
 mod changes;
 mod division;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regex::{Captures, Regex};
 
-/// Interval of scrapes and of the fast lane in production.
+/// Interval of scrapes and of the pulse in production.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Shortest interval.

@@ -1,4 +1,4 @@
-//! A database server that floods both lanes with messages.
+//! A database server that floods the connection with messages.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
