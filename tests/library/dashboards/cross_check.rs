@@ -166,7 +166,7 @@ fn renamed_family_is_reported() {
 #[test]
 fn missing_label_is_reported() {
     let queried = queried();
-    for label in ["queue", "state", "collector", "lane", "sla", "table"] {
+    for label in ["queue", "state", "collector", "pace", "sla", "table"] {
         let mut without = declared();
         for family in &mut without {
             family.labels.remove(label);
