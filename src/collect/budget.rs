@@ -14,6 +14,9 @@ use tokio::time::Instant;
 
 use crate::collect::pace::Pace;
 
+/// Time limit at the server of each statement of `serve` and `top`. A balance falls by at most this below zero.
+pub(crate) const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
+
 /// Database time after a start that is not charged.
 const ALLOWANCE: f64 = 10.0;
 

@@ -3,6 +3,7 @@
 //! The runner is one task with one connection. It executes short steps of [`task`]s in the order of their urgency, as far
 //! as the load [`budget`](crate::collect::budget) allows, so that the metric of stuck jobs never waits behind a long look at the history.
 
+mod begin;
 mod failure_log;
 mod outage;
 mod pace_run;
@@ -14,6 +15,7 @@ mod task;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Mutex;
@@ -77,9 +79,6 @@ impl Exporter {
 
     /// Returns the text of the exporter's own metrics.
     ///
-    /// Because it counts the series of the snapshot, expired samples should be withdrawn first, as
-    /// [`Snapshot::page`] does.
-    ///
     /// # Errors
     /// If the encoder rejects a family.
     pub fn own_text(&self) -> prometheus::Result<Vec<u8>> {
@@ -111,9 +110,11 @@ impl Exporter {
         }
     }
 
-    /// Returns the schema for a run. If it was read now, updates everything that shows it.
-    async fn schema_for(&self, run: &mut Run) -> Result<Arc<Schema>, Failure> {
+    /// Returns the schema for a run, and how long it took if it was read now. Then updates everything that shows it.
+    async fn schema_for(&self, run: &mut Run) -> Result<(Arc<Schema>, Duration), Failure> {
+        let before = run.busy();
         let (schema, is_new) = self.schema_cache.schema(run, &self.config).await?;
+        let busy = if is_new { run.busy().saturating_sub(before) } else { Duration::ZERO };
         if is_new {
             self.self_metrics.set_database(self.config.database.schema.as_str(), &schema);
             for collector in COLLECTORS {
@@ -121,6 +122,6 @@ impl Exporter {
             }
         }
         schema.permit_policies(run).await?;
-        Ok(schema)
+        Ok((schema, busy))
     }
 }

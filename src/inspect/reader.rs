@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         timezone: &'a str,
         scope: Scope<'_>,
     ) -> Result<Self, Failure> {
-        Self::begin(config, new_session(config), None, timezone, scope).await
+        Self::begin(config, new_session(config, config.collectors.timeout), None, timezone, scope).await
     }
 
     /// Begins a transaction on a session. `known` is the schema, if the caller has read it recently.
@@ -201,8 +201,8 @@ impl<'a> Reader<'a> {
 
 /// Returns a session that plans each statement for its arguments. Then a filter that is NULL costs nothing, and partitions
 /// that the arguments exclude are not locked.
-pub(super) fn new_session(config: &Config) -> Session {
-    let reading = Transaction::reading(config.collectors.timeout);
+pub(super) fn new_session(config: &Config, timeout: Duration) -> Session {
+    let reading = Transaction::reading(timeout);
     Session::with_transaction(config.database.clone(), Transaction { plans: Plans::Custom, ..reading })
 }
 

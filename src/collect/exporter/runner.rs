@@ -18,14 +18,10 @@ use super::Exporter;
 use super::failure_log::FailureLog;
 use super::outage::Outage;
 use super::task::Task;
-use crate::collect::budget::Budget;
+use crate::collect::budget::{Budget, LONGEST_STATEMENT};
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::pace::Pace;
 use crate::postgres::{Failure, LONGEST_CONNECT, Reason, Session};
-
-/// Time limit of each statement at the server. A lock that a statement holds is released with its transaction, so another
-/// session waits for the exporter no longer than this.
-const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
 
 /// First pause after the database was not reached. It doubles up to the interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -1,26 +1,18 @@
-//! Begins a run and executes its steps, each in one transaction, or in several for groups of queues.
+//! Executes the steps of a run, each in one transaction, or in several for groups of queues.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::pace_run::{PaceRun, PassStep, Step};
 use super::runner::{OUT_OF_MEMORY_PAUSE, Runner};
 use crate::collect::collector::{Collector, Context};
 use crate::collect::division::{self, Stop, Transactions};
-use crate::collect::pace::Pace;
-use crate::collect::pass::{Pass, fed_queries};
-use crate::collect::queue_labels::QueueLabels;
+use crate::collect::pass::fed_queries;
 use crate::postgres::{Failure, Reason};
-use crate::schema::Schema;
-
-/// Label of the time that reading the schema and the queue inventory takes.
-const CATALOG: &str = "catalog";
 
 impl Runner {
     /// Begins the run of a task or executes its next step. After the last step, publishes the run.
@@ -50,96 +42,6 @@ impl Runner {
         };
         self.tasks[index].run = Some(run);
         outcome
-    }
-
-    /// Begins a run: reads the schema and the queues if they are due, and lists the steps.
-    async fn begin(&mut self, index: usize) -> Result<(), Failure> {
-        let began = Instant::now();
-        let exporter = Arc::clone(&self.exporter);
-        let mut run = self.session.begin().await?;
-        self.note_reached();
-        let schema = exporter.schema_for(&mut run).await;
-        self.charge_catalog(run.busy());
-        self.session.finish(run, schema.as_ref().err()).await;
-        let read = match &schema {
-            Ok(schema) => self.read_queues(index, schema).await?,
-            Err(failure) => Err(failure.clone()),
-        };
-        let task = &mut self.tasks[index];
-        let schema = schema.unwrap_or_default();
-        let (queues, failure) = match read {
-            Ok(queues) => (queues, None),
-            Err(failure) => (QueueLabels::default(), Some(failure)),
-        };
-        task.run = Some(PaceRun {
-            began,
-            schema: Arc::clone(&schema),
-            queues: queues.clone(),
-            steps: std::collections::VecDeque::new(),
-            results: BTreeMap::new(),
-            busy: Duration::ZERO,
-        });
-        if let Some(failure) = failure {
-            self.fail_run(index, &failure);
-            return Ok(());
-        }
-        self.remove_others(index, &schema);
-        let task = &mut self.tasks[index];
-        let config = &exporter.config;
-        let collectors: Vec<&'static Collector> = task.collectors(config, Some(&schema)).collect();
-        let Some(run) = &mut task.run else { return Ok(()) };
-        for &collector in &collectors {
-            // A collector without a result is published too, as one without samples.
-            run.add(collector, []);
-            if task.pace == Pace::Events {
-                run.steps.push_back(Step::Events(collector));
-            } else if collector.queries_at(task.pace, config, &schema).next().is_some() {
-                run.steps.push_back(Step::Statements(collector));
-            }
-        }
-        if let (Some(kind), Some(slice), false) = (task.pass, task.slice, collectors.is_empty()) {
-            let pass = Pass::begin(kind, schema, queues, slice);
-            run.steps.push_back(Step::Pass(Box::new(PassStep { pass, failures: 0 })));
-        }
-        Ok(())
-    }
-
-    /// Reads the queue labels, and before them the queue inventory if it is due. The inventory can take a pass over the
-    /// history, so the pulse does not wait for it, unless there is no other task.
-    async fn read_queues(
-        &mut self,
-        index: usize,
-        schema: &Schema,
-    ) -> Result<Result<QueueLabels, Failure>, Failure> {
-        let exporter = Arc::clone(&self.exporter);
-        let cache = &exporter.schema_cache;
-        if (index > 0 || self.tasks.len() == 1) && cache.is_inventory_due() {
-            let (outcome, busy) = cache.read_inventory(&mut self.session, &exporter.config, schema).await?;
-            self.charge_catalog(busy);
-            if let Err(failure) = outcome {
-                // The run goes on with the rows of the table queue and the queues in the results of queries.
-                warn!(error = %failure, "the names of the queues in job could not be read");
-            }
-        }
-        let inventory = cache.inventory();
-        let mut transactions = Transactions::new(&mut self.session, schema);
-        let read = transactions
-            .run(async |run| QueueLabels::read(run, schema, &inventory, &exporter.config.queues).await)
-            .await;
-        let busy = transactions.busy;
-        if !is_lock_wait(&read) {
-            self.charge_catalog(busy);
-        }
-        match read {
-            Ok(queues) => {
-                cache.note_queues(&queues);
-                Ok(Ok(queues))
-            }
-            // A lock on the table queue stops only the collector that publishes its rows.
-            Err(Stop::Failed(failure)) if is_temporary(failure.reason) => Ok(Ok(cache.last_queues())),
-            Err(Stop::Failed(failure)) => Ok(Err(failure)),
-            Err(Stop::Unreachable(failure)) => Err(failure),
-        }
     }
 
     async fn run_statements(
@@ -226,7 +128,13 @@ impl Runner {
     }
 
     /// Charges the time that a step kept the database busy. Waiting for a lock costs the database nothing.
-    fn charge<T>(&mut self, index: usize, run: &mut PaceRun, busy: Duration, outcome: &Result<T, Stop>) {
+    pub(super) fn charge<T>(
+        &mut self,
+        index: usize,
+        run: &mut PaceRun,
+        busy: Duration,
+        outcome: &Result<T, Stop>,
+    ) {
         if is_lock_wait(outcome) {
             return;
         }
@@ -234,12 +142,6 @@ impl Runner {
         run.busy += busy;
         self.budget.charge(pace, busy, Instant::now());
         self.exporter.self_metrics.add_busy(pace.label(), busy);
-    }
-
-    /// Charges reading the schema and the queues to the least urgent pace, because it must not delay the pulse.
-    fn charge_catalog(&mut self, busy: Duration) {
-        self.budget.charge(Pace::History, busy, Instant::now());
-        self.exporter.self_metrics.add_busy(CATALOG, busy);
     }
 
     /// Records the failure of a step for its collectors. Fails if the database cannot be reached.
@@ -262,7 +164,7 @@ impl Runner {
     }
 
     /// Does what a failure of any collector demands of the exporter.
-    fn react(&mut self, failure: &Failure) {
+    pub(super) fn react(&mut self, failure: &Failure) {
         match failure.reason {
             Reason::SchemaChanged => self.exporter.schema_cache.invalidate(),
             Reason::Unavailable => {
@@ -273,18 +175,6 @@ impl Runner {
             _ => {}
         }
     }
-
-    /// Ends the steps of a run, because none of its collectors can succeed.
-    fn fail_run(&mut self, index: usize, failure: &Failure) {
-        self.react(failure);
-        let exporter = Arc::clone(&self.exporter);
-        let schema = exporter.schema();
-        let collectors: Vec<_> = self.tasks[index].collectors(&exporter.config, schema.as_deref()).collect();
-        if let Some(run) = &mut self.tasks[index].run {
-            run.steps.clear();
-            collectors.into_iter().for_each(|collector| run.fail(collector, failure));
-        }
-    }
 }
 
 fn is_lock_wait<T>(outcome: &Result<T, Stop>) -> bool {
@@ -292,6 +182,6 @@ fn is_lock_wait<T>(outcome: &Result<T, Stop>) -> bool {
 }
 
 /// Whether the same statement may succeed a little later.
-fn is_temporary(reason: Reason) -> bool {
+pub(super) fn is_temporary(reason: Reason) -> bool {
     matches!(reason, Reason::Timeout | Reason::Lock | Reason::Conflict)
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::numbers::Numbers;
 use super::queries::TopQuery;
-use crate::collect::budget::Budget;
+use crate::collect::budget::{Budget, LONGEST_STATEMENT};
 use crate::collect::pace::Pace;
 use crate::config::Config;
 use crate::inspect::reader::{Fetched, Reader, new_session};
@@ -43,7 +43,7 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(config: Config, timezone: String) -> Self {
-        let session = new_session(&config);
+        let session = new_session(&config, timeout(&config));
         let now = Instant::now();
         Feed {
             timezone,
@@ -98,7 +98,7 @@ impl Feed {
 
     async fn run_queries(&mut self, queries: &[TopQuery]) -> Result<(), Failure> {
         // A failure drops the session, because its connection may be broken.
-        let session = std::mem::replace(&mut self.session, new_session(&self.config));
+        let session = std::mem::replace(&mut self.session, new_session(&self.config, timeout(&self.config)));
         let config = self.config.clone();
         let known = self.schema.take().filter(|(_, read)| read.elapsed() < SCHEMA_AGE);
         let read = known.as_ref().map_or_else(Instant::now, |(_, read)| *read);
@@ -152,6 +152,11 @@ impl Feed {
         self.not_before = Instant::now() + pause;
         self.numbers.trouble = Some((failure.message.clone(), self.not_before));
     }
+}
+
+/// Because `top` runs all the time, its statements are as short as those of `serve`.
+fn timeout(config: &Config) -> Duration {
+    config.collectors.timeout.min(LONGEST_STATEMENT)
 }
 
 #[cfg(test)]
