@@ -75,7 +75,7 @@ async fn planted_relation_for_missing_table_is_not_used() {
         assert_eq!(
             report["database"]["untrusted"],
             serde_json::json!([format!(
-                "{kind} marie_scheduler.job_attempt is not used and counts as missing: it (of {stranger}) belongs to a role who owns \
+                "{kind} marie_scheduler.job_attempt is not used and counts as missing: it (of {stranger}) belongs to a role that owns \
                  neither the schema nor its table job and is no superuser. Drop it, or give it to the owner of job"
             )])
         );
@@ -103,7 +103,7 @@ async fn planted_job_is_named_and_ends_commands() {
              reset role"
         ))
         .await;
-    let why = "view marie_scheduler.job is not used and counts as missing: it (of planter_of_job) belongs to a role who";
+    let why = "view marie_scheduler.job is not used and counts as missing: it (of planter_of_job) belongs to a role that";
     let archive = ["maintain", "archive", "--older-than=1d"];
     for words in [&["check"] as &[&str], &["jobs", "stuck"], &["stats"], &["grants"], &archive] {
         let output = output(&[words, &["--database-url", &database.url]].concat());
