@@ -1,5 +1,5 @@
-//! The wall clock is set forwards and back while the exporter serves, as by hand, by NTP or by a hypervisor. The library of
-//! `faketime` sets it for this process only. It leaves the monotonic clock alone, as setting the time does.
+//! The wall clock is set forwards and back while the exporter serves, as by a person, NTP or a hypervisor. The library of
+//! `faketime` sets it for this process only. It does not change the monotonic clock, like a real change of the time.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,14 +23,14 @@ struct Clock {
 
 impl Clock {
     fn new(file: PathBuf) -> Self {
-        // The command knows where its library is.
+        // The command faketime finds its library.
         let printed = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().unwrap();
         let clock = Clock { library: text(&printed.stdout).trim().to_owned(), file };
         clock.set("+0");
         clock
     }
 
-    /// Sets the clock so far from the true time, atomically.
+    /// Sets the clock to this offset from the true time, atomically.
     fn set(&self, offset: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, offset).unwrap();
@@ -60,7 +60,7 @@ fn keep_their_pace(watch: &Watch) {
     let gained = |now: &Metrics| -> Vec<f64> {
         runs(now, "fast").iter().zip(runs(&before, "fast")).map(|(now, before)| now - before).collect()
     };
-    // Those that run in the slow lane here have no runs in this one.
+    // Collectors of the slow lane have no runs in the fast lane.
     let running = |gained: &[f64]| gained.iter().filter(|runs| **runs >= 5.0).count() >= 6;
     let after = watch.until("each runs five times", |now| running(&gained(now)));
     let possible = (began.elapsed().as_secs_f64() / 0.2).ceil() + 1.0;
@@ -70,7 +70,7 @@ fn keep_their_pace(watch: &Watch) {
     assert_eq!(after.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
 }
 
-/// Asserts that Unix times follow the clock as set, `offset` seconds from the true one, and that ages are true.
+/// Asserts that Unix times follow the wall clock, which is `offset` seconds from the true time, and that ages are true.
 fn tells_the_time(watch: &Watch, address: &str, started: Instant, ready: Instant, offset: f64) {
     let metrics = watch.until("the clock's offset is measured", |now| {
         let measured = now.value("marie_database_clock_offset_seconds", &[]);
@@ -89,7 +89,7 @@ fn tells_the_time(watch: &Watch, address: &str, started: Instant, ready: Instant
         .split("<td>")
         .filter_map(|cell| Some(humantime::parse_duration(cell.split_once(" ago<")?.0).unwrap()))
         .collect();
-    // The slow lane's were over when it was ready.
+    // The runs of the slow lane ended before the exporter was ready.
     let oldest = ages.iter().max().unwrap();
     assert!(*oldest <= started.elapsed() && *oldest + Duration::from_secs(1) >= ready.elapsed(), "{ages:?}");
 }
@@ -106,7 +106,7 @@ async fn clock_step_changes_no_schedule_and_no_age() {
     frames("deny").unwrap();
     let clock = Clock::new(folder.path().join("time"));
     let mut serve = command(&["serve", "--database-url", &url, "--web.listen-address=127.0.0.1:0"]);
-    // The slow lane has its first round only. Its numbers live for an hour and a half, less than the clock is set by.
+    // The collectors of the slow lane run only once. Their samples live for an hour and a half, and the clock is set by more.
     serve.args(["--collector.interval=200ms", "--collector.slow-interval=30m", "--collector.stale-after=2s"]);
     serve.arg("--collector.load-budget=100%").arg("--web.config.file").arg(&web_config);
     clock.give(&mut serve);
@@ -142,7 +142,7 @@ async fn clock_step_changes_no_schedule_and_no_age() {
     let began = Instant::now();
     watch.until("the fast lane's numbers are withdrawn", |now| !now.has("marie_jobs_stuck"));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    assert!(watch.metrics().has("marie_table_size_bytes"), "the slow lane's live longer");
+    assert!(watch.metrics().has("marie_table_size_bytes"), "samples of the slow lane live longer");
     database.run("alter role of_the_clock login").await;
     watch.until("the numbers are back", |now| {
         now.value("marie_up", &[]) == Some(1.0) && now.has("marie_jobs_stuck")

@@ -20,7 +20,7 @@ fn peak_kib(process: &Process) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// Serves until both lanes have run their collectors twice; returns the last metrics.
+/// Runs `serve` until both lanes have run their collectors twice; returns the last metrics.
 #[allow(clippy::print_stdout, reason = "the figures are for docs/faults.md")]
 fn metrics_within_limit(database: &Database, flags: &[&str], what: &str) -> Metrics {
     let flags = [&["--collector.load-budget=100%"], flags].concat();
@@ -42,7 +42,7 @@ fn metrics_within_limit(database: &Database, flags: &[&str], what: &str) -> Metr
     metrics
 }
 
-/// Queues in the table and a stuck job in each hundredth of them.
+/// Creates queues in the table, and a stuck job in each hundredth queue.
 async fn add_queues(database: &mut Database, name: &str, count: u32) {
     database
         .run(&format!(
@@ -71,7 +71,7 @@ async fn long_queue_names_stay_within_the_memory_limit() {
 #[tokio::test]
 async fn many_queue_names_stay_within_the_memory_limit() {
     let count = if is_long_run() { 100_000 } else { 10_000 };
-    // The busiest 200 have series of their own.
+    // The busiest 200 queues have series of their own.
     let own = f64::from(count / 100).min(200.0);
     queues_stay_within_limit("'queue ' || n", count, own).await;
     if is_long_run() {
