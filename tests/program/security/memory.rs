@@ -9,7 +9,7 @@ use crate::support::databases::Database;
 use crate::support::long_tests::is_long_run;
 use crate::support::metrics::Metrics;
 use crate::support::process::Process;
-use crate::support::scrape::{get, until};
+use crate::support::scrape::{Answer, get, until};
 
 const LIMIT_KIB: u64 = 64 * 1024;
 
@@ -20,19 +20,22 @@ fn peak_kib(process: &Process) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// Runs `serve` until both lanes have run their collectors twice; returns the last metrics.
+/// Runs `serve` until both lanes have run twice, and the fast lane twice more; returns the last metrics.
 #[allow(clippy::print_stdout, reason = "the figures are for docs/faults.md")]
 fn metrics_within_limit(database: &Database, flags: &[&str], what: &str) -> Metrics {
     let flags = [&["--collector.load-budget=100%"], flags].concat();
     let process = Process::serve(&database.url, &flags);
     let url = format!("{}/metrics", process.address());
-    let answer = until(&url, "both lanes ran twice", |answer| {
-        let metrics = Metrics::parse(&answer.text());
-        ["fast", "slow"].iter().all(|lane| {
-            let labels = [("collector", "statistics"), ("lane", *lane)];
-            metrics.value("marie_collector_runs_total", &labels).is_some_and(|runs| runs >= 2.0)
-        })
+    let runs = |answer: &Answer, lane: &str| {
+        let labels = [("collector", "statistics"), ("lane", lane)];
+        Metrics::parse(&answer.text()).value("marie_collector_runs_total", &labels).unwrap_or(0.0)
+    };
+    let answer = until(&url, "both lanes run twice", |answer| {
+        ["fast", "slow"].iter().all(|lane| runs(answer, lane) >= 2.0)
     });
+    // The slow lane has read the queue inventory, but the latest fast run may have begun before that.
+    let before = runs(&answer, "fast");
+    let answer = until(&url, "the fast lane runs again", |answer| runs(answer, "fast") >= before + 2.0);
     let metrics = Metrics::parse(&answer.text());
     let failed = metrics.count("marie_collector_failures_total", &[]);
     assert_eq!(failed, 0.0, "{what}: {}", get(process.address()).text());
