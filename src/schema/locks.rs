@@ -125,7 +125,7 @@ impl Schema {
     /// Returns the lack of a transaction that would take too many locks.
     pub fn lack_of_locks(&self, locks: u64) -> Lack {
         Lack::Locks(format!(
-            "{locks} locks in one transaction, more than the {} that leave the server's lock table of {} to the scheduler",
+            "{locks} locks in one transaction; {} are allowed, because the scheduler needs the rest of the server's {} locks",
             self.locks_allowed, self.lock_table
         ))
     }
@@ -140,9 +140,8 @@ fn beyond_an_eighth(locks: u64, catalog: u64, lock_table: u64) -> Option<Lack> {
     let allowed = (lock_table / SHARE).saturating_sub(catalog);
     (locks > allowed).then(|| {
         Lack::Locks(format!(
-            "{locks} locks in one transaction, more than the {allowed} that leave the server's lock table of \
-             {lock_table} to the scheduler; a higher max_locks_per_transaction in postgresql.conf makes room, after a \
-             restart"
+            "{locks} locks in one transaction; {allowed} are allowed, because the scheduler needs the rest of the \
+             server's {lock_table} locks; set a higher max_locks_per_transaction in postgresql.conf and restart the server"
         ))
     })
 }
