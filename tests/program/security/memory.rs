@@ -57,13 +57,16 @@ async fn add_queues(database: &mut Database, name: &str, count: u32) {
         .await;
 }
 
-async fn queues_stay_within_limit(name: &str, count: u32, own: f64) {
+/// `most` is how many of the queues with a stuck job may have series of their own.
+async fn queues_stay_within_limit(name: &str, count: u32, most: f64) {
     let mut database = Database::new(Shape::New).await;
     add_queues(&mut database, name, count).await;
     let metrics = metrics_within_limit(&database, &[], &format!("{count} queues {name}"));
     let stuck = metrics.values("marie_jobs_stuck", &[]);
     assert_eq!(stuck.iter().sum::<f64>(), f64::from(count / 100));
-    assert_eq!(metrics.value("marie_jobs_stuck", &[("queue", "other")]), Some(f64::from(count / 100) - own));
+    let other = metrics.value("marie_jobs_stuck", &[("queue", "other")]).unwrap_or_default();
+    // Idle queues can be among those with series of their own.
+    assert!(other >= f64::from(count / 100) - most, "{other} in other");
 }
 
 #[tokio::test]
@@ -74,9 +77,13 @@ async fn long_queue_names_stay_within_the_memory_limit() {
 #[tokio::test]
 async fn many_queue_names_stay_within_the_memory_limit() {
     let count = if is_long_run() { 100_000 } else { 10_000 };
+<<<<<<< Updated upstream
     // The busiest 200 queues have series of their own.
     let own = f64::from(count / 100).min(200.0);
     queues_stay_within_limit("'queue ' || n", count, own).await;
+=======
+    queues_stay_within_limit("'queue ' || n", count, 200.0).await;
+>>>>>>> Stashed changes
     if is_long_run() {
         queues_stay_within_limit("repeat('q', 9990) || n", 20_000, 0.0).await;
         queues_stay_within_limit("left(repeat(chr(128578), 94) || n, 100)", 20_000, 200.0).await;
