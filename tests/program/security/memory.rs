@@ -77,13 +77,7 @@ async fn long_queue_names_stay_within_the_memory_limit() {
 #[tokio::test]
 async fn many_queue_names_stay_within_the_memory_limit() {
     let count = if is_long_run() { 100_000 } else { 10_000 };
-<<<<<<< Updated upstream
-    // The busiest 200 queues have series of their own.
-    let own = f64::from(count / 100).min(200.0);
-    queues_stay_within_limit("'queue ' || n", count, own).await;
-=======
     queues_stay_within_limit("'queue ' || n", count, 200.0).await;
->>>>>>> Stashed changes
     if is_long_run() {
         queues_stay_within_limit("repeat('q', 9990) || n", 20_000, 0.0).await;
         queues_stay_within_limit("left(repeat(chr(128578), 94) || n, 100)", 20_000, 200.0).await;
