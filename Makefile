@@ -1,5 +1,5 @@
-# The commands of the README and of CONTRIBUTING. They install what they start, where they may (Debian, as
-# root), and else say what to install.
+# The commands of README.md and CONTRIBUTING.md. As root on Debian they install the programs that they need. Elsewhere they
+# print the commands that install them.
 
 .PHONY: demo test test-all bench bench-peers bench-budget pictures deny deb
 
@@ -12,7 +12,7 @@ test:
 	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd tmux
 	scripts/test.sh
 
-# The tests that `test` leaves out or runs at a smaller size. About forty minutes.
+# All tests, including those that `test` skips or runs at a smaller size. About forty minutes.
 test-all:
 	scripts/require.sh postgresql prometheus prometheus-alertmanager pgbouncer iproute2 faketime groff-base systemd tmux
 	MARIE_EXPORTER_LONG_TESTS=1 CROWD=1 RUST_TEST_THREADS=2 cargo test --locked --no-fail-fast
@@ -32,15 +32,15 @@ bench-budget:
 	scripts/require.sh postgresql
 	cargo bench --locked --bench budget
 
-# The dashboards' pictures, dashboards/images: about 25 minutes, most of which the demo needs to have a past.
+# The pictures of the dashboards in dashboards/images. About 25 minutes, mostly to let the demo collect history.
 pictures:
 	scripts/pictures.sh
 
-# Not a part of `test`: cargo-deny takes some minutes to build, and its list of advisories the network.
+# Not a part of `test`, because building cargo-deny takes some minutes and its list of advisories needs the network.
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check
 
-# target/debian/*.deb, with `cargo install cargo-deb`; scripts/test-deb.sh installs it, looks, and removes it.
+# The Debian package target/debian/*.deb. Needs cargo-deb. scripts/test-deb.sh installs, checks and removes the package.
 deb:
 	scripts/build-deb.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the Debian package, target/debian/marie-exporter_*.deb: the program, and what it prints for man and shells.
+# Builds the Debian package target/debian/marie-exporter_*.deb, with the program, its manual pages and shell completions.
 # Needs cargo-deb (`cargo install --locked cargo-deb`).
 set -eu
 cd "$(dirname "$0")/.."

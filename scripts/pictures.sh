@@ -1,7 +1,7 @@
 #!/bin/sh
-# Takes the pictures in dashboards/images. The demo runs for as long as a picture looks back, watched by a Prometheus
-# with the bundled rules; then tests/render draws the dashboards in a browser. Takes that long and some
-# minutes. Needs Node.js 20.19 or newer, and leaves nothing running.
+# Takes the pictures in dashboards/images. A Prometheus with the bundled rules scrapes the demo for MINUTES, the time
+# range of the pictures. Then tests/render draws the dashboards in a browser, which takes some more minutes. Needs
+# Node.js 20.19 or newer, and leaves no process running.
 #
 # usage: [MINUTES=20] scripts/pictures.sh
 set -eu
@@ -16,7 +16,7 @@ work=$(mktemp -d)
 demo=
 prometheus=
 end() {
-    # shellcheck disable=SC2086 # one word for each process, none before it is started
+    # shellcheck disable=SC2086 # one word for each started process
     kill $demo $prometheus 2>/dev/null || true
     wait
     rm -rf "$work"
@@ -30,7 +30,7 @@ free_port() {
 exporter_address=127.0.0.1:$(free_port)
 prometheus_address=127.0.0.1:$(free_port)
 
-# A shorter slow interval, so that what finished is seen to move; the progress of DAGs is off by default.
+# The shorter slow interval makes finished jobs visible soon. The progress of DAGs is off by default.
 target/release/marie-exporter demo --web.listen-address="$exporter_address" \
     --collector.slow-interval=30s --dags.progress-limit=10 >"$work/demo.txt" &
 demo=$!
@@ -48,7 +48,7 @@ prometheus=$!
 cd tests/render
 npm ci --no-audit --no-fund
 npm run build
-# The demo's queues come without settings. Its database is up by now.
+# The demo's queues have no settings. By now its database accepts connections.
 psql --quiet "$(sed -n 's/^database *//p' "$work/demo.txt")" <<'EOF'
 update marie_scheduler.queue
 set policy = 'standard', expire_seconds = 900, retention_minutes = 20160, dead_letter = '$' || name || '_dlq'

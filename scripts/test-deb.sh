@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the package that `make deb` has built, looks whether all is there and answers, and removes it again. As
-# root on a Debian machine that has no marie-exporter installed.
+# Installs the package that `make deb` has built, checks its files and the program, and removes it again. Needs root on
+# a Debian machine without an installed marie-exporter.
 set -eu
 cd "$(dirname "$0")/.."
 package=$(ls target/debian/marie-exporter_*.deb)
 if dpkg-query --show marie-exporter >/dev/null 2>&1; then
-    echo "marie-exporter is installed here already; not touched" >&2
+    echo "marie-exporter is already installed on this machine; nothing was changed" >&2
     exit 2
 fi
 work=$(mktemp -d)
@@ -14,7 +14,7 @@ trap 'exit 1' HUP INT TERM
 
 apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "./$package"
 
-# What the archive holds: a machine's dpkg may be set to leave out manuals.
+# Check the archive, because dpkg can be configured to install no manual pages.
 dpkg-deb --contents "$package" >"$work/contents"
 for file in bin/marie-exporter lib/systemd/system/marie-exporter.service etc/marie-exporter/config.yml \
     share/man/man1/marie-exporter.1.gz share/man/man1/marie-exporter-serve.1.gz \

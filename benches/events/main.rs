@@ -1,4 +1,4 @@
-//! Measures the counting of events: a backlog compared with a plain count of the same rows, and a poll without new rows
+//! Measures the counting of events: a backlog compared with a plain count of the same rows, and a run without new rows
 //! at two sizes of history. Prints figures and asserts nothing.
 //!
 //! `cargo bench --bench events` takes about five minutes and 15 GB of temporary disk;
@@ -38,11 +38,14 @@ fn main() -> anyhow::Result<()> {
     for (every, what) in [(100, "one row in a hundred is a finish"), (1, "each row is a finish")] {
         runtime.block_on(backlog(&server, sizes[0], every, what))?;
     }
-    let mut polls = Vec::new();
+    let mut medians = Vec::new();
     for size in sizes {
-        polls.push(runtime.block_on(idle(&server, size))?);
+        medians.push(runtime.block_on(idle(&server, size))?);
     }
-    println!("poll with nothing new, larger ÷ smaller history: {:.2}", polls[polls.len() - 1] / polls[0]);
+    println!(
+        "run with nothing new, larger ÷ smaller history: {:.2}",
+        medians[medians.len() - 1] / medians[0]
+    );
     Ok(())
 }
 
@@ -89,7 +92,7 @@ async fn backlog(server: &Server, rows: i64, every: i64, what: &str) -> anyhow::
     Ok(())
 }
 
-/// Returns the seconds of a poll while transactions write other tables than the history.
+/// Returns the seconds of a run while transactions write other tables than the history.
 async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
     let (url, mut connection) = create(server, &format!("idle_{rows}")).await?;
     write(&mut connection, rows, 100).await?;
@@ -101,30 +104,30 @@ async fn idle(server: &Server, rows: i64) -> anyhow::Result<f64> {
         anyhow::bail!("the flags are not valid")
     };
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
-    let mut feed = EventCounter::new(&config)?;
+    let mut counter = EventCounter::new(&config)?;
     let mut times = Vec::new();
     for _ in 0..300 {
         sqlx::query("update version set version = version").execute(&mut connection).await?;
-        times.push(poll(&config, &mut session, &mut feed).await?);
+        times.push(time_run(&config, &mut session, &mut counter).await?);
     }
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
-    println!("{rows} rows of history: a poll with nothing new takes {:.2} ms in the database", median * 1e3);
+    println!("{rows} rows of history: a run with nothing new takes {:.2} ms in the database", median * 1e3);
     Ok(median)
 }
 
-async fn poll(config: &Config, session: &mut Session, feed: &mut EventCounter) -> anyhow::Result<f64> {
+async fn time_run(config: &Config, session: &mut Session, counter: &mut EventCounter) -> anyhow::Result<f64> {
     let mut run = session.begin().await?;
     let name = config.database.schema.clone();
     let schema = Schema::read(&mut run, &name).await?;
     let queues = QueueLabels::new(BTreeSet::new(), &[], &config.queues);
     let context = Context { config, schema: &schema, queues: &queues };
-    let looked = run.busy();
+    let before = run.busy();
     let now = tokio::time::Instant::now();
-    let polled = feed.collect(&mut run, &context, Some(now), now).await;
-    let took = run.busy().saturating_sub(looked);
+    let result = counter.collect(&mut run, &context, Some(now), now).await;
+    let took = run.busy().saturating_sub(before);
     session.finish(run, None).await;
-    polled?;
+    result?;
     Ok(took.as_secs_f64())
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the alerts and recording rules as the Prometheus operator takes them; a PrometheusRule's spec is what
-# Prometheus calls a rule file.
+# Prints the alerts and recording rules as a PrometheusRule for the Prometheus operator. Its spec has the format of a
+# rule file.
 #
 # usage: contrib/kubernetes/prometheus-rule.sh | kubectl apply -f -
 set -eu

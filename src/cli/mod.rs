@@ -21,7 +21,7 @@ use std::ffi::OsString;
 pub use self::args::command_line;
 pub use self::parse::Command;
 use crate::config::ConfigError;
-use crate::config::file;
+use crate::http::text_file::read_text;
 
 /// Returns the command for these arguments, of which the first is the program's name.
 ///
@@ -33,5 +33,5 @@ pub fn parse(
     collectors: &[(&'static str, &'static str)],
 ) -> Result<Command, ConfigError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    parse::parse(&arguments, &environment, &file::text, collectors)
+    parse::parse(&arguments, &environment, &read_text, collectors)
 }

@@ -1,10 +1,14 @@
-//! Counts the events of `job_history` and `dag_history`, each exactly once, though transactions commit late, the
-//! exporter restarts, and most rows are no events. The only collector that remembers anything from run to run.
+//! The collector `events`: counts the events of `job_history` and `dag_history`, each exactly once, also if
+//! transactions commit late or the exporter restarts. Most rows of the histories are no events. No other collector
+//! keeps a state from run to run.
 //!
-//! `history` reads the database and `rows` decodes the answers. `state` is the memory and what is done when a history
-//! does not go on: `position` is how far counting has come, `watermark` and `recent_finishes` tell events from rows
-//! that only look like events, `totals` are the counts, of one `tally` for each series. `labels` and `presence` decide
-//! which series there are. `state_file` keeps all of it. The runner publishes what [`EventCounter::collect`] returns.
+//! - Input: `history` reads the database, and `rows` decodes the rows.
+//! - State: `state` combines the following parts, and detects a history that was truncated, rewritten or restored.
+//!   - `position`: up to where the histories are counted.
+//!   - `watermark` and `recent_finishes`: which rows only look like events.
+//!   - `totals`: the counts, one `tally` for each series. `labels` and `presence` decide which series exist.
+//!   - `state_file`: saves the state, and loads it after a restart.
+//! - Output: the exporter publishes the samples that [`EventCounter::collect`] returns.
 
 mod bounds;
 mod families;
@@ -32,7 +36,7 @@ use sqlx::postgres::PgArguments;
 use self::bounds::Bounds;
 use self::identity::Identity;
 use self::labels::Labels;
-use self::observed::{End, Instant, NAMES, TABLES};
+use self::observed::{End, NAMES, ServerState, TABLES};
 pub use self::slices::SliceSize;
 use self::state::State;
 pub use self::state_file::StateFileError;
@@ -51,7 +55,7 @@ pub static COLLECTOR: Collector = Collector {
     queries: &QUERIES,
 };
 
-/// By table, as in [`NAMES`].
+/// One query for each history, in the order of [`NAMES`].
 static QUERIES: [Query; TABLES] = [
     Query {
         sql: SqlFile { name: "job_events.sql", text: include_str!("events/job_events.sql") },
@@ -83,7 +87,7 @@ static QUERIES: [Query; TABLES] = [
         definitions: &[],
         index: Some(Index { table: "job_history", columns: &["history_id"], predicate: None }),
         division: Division::Whole,
-        arguments: nothing_new,
+        arguments: empty_slice,
     },
     Query {
         sql: SqlFile { name: "dag_events.sql", text: include_str!("events/dag_events.sql") },
@@ -93,7 +97,7 @@ static QUERIES: [Query; TABLES] = [
         by_queue: &[],
         optional: &[optional!("dag_history"."planner": "text")],
         needs: &[
-            // Without the jobs' history the collector is off.
+            // Without a readable history of jobs the collector is disabled.
             Need::Columns("job_history", &["history_id"]),
             Need::Columns(
                 "dag_history",
@@ -104,12 +108,12 @@ static QUERIES: [Query; TABLES] = [
         definitions: &[],
         index: Some(Index { table: "dag_history", columns: &["history_id"], predicate: None }),
         division: Division::Whole,
-        arguments: nothing_new,
+        arguments: empty_slice,
     },
 ];
 
-/// Arguments of a slice without rows, to find out whether a query runs at all.
-fn nothing_new(context: &Context<'_>) -> Result<PgArguments, sqlx::error::BoxDynError> {
+/// Returns the arguments of a slice without rows, with which `check` tests whether a query runs.
+fn empty_slice(context: &Context<'_>) -> Result<PgArguments, sqlx::error::BoxDynError> {
     let mut arguments = PgArguments::default();
     arguments.add(0_i64)?;
     arguments.add(0_i64)?;
@@ -119,26 +123,26 @@ fn nothing_new(context: &Context<'_>) -> Result<PgArguments, sqlx::error::BoxDyn
     Ok(arguments)
 }
 
-/// A poll that is behind reads no further slice after this time; the load budget decides when the next poll runs.
-const ENOUGH: Duration = Duration::from_secs(1);
+/// Database time after which a run reads no further slice. The load budget decides when the next run continues.
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// The collector's memory.
+/// Counts events, and keeps the counts from run to run.
 pub struct EventCounter {
     path: Option<PathBuf>,
     bounds: Bounds,
-    /// Rows of history that are read at once, at most.
-    pub slice: SliceSize,
-    /// A poll that is behind reads no further slice after this time; the load budget says when it goes on.
-    pub enough: Duration,
-    /// None before the first poll without a state file.
+    /// Most rows of a history that one statement reads.
+    pub slice_size: SliceSize,
+    /// Database time after which a run reads no further slice.
+    pub time_limit: Duration,
+    /// `None` before the first run if no state was loaded from a file.
     state: Option<State>,
 }
 
 impl EventCounter {
-    /// Takes up what the state file holds, if there is one.
+    /// Creates a counter that continues from the state file, if one is configured.
     ///
     /// # Errors
-    /// When the file is there and cannot be read, or cannot be made.
+    /// If the file exists but cannot be read, or if it cannot be created.
     pub fn new(config: &Config) -> Result<Self, StateFileError> {
         let bounds = Bounds::new(&config.events);
         let path = config.events.state_file.clone();
@@ -146,15 +150,16 @@ impl EventCounter {
             Some(path) if config.collectors.is_enabled(COLLECTOR.name) => state_file::load(path, &bounds)?,
             _ => None,
         };
-        Ok(EventCounter { path, bounds, slice: SliceSize::default(), enough: ENOUGH, state })
+        Ok(EventCounter { path, bounds, slice_size: SliceSize::default(), time_limit: TIME_LIMIT, state })
     }
 
-    /// Counts what is new in the transaction of `run`. `first_scrape` is when what was published last was scraped
-    /// first, if it was.
+    /// Counts the new events in the transaction of `run` and returns all series.
+    ///
+    /// `first_scrape` is the time of the first scrape since samples were last published; `None` if there was no scrape.
     ///
     /// # Errors
-    /// Any failure of the database; [`Reason::HistoryLost`] where events cannot be counted, once for each cause;
-    /// and where the state cannot be saved. What was not counted for a failure is counted by the next poll.
+    /// - [`Reason::HistoryLost`] if events are lost: once for each cause, or at each run while a trigger is disabled.
+    /// - Any failure of the database or of saving the state. The next run counts the events that this run did not.
     pub async fn collect(
         &mut self,
         run: &mut Run,
@@ -162,36 +167,36 @@ impl EventCounter {
         first_scrape: Option<tokio::time::Instant>,
         now: tokio::time::Instant,
     ) -> Result<QuerySamples, Failure> {
-        let instant = history::instant(run).await?;
-        // 3 is below every transaction, so that nothing was seen before.
+        let server = history::read_server_state(run).await?;
+        // Every transaction id is above 3, so without a state no row counts as seen.
         let (seen, ceiling) = self
             .state
             .as_ref()
             .map_or(([0; TABLES], 3), |state| (state.position.last_seen(), state.position.last_ceiling()));
-        let ends = history::ends(run, &QUERIES, context.schema, seen, ceiling).await?;
+        let ends = history::read_ends(run, &QUERIES, context.schema, seen, ceiling).await?;
         self.check_triggers(&ends)?;
-        let identity = Identity::new(&instant, &context.config.database.schema);
-        let (mut state, checked) = self.state_for(identity, &instant, &ends);
+        let identity = Identity::new(&server, &context.config.database.schema);
+        let (mut state, checked) = self.state_for(identity, &server, &ends);
         if let Some(first_scrape) = first_scrape {
-            state.totals.scraped(first_scrape);
+            state.totals.note_scrape(first_scrape);
         }
         let limit = context.config.queues.limit;
         let totals = &state.totals;
         let values_of = |label: &str| totals.values_of(label);
-        let mut labels = Labels::new(&values_of, &mut state.presence, context.queues, limit, instant.at);
+        let mut labels = Labels::new(&values_of, &mut state.presence, context.queues, limit, server.at);
         let counted = match checked {
-            Ok(()) => self.count(&mut state, run, context.schema, &instant, &ends, &mut labels).await,
+            Ok(()) => self.count(&mut state, run, context.schema, &server, &ends, &mut labels).await,
             Err(lost) => Err(lost),
         };
-        labels.note_presence(&mut state.presence, instant.at);
-        state.totals.introduce(context.queues, &context.schema.finished_states(), &mut labels);
+        labels.note_presence(&mut state.presence, server.at);
+        state.totals.create_known_series(context.queues, &context.schema.finished_states(), &mut labels);
         state.totals.evict(&labels);
         if counted.is_ok() {
-            // A failed poll publishes nothing, so what it has counted is not published yet.
+            // A failed run publishes nothing, so its new series are not published yet.
             state.totals.publish(context.config.events.new_series_hold, now);
         }
-        // Before it is published: else a restart would take back what Prometheus has seen, which to
-        // Prometheus is a counter that was reset.
+        // The state is saved before its counts are published. Otherwise a counter could fall after a restart, and
+        // Prometheus would take that for a reset.
         if let Some(path) = &self.path {
             state_file::save(path, &state, &self.bounds)
                 .await
@@ -206,64 +211,66 @@ impl EventCounter {
         Ok(QuerySamples { query: QUERIES[0].sql.name, samples })
     }
 
-    /// Fails where a trigger that writes a history is disabled, or was there and is gone.
+    /// Fails if a trigger that writes a history is disabled, or was enabled at an earlier run and has been dropped.
     fn check_triggers(&self, ends: &[End; TABLES]) -> Result<(), Failure> {
         let were_written = self.state.as_ref().map_or([false; TABLES], |state| state.are_written);
         let is_silent = |table: usize| {
             let end = &ends[table];
-            end.is_here && (end.is_disabled || were_written[table] && !end.is_written)
+            end.is_readable && (end.is_disabled || were_written[table] && !end.is_written)
         };
         let Some(table) = (0..TABLES).find(|&table| is_silent(table)) else { return Ok(()) };
         let message =
-            format!("the trigger that writes {} is disabled or gone: no event can be counted", NAMES[table]);
+            format!("no event can be counted: the trigger that writes {} is disabled or gone", NAMES[table]);
         Err(Failure::new(Reason::HistoryLost, message))
     }
 
-    /// A copy of the state with what [`State::check`] says, or a new one where there is none of this database.
+    /// Returns a copy of the state with the result of [`State::check`]. Returns a new state if none belongs to this
+    /// database.
     fn state_for(
         &self,
         identity: Identity,
-        instant: &Instant,
+        server: &ServerState,
         ends: &[End; TABLES],
     ) -> (State, Result<(), Failure>) {
         match &self.state {
             Some(state) if state.identity == identity => {
                 let mut state = state.clone();
-                let checked = state.check(instant, ends);
+                let checked = state.check(server, ends);
                 (state, checked)
             }
             before => {
                 if let (Some(_), Some(path)) = (before, &self.path) {
                     state_file::set_aside(path, "it was written for another database or schema");
                 }
-                (State::from_now(identity, instant, ends), Ok(()))
+                (State::from_now(identity, server, ends), Ok(()))
             }
         }
     }
 
-    /// Reads slices until nothing is new or it has been enough. What was counted up to a failure is good.
+    /// Reads slices until no row is new or the time limit has passed. The slices before a failure stay counted.
     async fn count(
         &mut self,
         state: &mut State,
         run: &mut Run,
         schema: &Schema,
-        instant: &Instant,
+        server: &ServerState,
         ends: &[End; TABLES],
         labels: &mut Labels,
     ) -> Result<(), Failure> {
-        state.position.note(instant, ends);
-        while let Some(next) = state.next(instant, ends) {
-            let slice = history::slice(run, &QUERIES[next.table], schema, &next, self.slice.rows()).await;
+        state.position.remember_run(server, ends);
+        while let Some(next) = state.next(server, ends) {
+            let slice =
+                history::read_slice(run, &QUERIES[next.table], schema, &next, self.slice_size.rows()).await;
             let (end, rows) = slice.inspect_err(|failure| {
                 if failure.reason == Reason::Timeout {
-                    self.slice.timed_out();
+                    self.slice_size.shrink();
                 }
             })?;
-            self.slice.was_read();
-            let events = state.events(next.table, rows, next.settled, instant);
+            self.slice_size.note_success();
+            let events = state.events(next.table, rows, next.settled, server);
             state.totals.add(events, labels, &self.bounds);
-            state.position.read_to(next.table, end);
-            if run.busy() > self.enough {
+            state.position.mark_read(next.table, end);
+            if run.busy() > self.time_limit {
                 break;
             }
         }

@@ -24,27 +24,27 @@ pub const NAMES_IN_QUEUE: Need = Need::Columns("queue", &["name"]);
 /// The columns that [`QueueInventory`] reads.
 pub const NAMES_IN_JOB: Need = Need::Columns("job", &["name", "state"]);
 
-/// Label of all queues beyond the limit.
+/// Label of all queues without a label of their own.
 pub const OTHER: &str = "other";
 
-/// Characters of a label, at most. A queue with a longer name is published as `other`.
+/// Most characters of a label. A queue with a longer name is published as `other`.
 ///
-/// Because clients choose names, a limit bounds the size of a scrape. The SQL files repeat both numbers.
+/// The limit bounds the size of a scrape, because clients choose names. The SQL files repeat both numbers.
 pub const LONGEST: usize = 200;
 
-/// Bytes of a label, at most, because 200 characters can have 800 bytes.
+/// Most bytes of a label, because 200 characters can have 800 bytes.
 pub const MOST_BYTES: usize = 400;
 
-/// Names that are read besides the published ones, at most. Names beyond are not matched with the configuration's patterns.
+/// Most names that are read besides the published ones. Further names are not matched with the configuration's patterns.
 const UNPUBLISHED_NAMES: usize = 2_000;
 
-/// Names newer than the inventory that a query returns one by one, at most, so that the patterns can be matched.
+/// Most names newer than the inventory that a query returns one by one, so that the patterns can be matched.
 const NEW_NAMES: usize = 1_000;
 
 /// Names of queues that one query returned.
 #[derive(Debug, Clone, Default)]
 struct Names {
-    /// Names that can be labels, up to the most that are read.
+    /// Names that can be labels, as far as they were read.
     names: BTreeSet<String>,
     /// Whether more names exist.
     has_more: bool,
@@ -60,7 +60,7 @@ impl Names {
         Ok(Names::new(read_names(connection, schema, sql, most.saturating_add(1)).await?, most))
     }
 
-    /// Keeps `most` names; a `None` among them means that others cannot be labels.
+    /// Keeps the first `most` names. A `None` among them means that other names cannot be labels.
     fn new(names: Vec<Option<String>>, most: usize) -> Self {
         let count = names.len();
         let mut names: BTreeSet<String> = names.into_iter().flatten().collect();
@@ -73,10 +73,10 @@ impl Names {
     }
 }
 
-/// Queue inventory: the names in `job`, which the table `queue` need not have, and how busy each queue is.
+/// Queue inventory: the queues in `job`, which the table `queue` need not contain, and how busy each queue is.
 ///
-/// Because without an index that leads with the name it costs a pass over the table, it is read less often than
-/// [`QueueLabels`].
+/// Without an index that begins with the name, reading it costs a pass over the table. It is therefore read less often
+/// than [`QueueLabels`].
 #[derive(Debug, Clone, Default)]
 pub struct QueueInventory {
     names: Names,
@@ -128,7 +128,7 @@ impl QueueInventory {
         })
     }
 
-    /// Whether some names cannot be labels or were not read.
+    /// Returns whether some names cannot be labels or were not read.
     pub fn has_more(&self) -> bool {
         self.names.has_more
     }
@@ -184,7 +184,7 @@ impl QueueLabels {
         &self.known
     }
 
-    /// Whether all queues are [known](QueueLabels::known).
+    /// Returns whether all queues are [known](QueueLabels::known).
     pub fn are_all_known(&self) -> bool {
         !self.has_more
     }
@@ -194,8 +194,8 @@ impl QueueLabels {
         self.published.iter()
     }
 
-    /// Returns the part for a transaction that covers the queues `own`. It reads those of `beside` too, but returns no rows
-    /// for them.
+    /// Returns the labels for a transaction that covers the queues `own`. The transaction also reads the queues `beside`, but
+    /// returns no rows for them.
     #[must_use]
     pub fn part(&self, own: &[String], beside: &[String]) -> QueueLabels {
         let is_own = |name: &&String| own.contains(name);
@@ -253,7 +253,7 @@ impl QueueLabels {
     }
 }
 
-/// Whether a name chosen by a client is short enough for a label.
+/// Returns whether a name chosen by a client is short enough for a label.
 pub fn can_be_a_label(name: &str) -> bool {
     name.len() <= MOST_BYTES && name.chars().nth(LONGEST).is_none()
 }
@@ -269,6 +269,7 @@ pub fn name_arguments(schema: &Schema, selection: &QueuesConfig) -> Result<PgArg
     Ok(arguments)
 }
 
+/// Returns the most names that are read.
 fn most_names(selection: &QueuesConfig) -> usize {
     selection.limit.saturating_add(UNPUBLISHED_NAMES)
 }

@@ -20,9 +20,10 @@ use crate::schema::Schema;
 /// Age at which the schema expires: a migration or a grant takes effect within a minute.
 const MAXIMUM_AGE: Duration = Duration::from_mins(1);
 
-/// The same in fast intervals, for configurations with short ones.
+/// Age in fast intervals at which the schema expires, if that is sooner.
 const MAXIMUM_INTERVALS: u32 = 4;
 
+/// Cache of the schema and the queue inventory.
 #[derive(Debug, Default)]
 pub struct SchemaCache(Mutex<Cached>);
 
@@ -39,6 +40,7 @@ struct Cached {
 }
 
 impl Cached {
+    /// Returns the schema if it has not expired.
     fn valid_schema(&self) -> Option<Arc<Schema>> {
         self.valid_until.filter(|end| Instant::now() < *end).and(self.schema.clone())
     }
@@ -62,20 +64,20 @@ impl SchemaCache {
                 return Err(failure);
             }
         };
-        let is_announced = |before: &Schema| {
+        let is_logged = |before: &Schema| {
             before.shape() == schema.shape()
                 && before.unknown_states() == schema.unknown_states()
                 && before.untrusted().eq(schema.untrusted())
         };
-        if !cached.schema.as_deref().is_some_and(is_announced) {
-            announce(name.as_str(), &schema);
+        if !cached.schema.as_deref().is_some_and(is_logged) {
+            log_schema(name.as_str(), &schema);
         }
         cached.schema = Some(Arc::clone(&schema));
         cached.valid_until = Some(Instant::now() + pause);
         Ok((schema, true))
     }
 
-    /// Whether the queue inventory should be read again.
+    /// Returns whether the queue inventory should be read again.
     pub fn is_inventory_due(&self) -> bool {
         self.lock().next_inventory.is_none_or(|due| due <= Instant::now())
     }
@@ -151,11 +153,13 @@ fn pause_after(config: &Config, busy: Duration) -> Duration {
     config.collectors.pause_after(busy.saturating_mul(20))
 }
 
+/// Returns the age at which schema and inventory expire.
 fn maximum_age(config: &Config) -> Duration {
     MAXIMUM_AGE.min(config.collectors.interval.saturating_mul(MAXIMUM_INTERVALS))
 }
 
-fn announce(name: &str, schema: &Schema) {
+/// Logs the properties of the schema that an operator should know.
+fn log_schema(name: &str, schema: &Schema) {
     info!(
         schema = name,
         shape = schema.shape(),

@@ -3,8 +3,6 @@
 //! Scalars of all types become text, because the parser of the setting's flag reads them.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -20,18 +18,6 @@ pub(crate) enum Node {
     Scalar(String),
     List(Vec<Spanned<Node>>),
     Mapping(Entries),
-}
-
-/// Largest file, in bytes. Without a limit, a log or a disk that is named by mistake would fill the memory.
-const LARGEST: u64 = 1 << 20;
-
-/// Returns the text of a file. Fails if it cannot be read, is larger than [`LARGEST`], or is not UTF-8.
-pub(crate) fn text(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    if File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Parses the top-level mapping. An empty file is valid and has no entries.

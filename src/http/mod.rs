@@ -8,5 +8,6 @@ pub mod client;
 pub mod listen_address;
 pub mod reload;
 pub mod server;
+pub mod text_file;
 pub mod tls;
 pub mod web_config;

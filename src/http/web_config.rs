@@ -11,8 +11,7 @@ mod tests;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -22,9 +21,7 @@ use serde_saphyr::Spanned;
 
 pub use self::error::WebConfigError;
 use self::error::{Fault, yaml_fault};
-
-/// Largest file, in bytes. Without a limit, a log or a disk that is named by mistake would fill the memory.
-const LARGEST: u64 = 1 << 20;
+use super::text_file::read_text;
 
 /// Settings of the file. Without a file, or with an empty one, connections are not encrypted and need no login.
 #[derive(Clone, Default, PartialEq)]
@@ -124,7 +121,7 @@ impl WebFile {
     /// Reads the file, but not the files that it names.
     pub fn read(path: &Path) -> Result<Self, WebConfigError> {
         let text =
-            text(path).map_err(|source| WebConfigError::Unreadable { path: path.to_owned(), source })?;
+            read_text(path).map_err(|source| WebConfigError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
@@ -160,15 +157,6 @@ impl WebFile {
             headers: sections.http_server_config.map(headers::headers).transpose()?.unwrap_or_default(),
         })
     }
-}
-
-/// Returns the text of the file. Fails if it is too large or not UTF-8.
-fn text(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    if File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Checks the names and hashes of the users.

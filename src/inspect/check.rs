@@ -200,13 +200,13 @@ async fn examine(config: &Config, session: &mut Session, report: &mut Report) ->
         writable: role.try_get("writable")?,
         readable_besides: rights.exceeded(&schema),
     });
-    let partitions = advice::partitions(&mut run, schema_name).await?;
+    let partitions = advice::read_partitions(&mut run, schema_name).await?;
     session.finish(run, None).await;
 
     for collector in COLLECTORS {
         let found = examine_collector(config, session, &schema, collector).await?;
         for (query, found) in collector.queries.iter().zip(&found.queries) {
-            report.advice.extend(advice::index(query, found, &schema, &partitions));
+            report.advice.extend(advice::advise(query, found, &schema, &partitions));
         }
         report.collectors.push(found);
     }

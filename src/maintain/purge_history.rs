@@ -22,6 +22,7 @@ use crate::postgres::Failure;
 use crate::schema::{Need, Schema};
 use crate::terminal::columns::{Column, Rows, number, state, text};
 use crate::terminal::console::Console;
+use crate::terminal::plural::counted;
 use crate::terminal::table::{Style, table};
 
 const COLUMNS: &[Column] =
@@ -83,7 +84,7 @@ pub(super) async fn purge(
     let mut all_old = Vec::new();
     for history in histories {
         let (old, counts) = find_old_rows(session, history, &cutoff).await?;
-        parts.push(format!("{} rows of {}\n{counts}", old.count, old.history.table));
+        parts.push(format!("{} of {}\n{counts}", counted(old.count, "row"), old.history.table));
         all_old.push(old);
     }
     parts.extend(absent.iter().map(|history| format!("The schema has no table {}.", history.table)));
@@ -120,7 +121,7 @@ pub(super) async fn purge(
         }
         let (who, table) = (&session.identity, old.history.table);
         info!(who, command = "purge history", table, rows = deleted, cutoff, "deleted");
-        console.say(&format!("{deleted} of {} rows of {table} deleted, by {who}.", old.count));
+        console.say(&format!("{deleted} of {} of {table} deleted, by {who}.", counted(old.count, "row")));
         let is_complete =
             outcome.with_context(|| format!("purge history stopped in {table}; it can be run again"))?;
         ensure!(is_complete, "purge history was interrupted; run it again for the rest");

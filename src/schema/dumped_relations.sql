@@ -1,5 +1,5 @@
--- How many relations pg_dump locks in the schema $1: tables, their partitions, sequences, views; no index. Costs a look
--- into the catalog.
+-- Returns how many relations of the schema $1 pg_dump locks: tables, their partitions, sequences and views, but no
+-- indexes. Reads only the catalog.
 select count(*) as relations
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace

@@ -1,15 +1,17 @@
-//! Which text a database can send us, by its encoding.
+//! Decides which text a database can send to the exporter, by the database's encoding.
 //!
-//! We read UTF-8. The server converts each text, and fails the whole statement for one that it cannot convert: bytes that
-//! are not UTF-8 in a database that checks nothing (`SQL_ASCII`), bytes without a meaning in a single-byte encoding.
+//! The exporter reads UTF-8. The server converts each text, and a text that cannot be converted fails the whole statement.
+//! Such texts are bytes that are not UTF-8 in a database that checks nothing (`SQL_ASCII`), and undefined bytes of a
+//! single-byte encoding.
 
-/// The encoding of a database that checks none: its texts are bytes.
+/// Encoding of a database that does not check its texts, which can be any bytes.
 const UNCHECKED: &str = "SQL_ASCII";
 
-/// UTF-8, byte by byte, after the table 3-7 of the Unicode standard.
+/// Pattern of UTF-8 as bytes, from table 3-7 of the Unicode standard.
 const SENDABLE_BYTES: &str = r"^([\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})*$";
 
-/// By encoding. Those of several bytes a character are not here: what they can send is no short pattern.
+/// Pattern of text that can be sent, by encoding. Encodings with several bytes a character are missing, because no short
+/// pattern describes them.
 const PATTERNS: [(&str, &str); 14] = [
     (UNCHECKED, SENDABLE_BYTES),
     ("ISO_8859_6", r"^[^\xa1-\xa3\xa5-\xab\xae-\xba\xbc-\xbe\xc0\xdb-\xdf\xf3-\xff]*$"),
@@ -32,12 +34,12 @@ pub(super) fn sendable_text(encoding: &str) -> Option<&'static str> {
     PATTERNS.iter().find(|(name, _)| *name == encoding).map(|(_, pattern)| *pattern)
 }
 
-/// An expression for the bytes of `text`, an expression too, that never fails: in UTF-8, with `?` for characters that
-/// cannot be sent; where the database checks no encoding, the bytes as they are.
+/// Returns an SQL expression for the bytes of the expression `text`, which never fails. The bytes are UTF-8 with `?` for
+/// characters that cannot be sent. If the database does not check texts, they are the unchanged bytes.
 pub(super) fn sent(encoding: &str, text: &str) -> String {
     match sendable_text(encoding).and_then(|pattern| pattern.strip_prefix('^')?.strip_suffix("*$")) {
         _ if encoding == UNCHECKED => format!("convert_to({text}, '{UNCHECKED}')"),
-        // The pattern is a class of characters, and its opposite one too.
+        // The pattern is a negated class of characters. Without the negation it matches the others.
         Some(sendable) => {
             let others = sendable.replacen("[^", "[", 1);
             format!("convert_to(regexp_replace({text}, '{others}', '?', 'g'), 'UTF8')")

@@ -1,5 +1,5 @@
-//! Row-level security that keeps rows of a relation from our role: a count over such a relation would be wrong and look
-//! right, so the relation counts as one that may not be read. The rule itself is `filters.sql`.
+//! Finds relations of which row-level security hides rows from the session's role. A count over such a relation would be
+//! wrong but look right, so the relation counts as unreadable. `filters.sql` contains the rule.
 
 use std::fmt;
 
@@ -14,22 +14,19 @@ use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 pub struct Filter {
     /// The relation of the monitored schema that a query names.
     pub relation: String,
-    /// The table with the policies: the relation itself, or one under a view.
+    /// The table with the policies: the relation itself, or a table that a view reads.
     schema: String,
     table: String,
-    /// The role with which PostgreSQL reads the table: ours, or the owner of a view.
+    /// The role with which PostgreSQL reads the table: that of the session, or the owner of a view.
     role: String,
-    /// Whether rows can be kept back.
+    /// Whether rows can be hidden.
     pub(super) is_effective: bool,
-    /// Whether a restrictive policy is a reason, which no other policy can lift.
+    /// Whether a restrictive policy hides rows. No other policy can lift it.
     is_restricted: bool,
 }
 
 impl Filter {
     /// Reads the row-level security on relations of a schema for a role, which need not exist.
-    ///
-    /// # Errors
-    /// Any error of the database.
     pub(crate) async fn read(
         connection: &mut Connection,
         schema: &SchemaName,
@@ -54,7 +51,7 @@ impl Filter {
         Ok(rows.iter().map(filter).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// Returns the SQL by which the role reads every row: a policy of the role's name, which affects no other role.
+    /// Returns the SQL after which the role reads every row: it creates a policy that affects no other role.
     fn remedy(&self) -> String {
         let role = quote_identifier(&self.role);
         if self.is_restricted {
@@ -70,7 +67,7 @@ impl Filter {
         )
     }
 
-    /// Returns the SQL that lifts these filters, each statement once.
+    /// Returns the SQL that removes these filters, each statement once.
     pub(crate) fn remedies<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> String {
         let effective = filters.into_iter().filter(|filter| filter.is_effective);
         let mut remedies: Vec<String> = effective.map(Filter::remedy).collect();

@@ -1,8 +1,12 @@
--- Whether row-level security keeps rows of a relation from a role: then its numbers would be of a part and look whole.
--- $1 the schema's name, $2 the names of the relations, $3 the role. Returns a row for each relation under row-level security
--- for that role (for a view: each table that it reads, as its owner). `is_filtered` is false where a policy gives the role
--- every row: one that is permissive with the condition true, and no restrictive one with another condition.
--- Policies of partitions have no effect on a query of their parent. Reads the catalog only, by its own indexes.
+-- Returns whether row-level security hides rows of relations from a role. Numbers of such a relation would be incomplete
+-- but look complete. One row for each relation under row-level security for that role, and for a view one row for each
+-- table that it reads with the rights of its owner.
+-- $1: name of the schema. $2: names of the relations. $3: the role.
+-- is_filtered: false if the policies let the role read every row, that is, a permissive policy has the condition true and
+-- no restrictive policy has another condition.
+-- is_restricted: whether a restrictive policy hides rows.
+-- Policies of partitions are ignored, because they have no effect on a query of the parent.
+-- Index: those of the catalog; no other table is read.
 with recursive
 me (oid) as (
     select coalesce((select r.oid from pg_roles as r where r.rolname = $3), 0::oid)
@@ -31,7 +35,7 @@ part (root, oid, reader) as (
         on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
     where d.refobjid <> c.oid
 ),
--- A role that is not there yet is no owner, has no attribute and is in no role.
+-- A role that does not exist yet owns nothing, has no attributes and is a member of no role.
 secured as (
     select part.root, part.oid, part.reader, r.rolname
     from part

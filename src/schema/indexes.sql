@@ -1,6 +1,8 @@
--- The indexes of the relations $2 of the monitored schema by definition, for their names change from release to release.
--- $1 is the schema's name. Partitions are left out: an index of the parent is on each of them.
--- Only usable b-trees count, by the columns that they are sorted by; an expression shows as an empty name.
+-- Returns the indexes of relations by their definition, because their names change from release to release. Only valid
+-- b-trees are returned. Partitions are omitted, because each has the indexes of its parent.
+-- $1: name of the schema. $2: names of the relations.
+-- columns: the columns by which the index is sorted; an expression is an empty name.
+-- Index: those of the catalog; no other table is read.
 select
     c.relname::text as table_name,
     array(
@@ -20,5 +22,5 @@ where n.nspname = $1
     and c.relname = any($2::text[])
     and i.indisvalid
     and m.amname = 'btree'
-    -- None of ours has a character beyond ASCII, and not every encoding can send one.
+    -- Needed indexes have only ASCII in their conditions, and some encodings cannot send other characters.
     and coalesce(pg_get_expr(i.indpred, i.indrelid), '') !~ '[^ -~]'

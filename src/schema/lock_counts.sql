@@ -1,7 +1,10 @@
--- How many tables and indexes belong to each table of the monitored schema, its partitions included: planning a
--- statement over a table locks all of them. `own` are the table and its own indexes, `largest` the same of its largest
--- partition, `filled` those of the partitions that have a page; `is_by_queue` is whether each partition is for some values of the column name.
--- $1 is the schema's name. Costs a look into the catalog, which follows the number of partitions.
+-- Returns how many relations each table of the schema has: itself, its partitions, and the indexes of all of them. Planning
+-- a statement over a table locks all of them. One row for each table.
+-- $1: name of the schema.
+-- relations: all. own: the table and its own indexes. largest: the largest partition and its indexes. filled: partitions
+-- that have a page, and their indexes.
+-- is_by_queue: whether each partition is for a list of values of the column name.
+-- Reads only the catalog. The cost follows the number of partitions.
 with recursive member (root, oid) as (
     select c.oid, c.oid
     from pg_class as c

@@ -1,8 +1,8 @@
-//! How many locks a transaction takes when it reads a table, and how many it may take.
+//! Calculates how many locks a transaction takes when it reads a table, and how many it may take.
 //!
-//! PostgreSQL keeps the locks of all sessions in one table of fixed size. A statement over a partitioned table locks
-//! every partition and every index of it while it is planned, until its transaction ends. When the table is full, the
-//! scheduler's own statements fail.
+//! PostgreSQL keeps the locks of all sessions in one table of fixed size. Planning a statement over a partitioned table
+//! locks all its partitions and their indexes until the transaction ends. If the lock table is full, the scheduler's
+//! statements fail.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use super::{Lack, Schema, TABLES};
 use crate::config::SchemaName;
 use crate::postgres::{Connection, Failure};
 
-/// The part of the server's lock table that one process of ours uses at most.
+/// One process uses at most this fraction, an eighth, of the server's lock table.
 const SHARE: u64 = 8;
 
-/// The most locks that one process of ours holds, however large the server's table is.
-const MOST: u64 = 600;
+/// Most locks that one process holds, also if the server's lock table is large.
+const MAX_LOCKS: u64 = 600;
 
 /// The parts into which the limit of one process is divided. A transaction takes one part at most.
 pub(super) const SESSIONS: u64 = 2;
 
-/// Locks that a transaction takes besides: on the catalog and on the table of queues.
-const CATALOG: u64 = 20;
+/// Locks of a transaction on the catalog and on the table of queues.
+const CATALOG_LOCKS: u64 = 20;
 
-/// Locks that `pg_dump` takes on the catalog: 161 were measured with version 15.
-const CATALOG_OF_DUMP: u64 = 200;
+/// Locks of `pg_dump` on the catalog. Version 15 takes 161.
+const CATALOG_LOCKS_OF_DUMP: u64 = 200;
 
-/// What planning a statement over a table locks.
+/// Number of relations that planning a statement over a table locks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Relations {
     /// The table, its partitions and the indexes of all of them.
@@ -36,9 +36,9 @@ pub(super) struct Relations {
     own: u64,
     /// The largest partition and its indexes.
     largest_partition: u64,
-    /// The partitions that may hold rows and their indexes.
+    /// The partitions that may have rows, and their indexes.
     filled_partitions: u64,
-    /// Whether each partition is for some values of the column `name`.
+    /// Whether each partition is for a list of values of the column `name`.
     is_by_queue: bool,
 }
 
@@ -67,21 +67,23 @@ impl Relations {
 }
 
 impl Schema {
-    /// Shares the locks of this process between so many sessions, of which each runs one transaction at a time.
+    /// Sets how many locks a transaction may take if `sessions` of this process run one transaction each.
     pub fn share_locks(&mut self, sessions: u64) {
-        self.locks_allowed = ((self.lock_table / SHARE).min(MOST) / sessions).saturating_sub(CATALOG);
+        self.locks_allowed =
+            ((self.lock_table / SHARE).min(MAX_LOCKS) / sessions).saturating_sub(CATALOG_LOCKS);
     }
 
-    /// Returns why a transaction that changes jobs cannot be had, if so: it locks every partition, because deleting a DAG
-    /// looks for its jobs in all of them. An operator runs it, so it may take an eighth of the lock table.
-    pub fn lacks_locks_to_change_jobs(&self) -> Option<Lack> {
-        beyond_an_eighth(self.locks(TABLES), CATALOG, self.lock_table)
-    }
-
-    /// Returns why `pg_dump` may not dump this schema, if so: its transaction locks every table, partition and sequence.
+    /// Returns the lack if a transaction that changes jobs would take too many locks. `None` if it may run.
     ///
-    /// # Errors
-    /// Any failure of the database.
+    /// It locks all partitions, because deleting a DAG looks for its jobs in all of them. It may take an eighth of the lock
+    /// table, because an operator runs it.
+    pub fn lacks_locks_to_change_jobs(&self) -> Option<Lack> {
+        beyond_an_eighth(self.locks(TABLES), CATALOG_LOCKS, self.lock_table)
+    }
+
+    /// Returns the lack if `pg_dump` would take too many locks for this schema. `None` if it may run.
+    ///
+    /// Its transaction locks every table, partition and sequence.
     pub async fn lacks_locks_to_dump(
         connection: &mut Connection,
         name: &SchemaName,
@@ -90,16 +92,16 @@ impl Schema {
         let lock_table = connection.fetch_one(server).await?.try_get::<i64, _>("lock_table")?;
         let dumped = sqlx::query(include_str!("dumped_relations.sql")).bind(name.as_str());
         let relations = connection.fetch_one(dumped).await?.try_get::<i64, _>("relations")?;
-        Ok(beyond_an_eighth(relations.unsigned_abs(), CATALOG_OF_DUMP, lock_table.unsigned_abs()))
+        Ok(beyond_an_eighth(relations.unsigned_abs(), CATALOG_LOCKS_OF_DUMP, lock_table.unsigned_abs()))
     }
 
-    /// Returns how many locks a transaction takes that plans statements over these tables.
+    /// Returns the number of locks of a transaction that plans statements over these tables.
     pub fn locks<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> u64 {
         tables.into_iter().map(|table| self.relations(table).all).sum()
     }
 
-    /// Returns how many locks remain for partitions of `job` where a transaction reads these tables but only some queues
-    /// of `job`. None where `job` is not partitioned by queue, or not even its largest partition fits.
+    /// Returns how many locks remain for partitions of `job` if a transaction reads these tables, but only some queues of
+    /// `job`. `None` if `job` is not partitioned by queue, or if its largest partition does not fit.
     pub fn room_for_partitions<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> Option<u64> {
         let job = self.relations("job");
         let locks = |table| if table == "job" { job.own } else { self.relations(table).all };
@@ -107,7 +109,7 @@ impl Schema {
         (job.is_by_queue && job.largest_partition <= room).then_some(room)
     }
 
-    /// Returns how many locks planning a statement over these tables takes where empty partitions of `job` are left out.
+    /// Returns the number of locks for planning a statement over these tables without the empty partitions of `job`.
     pub fn locks_of_filled_partitions<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> u64 {
         let locks = |table| {
             let relations = self.relations(table);
@@ -120,10 +122,10 @@ impl Schema {
         tables.into_iter().map(locks).sum()
     }
 
-    /// Returns what the database lacks for so many locks in one transaction.
+    /// Returns the lack of a transaction that would take too many locks.
     pub fn lack_of_locks(&self, locks: u64) -> Lack {
         Lack::Locks(format!(
-            "{locks} locks in one transaction, more than the {} that leave the server's lock table of {} to the scheduler",
+            "{locks} locks in one transaction; {} are allowed, because the scheduler needs the rest of the server's {} locks",
             self.locks_allowed, self.lock_table
         ))
     }
@@ -133,14 +135,13 @@ impl Schema {
     }
 }
 
-/// Returns what is lacking for so many locks and those on the catalog, if they are more than an eighth of the table.
+/// Returns the lack if these locks, with those on the catalog, are more than an eighth of the lock table.
 fn beyond_an_eighth(locks: u64, catalog: u64, lock_table: u64) -> Option<Lack> {
     let allowed = (lock_table / SHARE).saturating_sub(catalog);
     (locks > allowed).then(|| {
         Lack::Locks(format!(
-            "{locks} locks in one transaction, more than the {allowed} that leave the server's lock table of \
-             {lock_table} to the scheduler; a higher max_locks_per_transaction in postgresql.conf makes room, after a \
-             restart"
+            "{locks} locks in one transaction; {allowed} are allowed, because the scheduler needs the rest of the \
+             server's {lock_table} locks; set a higher max_locks_per_transaction in postgresql.conf and restart the server"
         ))
     })
 }

@@ -1,9 +1,11 @@
-//! What this database has: tables, columns, indexes and state labels. Four shapes of Marie's schema are in
-//! the field and all of them say version 1, so everything is told from the catalog. Collectors ask here
-//! whether what a query needs is there and whether an index serves it.
+//! [`Schema`]: the tables, columns, indexes, partitions, rights and job states of this database.
 //!
-//! [`read`] reads the catalog, [`trust`] says which relations are not used and why, [`filter`] which ones row-level
-//! security filters.
+//! Marie's schema has four shapes, and all of them report version 1. Therefore the catalog is read instead. Collectors and
+//! commands check with [`Schema::lack`] whether the database has what a query needs.
+//!
+//! [`read`] reads the catalog. [`trust`] finds relations that are not used, [`filter`] those of which row-level security
+//! hides rows. [`locks`] limits the locks of a transaction, [`states`] lists job states, and [`encoding`] finds text that
+//! cannot be sent. [`need`] declares what queries need.
 
 mod encoding;
 mod filter;
@@ -27,8 +29,8 @@ pub use self::trust::Untrusted;
 use crate::config::SchemaName;
 use crate::postgres::{Connection, Failure, Reason};
 
-/// The tables that statements name. Nothing else in the schema is looked at: a role that may create tables there
-/// could otherwise make the look arbitrarily expensive.
+/// The tables that statements name. Other tables are not read from the catalog, because a role that may create tables in
+/// the schema could make the reading expensive.
 pub const TABLES: [&str; 11] = [
     "archive",
     "dag",
@@ -43,15 +45,17 @@ pub const TABLES: [&str; 11] = [
     "version",
 ];
 
+/// A table or view that is used.
 #[derive(Debug, Clone)]
 struct Table {
     partitioned: bool,
-    /// Column name → readable.
+    /// Whether the role may read each column, by the column's name.
     columns: BTreeMap<String, bool>,
-    /// What row-level security keeps back from our role.
+    /// Row-level security that hides rows from the role.
     filter: Option<Filter>,
 }
 
+/// An index of the database. See `indexes.sql` for the fields.
 #[derive(Debug, Clone)]
 struct FoundIndex {
     table: String,
@@ -59,40 +63,39 @@ struct FoundIndex {
     predicate: Option<String>,
 }
 
-/// The catalog's answer at one instant.
+/// Contents of the catalog, read in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
-    /// The schema's name, with which statements over it are qualified.
+    /// Name of the schema, which qualifies the tables in statements.
     pub name: SchemaName,
     tables: BTreeMap<String, Table>,
-    /// Relations that are not used, and count as missing.
+    /// Relations that are not used and count as missing.
     untrusted: BTreeMap<String, Untrusted>,
-    /// Views that are used: which rows they leave out is not known.
+    /// Views that are used. They may omit rows.
     views: BTreeSet<String>,
-    /// Filters as they were read, those that keep nothing back among them.
+    /// All filters, including those that hide no rows.
     filters: Vec<Filter>,
     indexes: Vec<FoundIndex>,
     relations: BTreeMap<String, Relations>,
     states: Vec<String>,
-    /// Our role.
+    /// The role of the session.
     pub role: String,
-    /// The server's name of the database's encoding.
+    /// Encoding of the database, by the server's name for it.
     encoding: String,
-    /// How many locks all sessions of the server can hold together.
+    /// Number of locks that all sessions of the server can hold together.
     pub lock_table: u64,
-    /// How many locks one transaction of ours may take on the tables that it reads.
+    /// Number of locks that one transaction of the exporter may take on the tables that it reads.
     pub locks_allowed: u64,
     pub server_version: String,
     /// The server's version as a number, such as 150014.
     version_number: i64,
     pub in_recovery: bool,
-    /// The database's clock minus ours, in seconds.
+    /// Clock of the database minus clock of the exporter, in seconds.
     pub clock_offset: f64,
 }
 
 impl Schema {
-    /// # Errors
-    /// Where the scheduler is not here.
+    /// Fails if the schema has no job table, because then no scheduler uses it.
     pub fn require_job_table(&self, name: &SchemaName) -> Result<(), Failure> {
         if self.tables.contains_key("job") {
             return Ok(());
@@ -107,7 +110,7 @@ impl Schema {
         Err(Failure::new(Reason::Other, message))
     }
 
-    /// What of `need` this database lacks, if anything.
+    /// Returns the part of `need` that this database lacks. `None` if the need is met.
     pub fn lack(&self, need: &Need) -> Option<Lack> {
         match need {
             Need::Table(table) if self.tables.contains_key(*table) => None,
@@ -138,38 +141,38 @@ impl Schema {
         }
     }
 
-    /// Whether something of `need` is not there, whatever our rights.
+    /// Returns whether something of `need` does not exist, regardless of the role's rights.
     pub fn is_missing(&self, need: &Need) -> bool {
         matches!(self.lack(need), Some(Lack::Missing(_)))
     }
 
-    /// Relations that are not used, and why.
+    /// Returns the relations that are not used, with the reasons.
     pub fn untrusted(&self) -> impl Iterator<Item = &Untrusted> {
         self.untrusted.values()
     }
 
-    /// Of these tables, the names of those that are here and used.
+    /// Returns those of the given tables that exist and are used.
     pub fn used<'a>(&self, tables: &[&'a str]) -> Vec<&'a str> {
         tables.iter().copied().filter(|table| self.tables.contains_key(*table)).collect()
     }
 
-    /// Views in place of tables.
+    /// Returns the views that replace tables.
     pub fn views(&self) -> impl Iterator<Item = &str> {
         self.views.iter().map(String::as_str)
     }
 
-    /// What row-level security keeps back from our role.
+    /// Returns the row-level security that hides rows from the role.
     pub fn filters(&self) -> impl Iterator<Item = &Filter> {
         self.tables.values().filter_map(|table| table.filter.as_ref())
     }
 
-    /// Lets the transaction read tables under policies that keep nothing from our role.
+    /// Lets the transaction read tables whose policies hide no rows from the role.
     ///
-    /// Without it PostgreSQL refuses to read a table under any policy (`row_security` is off). Because a policy can
-    /// change at any moment, the policies are compared with those known.
+    /// Without this, PostgreSQL refuses to read a table under any policy, because `row_security` is off. Policies can
+    /// change at any time, so they are first compared with those of this schema.
     ///
     /// # Errors
-    /// [`Reason::SchemaChanged`] where they are others now.
+    /// [`Reason::SchemaChanged`] if the policies have changed.
     pub async fn permit_policies(&self, connection: &mut Connection) -> Result<(), Failure> {
         if self.filters.iter().all(|filter| filter.is_effective) {
             return Ok(());
@@ -182,7 +185,7 @@ impl Schema {
         connection.execute(sqlx::raw_sql("SET LOCAL row_security = on")).await.map(drop)
     }
 
-    /// Every table's columns that our role may read.
+    /// Returns the tables and columns that the role may read.
     pub fn readable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tables.iter().flat_map(|(table, found)| {
             let readable = found.columns.iter().filter(|(_, readable)| **readable);
@@ -190,7 +193,7 @@ impl Schema {
         })
     }
 
-    /// Whether an index begins with these columns and holds every row that a query over them can want.
+    /// Returns whether an index begins with these columns and contains every row that a query over them can need.
     pub fn has_index(&self, wanted: &Index) -> bool {
         self.indexes.iter().any(|found| {
             found.table == wanted.table
@@ -198,9 +201,9 @@ impl Schema {
                 && found.columns.iter().zip(wanted.columns).all(|(found, wanted)| found == wanted)
                 && match (found.predicate.as_deref(), wanted.predicate) {
                     (None, wanted) => wanted.is_none(),
-                    (Some(found), Some(wanted)) => plain(found) == plain(wanted),
-                    // A comparison with a column never holds for NULL, so this condition hides nothing.
-                    (Some(found), None) => plain(found) == format!("{} is not null", wanted.columns[0]),
+                    (Some(found), Some(wanted)) => normalized(found) == normalized(wanted),
+                    // The condition omits only rows with NULL, which no comparison with the column returns.
+                    (Some(found), None) => normalized(found) == format!("{} is not null", wanted.columns[0]),
                 }
         })
     }
@@ -221,17 +224,18 @@ impl Schema {
         self.version_number >= 140_000
     }
 
-    /// An expression for the bytes of a text, in UTF-8 as far as the database knows its encoding, that never fails.
+    /// Returns an SQL expression for the bytes of a text, which never fails. The bytes are UTF-8 unless the database does not
+    /// check texts.
     pub fn sent(&self, text: &str) -> String {
         encoding::sent(&self.encoding, text)
     }
 
-    /// Whether text of ours can be an argument of a statement here.
+    /// Returns whether the text can be an argument of a statement in this database.
     pub fn can_receive(&self, text: &str) -> bool {
         text.is_ascii() || ["UTF8", "SQL_ASCII"].contains(&self.encoding.as_str())
     }
 
-    /// Which of the four shapes in the field this is, as `marie_database_info` and `check` name it.
+    /// Returns the name of the schema's shape, as in `marie_database_info` and `check`. `none` if there is no job table.
     pub fn shape(&self) -> &'static str {
         if !self.tables.contains_key("job") {
             "none"
@@ -247,8 +251,8 @@ impl Schema {
     }
 }
 
-/// A condition without what PostgreSQL adds when it prints one back: casts, parentheses, its own form of a list.
-fn plain(condition: &str) -> String {
+/// Returns a condition without what PostgreSQL adds when it prints one: casts, parentheses, its own form of a list.
+fn normalized(condition: &str) -> String {
     static ADDED: Lazy<Regex> = Lazy::new(|| {
         Regex::new(r#"::("([^"]|"")*"\.|\w+\.)?("([^"]|"")*"|\w+)( varying)?(\[\])?|[()\[\]]"#)
             .expect("a constant pattern, which the tests compile")

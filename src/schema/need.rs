@@ -1,20 +1,21 @@
-//! What a query needs of a database, and what of it a database lacks.
+//! [`Need`], what a query requires of the database, and [`Lack`], an unmet need.
 
 use std::fmt;
 
 use super::Filter;
 
-/// Something that a query cannot do without.
+/// Something that a query requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// That it is there, which takes no right.
+    /// The table exists. No right is needed.
     Table(&'static str),
-    /// A table's columns, to read them; [`crate::inspect::grants`] are made of these.
+    /// The role can read these columns of the table. [`crate::inspect::grants`] lists all of them.
     Columns(&'static str, &'static [&'static str]),
+    /// The index exists.
     Index(Index),
 }
 
-/// An index by definition: a b-tree on `table` that begins with `columns`.
+/// Definition of an index: a b-tree on `table` that begins with `columns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Index {
     pub table: &'static str,
@@ -23,20 +24,21 @@ pub struct Index {
     pub predicate: Option<&'static str>,
 }
 
-/// Why a query cannot run here; the values of the label `reason` of a disabled collector.
+/// Why a query cannot run on this database. Each variant has a value of the label `reason` of disabled collectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
-    /// Table or column is not in the schema.
+    /// The schema does not have the table, column or index.
     Missing(String),
-    /// It is there, and our role may not read it.
+    /// It exists, but the exporter's role may not read it.
     Permission(String),
-    /// Our role may read it, and row-level security keeps rows back.
+    /// The role may read it, but row-level security hides rows.
     Filtered(Filter),
-    /// Reading it would take more of the server's locks than one transaction of ours may hold.
+    /// Reading it would take more locks than one transaction of the exporter may hold.
     Locks(String),
 }
 
 impl Lack {
+    /// Returns the value of the label `reason`.
     pub fn reason(&self) -> &'static str {
         match self {
             Lack::Missing(_) => "missing_table",
@@ -45,13 +47,13 @@ impl Lack {
         }
     }
 
-    /// Whether an operator can lift it by a right.
+    /// Returns whether a grant removes the lack.
     pub fn is_permission(&self) -> bool {
         matches!(self, Lack::Permission(_) | Lack::Filtered(_))
     }
 
-    /// Whether an operator can lift it, by a right or by a setting of the server. Schemas come in several shapes, so a
-    /// missing table needs no change.
+    /// Returns whether a grant or a setting of the server removes the lack. A missing table needs no change, because the
+    /// schema has several shapes.
     pub fn can_be_changed(&self) -> bool {
         !matches!(self, Lack::Missing(_))
     }

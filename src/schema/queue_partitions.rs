@@ -1,26 +1,26 @@
-//! The partitions of `job`, by queue.
+//! Reads the partitions of `job` that may have rows, with their queues. [`crate::collect::division`] forms groups of them.
 
 use sqlx::Row;
 
 use crate::config::SchemaName;
 use crate::postgres::{Connection, Failure, Reason};
 
-/// A partition of `job` that may hold rows.
+/// A partition of `job` that may have rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuePartition {
-    /// The values of `job.name` that it is for.
+    /// The values of `job.name` in the partition's bound.
     pub queues: Vec<String>,
-    /// What planning a statement over it locks: itself and its indexes.
+    /// Number of relations that planning a statement over it locks: the partition and its indexes.
     pub relations: u64,
     /// Id of the partition in the catalog.
     pub table: i64,
 }
 
 impl QueuePartition {
-    /// Reads the partitions that may hold rows now.
+    /// Reads the partitions that may have rows.
     ///
     /// # Errors
-    /// Any failure of the database, and a partition whose bound is not a list of values.
+    /// Also if the bound of a partition is not a list of values.
     pub async fn read_all(connection: &mut Connection, schema: &SchemaName) -> Result<Vec<Self>, Failure> {
         let rows = connection
             .fetch_all(sqlx::query(include_str!("queue_partitions.sql")).bind(schema.as_str()))
@@ -49,9 +49,9 @@ fn listed_values(bound: &str) -> Option<Vec<String>> {
         if let Some(after) = rest.strip_prefix("NULL") {
             rest = after;
         } else {
-            let (value, after) = literal(rest)?;
+            let (value, after) = split_literal(rest)?;
             values.push(value);
-            // A type other than text is written behind the literal.
+            // A type other than text follows the literal.
             let end = if after.starts_with("::") { after.find(", ").unwrap_or(after.len()) } else { 0 };
             rest = &after[end..];
         }
@@ -63,8 +63,8 @@ fn listed_values(bound: &str) -> Option<Vec<String>> {
     }
 }
 
-/// Splits a string literal, whose quotes are doubled inside, from the rest.
-fn literal(text: &str) -> Option<(String, &str)> {
+/// Splits the string literal at the beginning from the rest. Quotes in a literal are doubled.
+fn split_literal(text: &str) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix('\'')?;
     let mut value = String::new();
     loop {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_are_read_as_postgresql_prints_them() {
+    fn printed_bounds_are_parsed() {
         for (bound, values) in [
             ("FOR VALUES IN ('extract')", Some(vec!["extract"])),
             ("FOR VALUES IN ('a', 'it''s, (b)', '')", Some(vec!["a", "it's, (b)", ""])),

@@ -1,6 +1,7 @@
--- The partitions of job that may hold rows: the values of the column name that each is for, and how many relations
--- planning over it locks. A partition without a page holds no row.
--- $1 is the schema's name. pg_relation_size gives its lock back at once. Costs a look at each partition's file.
+-- Returns the partitions of job that may have rows: the bound of each, and the number of relations that planning a statement
+-- over it locks. A partition without a page has no rows.
+-- $1: name of the schema.
+-- Reads the catalog and the size of each partition's file. pg_relation_size releases its lock at once.
 select
     pg_get_expr(c.relpartbound, c.oid)::text as bound,
     (select count(*) from pg_index as x where x.indrelid = c.oid) + 1 as relations,

@@ -11,20 +11,17 @@ use crate::config::SchemaName;
 use crate::postgres::{Connection, Failure};
 use crate::terminal::escape::escaped;
 
-/// Longer than a version with the name of its package.
+/// Most characters of the server's version, which can contain the name of a package.
 const VERSION_LENGTH: usize = 100;
 
 impl Schema {
-    /// Reads the catalog; cost follows the number of partitions and indexes, never the number of rows.
-    ///
-    /// # Errors
-    /// Any error of the database.
+    /// Reads the catalog. The cost follows the number of partitions and indexes, not the number of rows.
     pub async fn read(connection: &mut Connection, name: &SchemaName) -> Result<Self, Failure> {
-        let asked = unix_time();
+        let before = unix_time();
         let server =
             connection.fetch_one(sqlx::query(include_str!("server.sql")).bind(name.as_str())).await?;
-        // The server read its clock somewhere between question and answer.
-        let ours = f64::midpoint(asked, unix_time());
+        // The server read its clock between these two times.
+        let exporter_clock = f64::midpoint(before, unix_time());
         let clock: f64 = server.try_get("clock")?;
         let mut schema = Schema {
             name: name.clone(),
@@ -36,7 +33,7 @@ impl Schema {
             server_version: escaped(server.try_get("server_version")?, VERSION_LENGTH),
             version_number: server.try_get("version_number")?,
             in_recovery: server.try_get("in_recovery")?,
-            clock_offset: clock - ours,
+            clock_offset: clock - exporter_clock,
             ..Schema::default()
         };
         schema.share_locks(SESSIONS);
@@ -46,7 +43,7 @@ impl Schema {
         Ok(schema)
     }
 
-    /// Reads which relations are not used; returns the names of the others.
+    /// Reads the relations that are not used, and returns the names of the used ones.
     async fn read_relations(&mut self, connection: &mut Connection) -> Result<Vec<String>, Failure> {
         let statement = sqlx::query(include_str!("relations.sql"))
             .bind(self.name.as_str())
@@ -68,7 +65,7 @@ impl Schema {
         Ok(used)
     }
 
-    /// Reads the columns of the relations that are used, and what row-level security keeps back.
+    /// Reads the columns and the row-level security of the used relations.
     async fn read_tables(&mut self, connection: &mut Connection, used: &[String]) -> Result<(), Failure> {
         let rows = connection
             .fetch_all(sqlx::query(include_str!("tables.sql")).bind(self.name.as_str()).bind(used))
@@ -108,7 +105,8 @@ impl Schema {
     }
 }
 
+/// Returns the Unix time of the exporter's clock.
 fn unix_time() -> f64 {
-    // A clock before 1970 is a clock that is off; zero says so as well as anything.
+    // A clock before 1970 is wrong. Zero shows a large offset.
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -1,10 +1,11 @@
--- Which relations of the monitored schema are used, and why not the others: reading a relation runs code of its owner.
--- $1 the schema's name, $2 the names of the relations, $3 whether rows are to be written too. Returns one row for each
--- relation, and the first object that keeps it from being used: its kind or owner, those of a partition or of a table under a
--- view, and those of whatever runs when rows are read (functions and operators of policies, indexes, constraints and rules,
--- types of columns). For a writer also: what triggers and defaults run, and every table that refers to one of the
--- relations, however far.
--- Reads the catalog only, by its own indexes; the cost follows the number of partitions and their indexes.
+-- Returns which relations of the schema can be trusted, because reading a relation runs code of its owner. One row for each
+-- relation, with the first object that makes it untrusted; NULL if there is none.
+-- $1: name of the schema. $2: names of the relations. $3: whether rows are also written.
+-- The checked objects are the relation itself, its partitions, and the tables that a view reads, by kind and owner. Then the
+-- objects that run when rows are read, by owner: functions and operators of policies, indexes, constraints and rules, and
+-- the types of columns. For a writer also those of triggers and defaults, and all tables that refer directly or indirectly
+-- to one of the relations.
+-- Index: those of the catalog; no other table is read. The cost follows the number of partitions and their indexes.
 with recursive
 home as (
     select n.oid, n.nspowner from pg_namespace as n where n.nspname = $1
@@ -20,7 +21,7 @@ root as (
     join pg_constraint as f on f.confrelid = root.oid and f.contype = 'f' and f.conparentid = 0
     where $3
 ),
--- Who decides over the schema or over job decides what the exporter reads.
+-- Trusted are the owners of the schema and of job, who determine what the exporter reads, and superusers.
 ruler (oid) as (
     select home.nspowner from home
     union
@@ -30,7 +31,7 @@ ruler (oid) as (
     union
     select r.oid from pg_roles as r where r.rolsuper
 ),
--- And so does every role that can act as one of them. Before version 16 each member can.
+-- Trusted is also every role that can act as one of them. Before version 16, each member can.
 trusted (oid) as (
     select r.oid
     from pg_roles as r
@@ -45,7 +46,7 @@ trusted (oid) as (
             )
     )
 ),
--- The relations whose rows a relation has. What is under one that is not used does not matter.
+-- The relations from which the rows of a relation come. The relations below an untrusted one need no check.
 part (root, oid, kinds) as (
     select root.oid, root.oid, array['r', 'p', 'v'] from root
     union
@@ -63,7 +64,7 @@ part (root, oid, kinds) as (
     ) as below (oid, kinds)
     where c.relkind::text = any(part.kinds) and exists (select from trusted where trusted.oid = c.relowner)
 ),
--- What can run when rows of these are read, then what that refers to.
+-- The objects that can run when rows of these relations are read, and the objects to which they refer.
 code (root, classid, objid) as (
     select part.root, piece.classid, piece.objid
     from part

@@ -1,6 +1,9 @@
--- Our role, the server, the size of its lock table, and the labels of job.state in their order, empty if the column is
--- text. If the encoding is not UTF-8, only labels in ASCII are returned, because others may not be convertible.
--- $1 is the schema's name. Costs a look into the catalog.
+-- Returns the session's role, properties of the server, and the labels of job.state. One row.
+-- $1: name of the schema.
+-- lock_table: number of locks that all sessions can hold together.
+-- states: the labels in their order; empty if the column is text. If the encoding is not UTF-8, only labels in ASCII are
+-- returned, because others may not be convertible.
+-- Reads only the catalog and settings.
 select
     current_user::text as role,
     current_setting('server_version')::text as server_version,

@@ -1,7 +1,7 @@
--- The relations $2 of the monitored schema, their columns and whether our role may read them. Without a right on the
--- schema itself, those on its tables are worth nothing.
--- $1 is the schema's name. Returns a row for every column, and for xmin and ctid, the only ones of the system's own that
--- anything reads; views have none. Costs a look into the catalog, served by its own indexes.
+-- Returns the columns of relations, and whether the session's role may read them, which also needs a right on the schema.
+-- One row for each column. xmin and ctid, which queries read, are the only system columns; views have none.
+-- $1: name of the schema. $2: names of the relations.
+-- Index: those of the catalog; no other table is read.
 select
     c.relname::text as table_name,
     a.attname::text as column_name,
@@ -15,5 +15,5 @@ where n.nspname = $1
     and c.relkind in ('r', 'p', 'v')
     and (a.attnum > 0 or a.attname in ('xmin', 'ctid'))
     and not a.attisdropped
-    -- None of ours has another character, and not every encoding can send one.
+    -- Needed columns have names in ASCII, and some encodings cannot send other characters.
     and a.attname !~ '[^ -~]'

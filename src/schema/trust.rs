@@ -1,6 +1,6 @@
-//! Relations that the exporter does not use, because reading them would run code of a role that it has no reason to
-//! trust. Trusted are the owner of the schema, the owner of the table `job`, superusers, and roles that can act as one
-//! of these. The rule itself is `relations.sql`.
+//! Relations that the exporter does not use, because reading them would run code of an untrusted role. Trusted are the
+//! owner of the schema, the owner of the table `job`, superusers, and roles that can act as one of these.
+//! `relations.sql` contains the rule.
 
 use std::fmt;
 
@@ -14,21 +14,22 @@ use crate::terminal::escape::{MESSAGE_LIMIT, escaped};
 /// A relation that counts as missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untrusted {
-    /// As PostgreSQL describes the relation: `view marie_scheduler.job_attempt`.
+    /// PostgreSQL's description of the relation, such as `view marie_scheduler.job_attempt`.
     relation: String,
     owner: String,
     cause: Cause,
 }
 
+/// Why a relation is untrusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cause {
-    /// It belongs to a role that is not trusted.
+    /// It belongs to an untrusted role.
     Owner,
     /// It is neither a table nor a view.
     Kind,
-    /// One of its partitions, or a relation under a view, is neither a table nor a view.
+    /// One of its partitions, or a relation that the view reads, is neither a table nor a view.
     KindOf { object: String },
-    /// Something that it consists of, or that runs when it is read, belongs to a role that is not trusted.
+    /// Something that it consists of, or that runs when it is read, belongs to an untrusted role.
     OwnerOf { object: String, owner: String },
 }
 
@@ -50,11 +51,11 @@ impl Untrusted {
 }
 
 impl Schema {
-    /// Refuses to write where that would run code of a role that is not trusted: of a trigger or a default of the
-    /// scheduler's tables, or of a table that refers to them.
+    /// Fails if writing to the scheduler's tables would run code of an untrusted role: code of triggers, of defaults, or of
+    /// tables that refer to them.
     ///
     /// # Errors
-    /// [`Reason::Permission`] with the object and what to do, and any failure of the database.
+    /// [`Reason::Permission`] with the object and what to do.
     pub async fn refuse_untrusted_code(&self, connection: &mut Connection) -> Result<(), Failure> {
         let used: Vec<&str> =
             TABLES.into_iter().filter(|table| !self.untrusted.contains_key(*table)).collect();
@@ -81,10 +82,10 @@ impl fmt::Display for Untrusted {
 
 impl fmt::Display for Cause {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stranger = "who owns neither the schema nor its table job and is no superuser";
+        let untrusted = "that owns neither the schema nor its table job and is no superuser";
         match self {
             Cause::Owner => {
-                write!(to, "belongs to a role {stranger}. Drop it, or give it to the owner of job")
+                write!(to, "belongs to a role {untrusted}. Drop it, or give it to the owner of job")
             }
             Cause::Kind => write!(
                 to,
@@ -95,7 +96,7 @@ impl fmt::Display for Cause {
             }
             Cause::OwnerOf { object, owner } => write!(
                 to,
-                "depends on {object} of {owner}, {stranger}. Give that to the owner of job, or drop it"
+                "depends on {object} of {owner}, a role {untrusted}. Give that to the owner of job, or drop it"
             ),
         }
     }

@@ -1,5 +1,5 @@
-//! The bounds of the histograms' buckets, in the unit in which the database counts: whole microseconds, or
-//! retries. Whole numbers, so that a value equal to a bound is in its bucket and sums are exact.
+//! Bounds of the histograms' buckets, in the database's units: microseconds or retries. Whole numbers, so that a value
+//! that equals a bound is in its bucket, and sums are exact.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const RETRIES: [i64; 6] = [0, 1, 2, 3, 5, 8];
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bounds {
     pub(super) wait: Vec<i64>,
-    /// Of turnarounds as well.
+    /// Also the bounds for turnarounds.
     pub(super) run: Vec<i64>,
     pub(super) dag: Vec<i64>,
     pub(super) retries: Vec<i64>,
@@ -33,8 +33,8 @@ impl Bounds {
         }
     }
 
-    /// Those of a family; a counter has none.
-    pub(super) fn of(&self, family: &Family) -> &[i64] {
+    /// Returns the bounds of a family. Empty for a counter.
+    pub(super) fn of_family(&self, family: &Family) -> &[i64] {
         match family.name {
             name if name == JOB_WAIT.name => &self.wait,
             name if name == JOB_RUN.name || name == JOB_TURNAROUND.name => &self.run,
@@ -45,7 +45,7 @@ impl Bounds {
     }
 }
 
-/// How many of the database's units make one of the family's.
-pub(super) fn units(family: &Family) -> f64 {
+/// Returns how many units of the database make one unit of the family.
+pub(super) fn database_units(family: &Family) -> f64 {
     if family.name == JOB_RETRIES.name { 1.0 } else { 1e6 }
 }

@@ -1,8 +1,9 @@
--- The finishes of DAGs among new rows of dag_history, one array element each. A row for each planner and state.
--- A finish is a row with a finished state and completed_on = history_created_on; the image that a deletion leaves
--- behind is none.
--- $1, $2 history_id, $3, $4 transaction ids, $5 pattern, times and transactions: as in job_events.sql.
--- Index: the primary key. Without it the whole history is read at each poll.
+-- Returns the finishes of DAGs among new rows of dag_history: one row for each planner and state, with arrays of one
+-- element for each finish.
+-- A finish is a row with a finished state and completed_on = history_created_on. A row that records a deletion is no
+-- finish.
+-- Arguments, times and transactions: as in job_events.sql.
+-- Index: the primary key. Without it the whole history is read at each run.
 select
     planner,
     state,
@@ -16,7 +17,7 @@ from (
         id,
         history_id,
         age(xmin) as written,
-        -- Clients choose names. One that is too long for a label, or cannot be sent, is as good as another.
+        -- Clients choose names. All names that are too long for a label or cannot be sent become the same text.
         case
             when planner is null then 'unknown'
             when octet_length(planner) <= 400 and (planner collate "C" ~ $5::text) is not false then planner

@@ -1,9 +1,13 @@
--- How far dag_history reaches now, whether the row that was the last at the previous poll is still there, and who
--- writes it. One row. Times are whole microseconds; NULL where the date is invalid.
--- $1 history_id of that row; $2 transaction id. is_old: a transaction below $2 wrote the row as it is now. seen is
--- NULL where the row is gone. file is 0 where the history is partitioned.
--- is_written: an enabled trigger of dag mentions a history; is_disabled: there is one, and none is enabled.
--- Index: the primary key, of which the last entry and one other are read. Without it the whole history is read.
+-- Returns the end of dag_history, the state of the row that the previous run saw last, and the state of the
+-- triggers that write the history. One row. Times are whole microseconds, NULL if the date is invalid.
+-- $1: history_id of the row that the previous run saw last. $2: transaction id.
+-- last, recorded: the last row; NULL if the history is empty.
+-- file: file of the table; 0 if the history is partitioned.
+-- seen, seen_recorded: the row $1 as it is now; NULL if it is gone.
+-- is_old: whether a transaction below $2 wrote the row $1 as it is now.
+-- is_written: whether an enabled trigger of the table dag mentions a history.
+-- is_disabled: whether such triggers exist and all are disabled.
+-- Index: the primary key, of which two entries are read. Without it the whole history is read.
 select
     last_row.history_id::int8 as last,
     last_row.recorded as recorded,

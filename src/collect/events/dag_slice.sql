@@ -1,5 +1,5 @@
--- The history_id of dag_history at which a slice of $3 rows ends that begins after $1, or $2 where fewer are left
--- up to that. One row.
+-- Returns the last history_id of a slice of dag_history: the slice has $3 rows and begins after history_id $1. Returns
+-- $2 if fewer rows are left up to that history_id. One row.
 -- Index: the primary key. Without it the whole history is read.
 select coalesce(
     (

@@ -90,5 +90,5 @@ pub(super) static COUNTED_UNTIL: Family = Family::new(
      transaction that writes stays open.",
 );
 
-/// The values of the label `sla`.
+/// Values of the label `sla`.
 pub(super) const SLAS: [&str; 2] = ["soft", "hard"];

@@ -1,10 +1,10 @@
-//! What the feed asks the database: which transactions have ended, how far the history tables reach, and the
-//! events in a slice of them.
+//! Reads the histories from the database: which transactions have ended, where the tables end, and the events of a
+//! slice. `observed` holds the types of the first two, `rows` decodes the events.
 
 use sqlx::Row;
 
-use super::observed::{End, Instant, JOBS, Seen, TABLES};
-use super::position::{Next, Span};
+use super::observed::{End, JOBS, SeenRow, ServerState, TABLES};
+use super::position::{NextSpan, Span};
 use super::rows::{self, Rows};
 use crate::collect::collector::Query;
 use crate::postgres::{Failure, Reason, Run};
@@ -13,20 +13,22 @@ use crate::schema::Schema;
 const ENDS: [&str; TABLES] = [include_str!("job_history_end.sql"), include_str!("dag_history_end.sql")];
 const SLICES: [&str; TABLES] = [include_str!("job_slice.sql"), include_str!("dag_slice.sql")];
 
-/// A time of the database in its microseconds.
+/// Converts a Unix time of the database to microseconds.
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
 pub(super) fn micros(seconds: f64) -> i64 {
     (seconds * 1e6).round() as i64
 }
 
-pub(super) async fn instant(run: &mut Run) -> Result<Instant, Failure> {
-    let statement = sqlx::query(include_str!("instant.sql"));
+/// Reads which transactions have ended, and the identity of the server.
+pub(super) async fn read_server_state(run: &mut Run) -> Result<ServerState, Failure> {
+    let statement = sqlx::query(include_str!("server_state.sql"));
     let row = run.fetch_one(statement).await?;
     let transaction = |column| -> Result<u64, Failure> {
         let text: String = row.try_get(column)?;
-        text.parse().map_err(|error| Failure::new(Reason::Other, format!("instant.sql: {column}: {error}")))
+        text.parse()
+            .map_err(|error| Failure::new(Reason::Other, format!("server_state.sql: {column}: {error}")))
     };
-    Ok(Instant {
+    Ok(ServerState {
         horizon: transaction("horizon")?,
         ceiling: transaction("ceiling")?,
         at: row.try_get("at")?,
@@ -37,9 +39,11 @@ pub(super) async fn instant(run: &mut Run) -> Result<Instant, Failure> {
     })
 }
 
-/// Where the tables end that `queries`, one for each, can read here. `seen` is the last row of each that was seen
-/// before, by transactions below `ceiling`.
-pub(super) async fn ends(
+/// Reads the end of each table that its query in `queries` can read here.
+///
+/// `seen` is the `history_id` of the row of each table that the previous run saw last. A transaction below `ceiling`
+/// wrote it.
+pub(super) async fn read_ends(
     run: &mut Run,
     queries: &[Query; TABLES],
     schema: &Schema,
@@ -54,13 +58,13 @@ pub(super) async fn ends(
             let row = run.fetch_one(statement).await?;
             let seen = match row.try_get::<Option<i64>, _>("seen")? {
                 Some(_) => {
-                    Some(Seen { recorded: row.try_get("seen_recorded")?, is_old: row.try_get("is_old")? })
+                    Some(SeenRow { recorded: row.try_get("seen_recorded")?, is_old: row.try_get("is_old")? })
                 }
                 None => None,
             };
             ends[table] = End {
-                is_here: true,
-                // An empty history ends before its first row.
+                is_readable: true,
+                // All ids of rows are above 0.
                 last: row.try_get::<Option<i64>, _>("last")?.unwrap_or(0),
                 recorded: row.try_get("recorded")?,
                 file: row.try_get("file")?,
@@ -73,22 +77,22 @@ pub(super) async fn ends(
     Ok(ends)
 }
 
-/// The rows of the window, at most so many, and the `history_id` of the last.
-pub(super) async fn slice(
+/// Reads at most `max_rows` rows of the span. Returns them with the last `history_id` that the slice covers.
+pub(super) async fn read_slice(
     run: &mut Run,
     query: &Query,
     schema: &Schema,
-    next: &Next,
-    most_rows: i64,
+    next: &NextSpan,
+    max_rows: i64,
 ) -> Result<(i64, Rows), Failure> {
-    let end = slice_end(run, schema, next, most_rows).await?;
-    Ok((end, rows(run, query, schema, next, end).await?))
+    let end = slice_end(run, schema, next, max_rows).await?;
+    Ok((end, read_rows(run, query, schema, next, end).await?))
 }
 
-/// Where a slice of at most `rows` rows ends.
-async fn slice_end(run: &mut Run, schema: &Schema, next: &Next, rows: i64) -> Result<i64, Failure> {
+/// Returns the last `history_id` of a slice of at most `rows` rows.
+async fn slice_end(run: &mut Run, schema: &Schema, next: &NextSpan, rows: i64) -> Result<i64, Failure> {
     let Span { after, end } = next.span;
-    // So few ids cannot be more rows.
+    // The span has no more rows than ids.
     if end.saturating_sub(after) <= rows {
         return Ok(end);
     }
@@ -97,8 +101,14 @@ async fn slice_end(run: &mut Run, schema: &Schema, next: &Next, rows: i64) -> Re
     Ok(row.try_get("slice_end")?)
 }
 
-/// The rows of the window up to `end`.
-async fn rows(run: &mut Run, query: &Query, schema: &Schema, next: &Next, end: i64) -> Result<Rows, Failure> {
+/// Reads the rows of the span up to `end`.
+async fn read_rows(
+    run: &mut Run,
+    query: &Query,
+    schema: &Schema,
+    next: &NextSpan,
+    end: i64,
+) -> Result<Rows, Failure> {
     let [from, before] = next.transactions.map(|transaction| transaction.to_string());
     let statement = sqlx::query(query.statement(schema))
         .bind(next.span.after)
@@ -109,5 +119,5 @@ async fn rows(run: &mut Run, query: &Query, schema: &Schema, next: &Next, end: i
     let explain =
         |failure: Failure| Failure { message: format!("{}: {}", query.sql.name, failure.message), ..failure };
     let found = run.fetch_all(statement).await.map_err(explain)?;
-    if next.table == JOBS { rows::jobs(&found) } else { rows::dags(&found) }.map_err(explain)
+    if next.table == JOBS { rows::decode_jobs(&found) } else { rows::decode_dags(&found) }.map_err(explain)
 }

@@ -1,11 +1,11 @@
-//! Which database and schema the counted history belongs to.
+//! Identity of the database and schema whose histories are counted.
 
 use serde::{Deserialize, Serialize};
 
-use super::observed::Instant;
+use super::observed::ServerState;
 use crate::config::SchemaName;
 
-/// Whose history was counted. Another one's transaction ids mean nothing here.
+/// Server, database and schema of a state. Transaction ids of different servers cannot be compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Identity {
     system_identifier: String,
@@ -14,10 +14,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new(instant: &Instant, schema: &SchemaName) -> Self {
+    pub(super) fn new(server: &ServerState, schema: &SchemaName) -> Self {
         Identity {
-            system_identifier: instant.system_identifier.clone(),
-            database_oid: instant.database_oid,
+            system_identifier: server.system_identifier.clone(),
+            database_oid: server.database_oid,
             schema: schema.as_str().to_owned(),
         }
     }

@@ -1,13 +1,14 @@
--- The events among new rows of job_history, one array element each, and what other rows say of jobs being finished.
+-- Returns the events among new rows of job_history: one row for each queue and state that has events, with arrays of
+-- one element for each event. A further row without a queue holds the other rows from which follows whether a job is
+-- finished: rows of unfinished jobs (recorded is NULL) and finishes that other transactions wrote.
 -- An event is a creation (state created, created_on = history_created_on) or a finish (a finished state,
--- completed_on = history_created_on: both are that transaction's now()). All other rows are refreshes.
--- A row for each queue and state that has events. A row without a queue holds, whatever transaction wrote them, the
--- rows of unfinished jobs (recorded is NULL) and the finishes that are not in the window.
--- $1, $2 history_id: above the first, up to the second. $3, $4 transaction ids: rows written from the first on
--- and before the second, compared by age because xmin has 32 bits.
--- $5 the pattern of text that can be sent, NULL where all can.
--- Times are whole microseconds. transactions tells apart which rows one transaction wrote.
--- Index: the primary key. Without it the whole history is read at each poll.
+-- completed_on = history_created_on). Both times are the transaction's now(). All other rows are refreshes.
+-- $1, $2: history_id above $1 and up to $2.
+-- $3, $4: transaction ids; events are rows written by transactions from $3 on and below $4. They are compared by age,
+-- because xmin has 32 bits.
+-- $5: pattern of text that can be sent to the exporter; NULL if all text can.
+-- Times are whole microseconds. transactions is equal for rows that one transaction wrote.
+-- Index: the primary key. Without it the whole history is read at each run.
 select
     queue,
     state,
@@ -26,7 +27,7 @@ from (
         id,
         history_id,
         written,
-        -- Clients choose names. One that is too long for a label, or cannot be sent, is as good as another.
+        -- Clients choose names. All names that are too long for a label or cannot be sent become the same text.
         case
             when is_event and octet_length(name) <= 400 and (name collate "C" ~ $5::text) is not false then name::text
             when is_event then repeat('?', 201)
@@ -39,7 +40,7 @@ from (
         case when is_event or is_finish then round(date_part('epoch', history_created_on) * 1000000)::int8 end
             as recorded,
         retry_count::int8 as retries,
-        -- What a retry waited for is not recorded: the scheduler restarts it whatever start_after says.
+        -- The start of a retry's wait is not recorded: the scheduler starts a retry regardless of start_after.
         case when is_event and retry_count = 0 then
             round(date_part('epoch', started_on - greatest(created_on, start_after)) * 1000000)::int8
         end as wait,

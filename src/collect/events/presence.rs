@@ -1,27 +1,27 @@
-//! Since when the owners of series are gone: queues that are no longer in the database, planners of which no DAG
-//! finishes. Their series are dropped after a while, so that names that come and go do not pile up.
+//! Since when queues and planners with series are gone: queues that are not in the database, and planners without a
+//! finished DAG. `labels` drops their series after a while, so that series of temporary names do not accumulate.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// In seconds of the database's clock.
+/// Seconds for which the series of a queue that is gone are kept.
 const QUEUE_KEPT: f64 = 3_600.0;
 
-/// No table lists planners, so that one is gone which has had no finished DAG for this time.
+/// Seconds for which the series of a planner are kept after its last finished DAG. No table lists the planners.
 const PLANNER_KEPT: f64 = 86_400.0;
 
 /// Unix times on the database's clock.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Presence {
-    /// When each queue was missed first.
+    /// When each queue that is gone was first not in the database.
     gone: BTreeMap<String, f64>,
-    /// When each planner's last DAG was counted.
+    /// When the last DAG of each planner was counted.
     planners: BTreeMap<String, f64>,
 }
 
 impl Presence {
-    /// Notes which of the queues with series are not in the database `now`, and returns those that are gone for good.
+    /// Notes the queues with series that are `missed` in the database, and returns those that have been gone too long.
     pub(super) fn expired_queues<'names>(
         &mut self,
         missed: impl Iterator<Item = &'names String>,
@@ -32,7 +32,7 @@ impl Presence {
         expired(&self.gone, now - QUEUE_KEPT)
     }
 
-    /// Notes the planners with series, and returns those that are gone for good.
+    /// Notes the planners with series, and returns those that have been gone too long.
     pub(super) fn expired_planners<'names>(
         &mut self,
         planners: impl Iterator<Item = &'names String>,
@@ -43,13 +43,13 @@ impl Presence {
         expired(&self.planners, now - PLANNER_KEPT)
     }
 
-    /// Notes that the queue has events, in the database or not.
-    pub(super) fn queue_is_here(&mut self, queue: &str) {
+    /// Notes that the queue has events, so it is not gone, even if it is not in the database.
+    pub(super) fn note_queue(&mut self, queue: &str) {
         self.gone.remove(queue);
     }
 
     /// Notes that a DAG of the planner finished.
-    pub(super) fn planner_is_here(&mut self, planner: &str, now: f64) {
+    pub(super) fn note_planner(&mut self, planner: &str, now: f64) {
         self.planners.insert(planner.to_owned(), now);
     }
 }

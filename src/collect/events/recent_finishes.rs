@@ -1,10 +1,10 @@
-//! The jobs that finished in the last minutes. The scheduler completes control-flow nodes up to four times, seconds
-//! apart: a finish of a job that has not been unfinished since its last finish is no entry into a finished state.
-//! Kept from poll to poll and in the state file.
+//! Jobs that finished in the last minutes, kept from run to run and in the state file. They show which finishes are
+//! repetitions: the scheduler completes control-flow nodes up to four times, seconds apart. A repeated finish does not
+//! count, because the job was already in a finished state.
 //!
-//! A window of transactions can hold a job's later row and not its earlier one. So the rows of all transactions are
-//! followed in the order of `history_id`, in which a job's rows are, and each window starts over from the row up to
-//! which every window before was final.
+//! A window of transactions can contain a later row of a job without its earlier rows. Therefore the rows of all
+//! transactions are followed, in the order of `history_id`, which is the order in which a job changed. Each window
+//! begins again at the row up to which all earlier windows were complete.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,39 +15,41 @@ use sqlx::types::Uuid;
 
 use super::rows::{Change, Event};
 
-/// In the database's microseconds. Repeated completions were seen up to 6 s after the first.
-const KEPT: i64 = 300_000_000;
+/// Microseconds for which a finish is kept. Repetitions were observed up to 6 s after the first completion.
+const KEPT_MICROS: i64 = 300_000_000;
 
-/// Jobs that are kept at most, the latest ones: at 200 finishes a second those of the last four minutes.
-const MOST: usize = 50_000;
+/// Most jobs that are kept, the latest ones: four minutes of 200 finishes a second.
+const MAX_JOBS: usize = 50_000;
 
-/// Bytes of a job in the state file: its id and the time of the finish.
-const BYTES: usize = 24;
+/// Bytes of a job in the state file: its id and the time of its finish.
+const BYTES_PER_JOB: usize = 24;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RecentFinishes {
-    /// After the rows that no window reads again.
+    /// Finished jobs as of the last row that no later window reads.
     settled: Finished,
-    /// While a window is being read: after the rows that are read.
+    /// While a window is being read: finished jobs as of the last row that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reading: Option<Finished>,
-    /// While a window is being read: `settled` of the next window, once all its rows are read.
+    /// While a window is being read: `settled` for the next window, as soon as all its rows are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next: Option<Finished>,
 }
 
 impl RecentFinishes {
-    /// Ends a window, if one was being read.
-    pub(super) fn window_counted(&mut self) {
+    /// Ends the window that was being read, if any.
+    pub(super) fn end_window(&mut self) {
         let reading = self.reading.take();
         if let Some(settled) = self.next.take().or(reading) {
             self.settled = settled;
         }
     }
 
-    /// Keeps the events that are creations or entries into a finished state. `changes` are all changes in the same
-    /// rows, those of the events among them. No later window reads the rows up to `settled`.
-    pub(super) fn entries(
+    /// Returns the events that are creations or entries into a finished state.
+    ///
+    /// `changes` are all changes in the same rows, including those of the events. No later window reads rows up to
+    /// `settled`.
+    pub(super) fn keep_entries(
         &mut self,
         events: Vec<Event>,
         mut changes: Vec<Change>,
@@ -83,17 +85,17 @@ impl RecentFinishes {
     }
 }
 
-/// Jobs that are in a finished state, as far as is known.
+/// Jobs that recently entered a finished state and have not left it.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Finished {
-    /// With the time at which each entered that state.
+    /// When each job entered the state.
     jobs: HashMap<Uuid, i64>,
-    /// The same, oldest first. A job that was unfinished since stays here until it is old.
+    /// The same, oldest first. Also contains jobs that have left the state, until they are old.
     order: VecDeque<(Uuid, i64)>,
 }
 
 impl Finished {
-    /// Notes a finish, and returns whether the job entered a finished state by it.
+    /// Notes a finish, and returns whether the job entered a finished state with it.
     fn insert(&mut self, id: Uuid, recorded: i64) -> bool {
         if self.jobs.contains_key(&id) {
             return false;
@@ -101,7 +103,7 @@ impl Finished {
         self.jobs.insert(id, recorded);
         self.order.push_back((id, recorded));
         while let Some(&(id, entered)) = self.order.front()
-            && (entered < recorded.saturating_sub(KEPT) || self.order.len() > MOST)
+            && (entered < recorded.saturating_sub(KEPT_MICROS) || self.order.len() > MAX_JOBS)
         {
             self.order.pop_front();
             if self.is_current(id, entered) {
@@ -111,6 +113,7 @@ impl Finished {
         true
     }
 
+    /// Returns whether the job is still in the state that it entered at this time.
     fn is_current(&self, id: Uuid, entered: i64) -> bool {
         self.jobs.get(&id) == Some(&entered)
     }
@@ -118,7 +121,7 @@ impl Finished {
 
 impl Serialize for Finished {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = Vec::with_capacity(self.order.len() * BYTES);
+        let mut bytes = Vec::with_capacity(self.order.len() * BYTES_PER_JOB);
         for (id, entered) in self.order.iter().filter(|(id, entered)| self.is_current(*id, *entered)) {
             bytes.extend_from_slice(id.as_bytes());
             bytes.extend_from_slice(&entered.to_be_bytes());
@@ -131,7 +134,7 @@ impl<'de> Deserialize<'de> for Finished {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
-        let (jobs, []) = bytes.as_chunks::<BYTES>() else {
+        let (jobs, []) = bytes.as_chunks::<BYTES_PER_JOB>() else {
             return Err(serde::de::Error::custom("the list of finished jobs is cut off"));
         };
         let mut finished = Finished::default();

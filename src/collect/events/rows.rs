@@ -1,5 +1,5 @@
-//! The events of a slice as the database returns them: arrays, one element for each event, decoded into one value
-//! for each event. What does not decode is an error.
+//! Decodes the rows of `job_events.sql` and `dag_events.sql`. Their arrays have one element for each event, which becomes
+//! an [`Event`]. Values that cannot be decoded are errors.
 
 use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
@@ -7,23 +7,23 @@ use sqlx::{Postgres, Row};
 
 use crate::postgres::{Failure, Reason};
 
-/// A row of a history that is an event.
+/// Row of a history that is an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Event {
-    /// The job or the DAG.
+    /// Id of the job or DAG.
     pub(super) id: Uuid,
     pub(super) history_id: i64,
     /// `history_created_on` in microseconds.
     pub(super) recorded: i64,
     /// Equal for all rows of a slice that one transaction wrote.
     pub(super) transaction: i32,
-    /// The queue, or the DAG's planner.
+    /// Queue of the job, or planner of the DAG.
     pub(super) owner: String,
     pub(super) state: String,
     pub(super) values: Values,
 }
 
-/// What an event adds to the totals. Times in microseconds; negative where clocks disagree.
+/// Values that an event adds to the totals. Durations are in microseconds, and negative if clocks disagree.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Values {
     JobCreated,
@@ -45,20 +45,20 @@ impl Event {
         matches!(self.values, Values::JobCreated)
     }
 
-    /// What it says of a job.
-    pub(super) fn change(&self) -> Change {
+    /// Returns the change of the job that the event is.
+    pub(super) fn to_change(&self) -> Change {
         let finished = (!self.is_creation()).then_some(self.recorded);
         Change { id: self.id, history_id: self.history_id, finished }
     }
 
-    /// Whether one transaction wrote both, so that they are one event.
+    /// Returns whether one transaction wrote both rows, which are then one event.
     pub(super) fn is_same_change(&self, other: &Event) -> bool {
         let key = |event: &Event| (event.id, event.recorded, event.is_creation());
         key(self) == key(other)
     }
 }
 
-/// A row of `job_history` that says whether a job is finished, an event or not.
+/// Row of `job_history` after which a job is finished or unfinished. It may be an event or not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Change {
     pub(super) id: Uuid,
@@ -67,16 +67,16 @@ pub(super) struct Change {
     pub(super) finished: Option<i64>,
 }
 
-/// What a slice holds.
+/// Decoded rows of a slice.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) events: Vec<Event>,
-    /// Those of jobs that are no events.
+    /// Rows of jobs that are no events.
     pub(super) changes: Vec<Change>,
 }
 
-/// The rows of `job_events.sql`.
-pub(super) fn jobs(rows: &[PgRow]) -> Result<Rows, Failure> {
+/// Decodes the rows of `job_events.sql`.
+pub(super) fn decode_jobs(rows: &[PgRow]) -> Result<Rows, Failure> {
     let mut decoded = Rows::default();
     for row in rows {
         let ids: Vec<Uuid> = row.try_get("ids")?;
@@ -92,15 +92,15 @@ pub(super) fn jobs(rows: &[PgRow]) -> Result<Rows, Failure> {
             continue;
         };
         let state: String = row.try_get("state")?;
-        let many = ids.len();
-        let recorded: Vec<i64> = array(row, "recorded", many)?;
-        let transactions: Vec<i32> = array(row, "transactions", many)?;
-        let retries: Vec<i64> = array(row, "retries", many)?;
-        let waits: Vec<Option<i64>> = array(row, "waits", many)?;
-        let runs: Vec<Option<i64>> = array(row, "runs", many)?;
-        let turnarounds: Vec<Option<i64>> = array(row, "turnarounds", many)?;
-        let missed_soft: Vec<Option<bool>> = array(row, "missed_soft", many)?;
-        let missed_hard: Vec<Option<bool>> = array(row, "missed_hard", many)?;
+        let events = ids.len();
+        let recorded: Vec<i64> = array(row, "recorded", events)?;
+        let transactions: Vec<i32> = array(row, "transactions", events)?;
+        let retries: Vec<i64> = array(row, "retries", events)?;
+        let waits: Vec<Option<i64>> = array(row, "waits", events)?;
+        let runs: Vec<Option<i64>> = array(row, "runs", events)?;
+        let turnarounds: Vec<Option<i64>> = array(row, "turnarounds", events)?;
+        let missed_soft: Vec<Option<bool>> = array(row, "missed_soft", events)?;
+        let missed_hard: Vec<Option<bool>> = array(row, "missed_hard", events)?;
         let is_creation = state == "created";
         for (place, id) in ids.into_iter().enumerate() {
             let values = if is_creation {
@@ -129,8 +129,8 @@ pub(super) fn jobs(rows: &[PgRow]) -> Result<Rows, Failure> {
     Ok(decoded)
 }
 
-/// The rows of `dag_events.sql`.
-pub(super) fn dags(rows: &[PgRow]) -> Result<Rows, Failure> {
+/// Decodes the rows of `dag_events.sql`.
+pub(super) fn decode_dags(rows: &[PgRow]) -> Result<Rows, Failure> {
     let mut decoded = Rows::default();
     for row in rows {
         let ids: Vec<Uuid> = row.try_get("ids")?;
@@ -153,15 +153,15 @@ pub(super) fn dags(rows: &[PgRow]) -> Result<Rows, Failure> {
     Ok(decoded)
 }
 
-/// An array with an element for each event of its row.
-fn array<'row, T>(row: &'row PgRow, column: &str, many: usize) -> Result<Vec<T>, Failure>
+/// Decodes an array that must have `events` elements.
+fn array<'row, T>(row: &'row PgRow, column: &str, events: usize) -> Result<Vec<T>, Failure>
 where
     Vec<T>: sqlx::Decode<'row, Postgres> + sqlx::Type<Postgres>,
 {
     let array: Vec<T> = row.try_get(column)?;
-    if array.len() == many {
+    if array.len() == events {
         return Ok(array);
     }
-    let message = format!("{column} has {} elements where there are {many} events", array.len());
+    let message = format!("{column} has {} elements for {events} events", array.len());
     Err(Failure::new(Reason::Other, message))
 }

@@ -1,47 +1,50 @@
-//! How many rows of history are read at once: fewer where the statement time-out strikes, more again when all goes
-//! well.
+//! Number of rows that one statement reads of a history. It shrinks after a statement timed out, and grows again after
+//! several slices were read in time.
 
-/// A fraction of a second of work, and a few megabytes of memory.
-const MOST: i64 = 50_000;
+/// Takes the database a fraction of a second, and the exporter a few megabytes of memory.
+const MAX_ROWS: i64 = 50_000;
 
-const FEWEST: i64 = 100;
+const MIN_ROWS: i64 = 100;
 
-/// Slices in a row after which twice as many rows are tried.
-const GOOD_SLICES: u32 = 8;
+/// Number of slices read in time after which the size doubles.
+const SLICES_BEFORE_GROWTH: u32 = 8;
 
+/// Rows of a slice, adapted to the server's speed.
 #[derive(Debug, Clone, Copy)]
 pub struct SliceSize {
     rows: i64,
     most: i64,
-    /// Slices that were read in time since the size changed.
-    good: u32,
+    /// Number of slices read in time since the size changed.
+    in_time: u32,
 }
 
 impl Default for SliceSize {
     fn default() -> Self {
-        SliceSize::at_most(MOST)
+        SliceSize::at_most(MAX_ROWS)
     }
 }
 
 impl SliceSize {
     pub fn at_most(most: i64) -> Self {
-        SliceSize { rows: most, most, good: 0 }
+        SliceSize { rows: most, most, in_time: 0 }
     }
 
     pub fn rows(self) -> i64 {
         self.rows
     }
 
-    pub(super) fn timed_out(&mut self) {
-        self.rows = (self.rows / 4).max(FEWEST.min(self.most));
-        self.good = 0;
+    /// Shrinks the size after a time-out.
+    pub(super) fn shrink(&mut self) {
+        self.rows = (self.rows / 4).max(MIN_ROWS.min(self.most));
+        self.in_time = 0;
     }
 
-    pub(super) fn was_read(&mut self) {
-        self.good = self.good.saturating_add(1);
-        if self.good >= GOOD_SLICES {
+    /// Notes a slice that was read in time, and grows the size after several of them.
+    pub(super) fn note_success(&mut self) {
+        self.in_time = self.in_time.saturating_add(1);
+        if self.in_time >= SLICES_BEFORE_GROWTH {
             self.rows = self.rows.saturating_mul(2).min(self.most);
-            self.good = 0;
+            self.in_time = 0;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The state file: position and totals, so that a restart goes on where the process stopped. It is written whole
-//! after each poll, before anything of that poll is published; what cannot be used is kept aside.
+//! The state file: saves position and totals, so that counting continues after a restart. It is replaced at each run,
+//! before the run's samples are published. An unusable file is renamed and kept.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use super::state::State;
 use super::totals::{Saved, Totals};
 use super::watermark::Watermark;
 
-/// Raised by one when an older release could misread what a newer one writes.
+/// Format of the file. Increase it if an older release would misread the new contents.
 /// Format 1 has no watermarks, recent finishes and presence.
 const FORMAT: u32 = 2;
 
@@ -48,7 +48,7 @@ struct Format {
     format: u32,
 }
 
-/// Why a state file is of no use.
+/// Why a state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error("it is damaged: {0}")]
@@ -57,7 +57,7 @@ enum Unusable {
     Newer(u32),
 }
 
-/// The file cannot be read or written.
+/// Error of reading or writing the state file.
 #[derive(Debug, thiserror::Error)]
 #[error("the state file {path:?} cannot be {verb}: {reason}")]
 pub struct StateFileError {
@@ -66,17 +66,16 @@ pub struct StateFileError {
     reason: io::Error,
 }
 
-/// What the file holds. Without a file there is nothing yet, and with an unusable one there is nothing any more:
-/// it is kept aside.
+/// Loads the state. `None` if no file exists, or if it is unusable and was set aside.
 ///
 /// # Errors
-/// When the file is there and cannot be read, or its folder cannot be written to.
+/// If the file exists but cannot be read, or if its folder is not writable.
 pub(super) fn load(path: &Path, bounds: &Bounds) -> Result<Option<State>, StateFileError> {
     let failed = |verb| move |reason| StateFileError { path: path.to_owned(), verb, reason };
     let text = match read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // That it cannot be made is better told now than after the first poll.
+            // Report an unwritable folder at the start, not after the first run.
             let probe = temporary(path);
             create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed("written"))?;
             return Ok(None);
@@ -91,7 +90,7 @@ pub(super) fn load(path: &Path, bounds: &Bounds) -> Result<Option<State>, StateF
             are_written: contents.are_written,
             watermarks: contents
                 .watermarks
-                .unwrap_or_else(|| [Watermark::up_to(contents.position.last_poll()); TABLES]),
+                .unwrap_or_else(|| [Watermark::up_to(contents.position.last_run()); TABLES]),
             position: contents.position,
             recent: contents.recent,
             presence: contents.presence,
@@ -112,8 +111,10 @@ fn parse(text: &[u8]) -> Result<Contents, Unusable> {
     Ok(serde_json::from_slice(text)?)
 }
 
+/// Replaces the file with the state.
+///
 /// # Errors
-/// When the disk is full or the folder gone; the file is then as it was.
+/// If the disk is full or the folder is gone, for example. The file is then unchanged.
 pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<(), StateFileError> {
     let contents = Contents {
         format: FORMAT,
@@ -129,7 +130,7 @@ pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<
         totals: state.totals.save(),
     };
     let text = serde_json::to_vec(&contents).map_err(io::Error::from);
-    // A disk that hangs must not hold a thread that answers scrapes.
+    // A disk that hangs must not block a thread that serves scrapes.
     let place = path.to_owned();
     let written = tokio::task::spawn_blocking(move || replace(&place, &text?)).await;
     written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|reason| StateFileError {
@@ -139,9 +140,9 @@ pub(super) async fn save(path: &Path, state: &State, bounds: &Bounds) -> Result<
     })
 }
 
-/// Replaces the file atomically: a reader finds the old text or the new one, also after a power failure.
+/// Replaces the file atomically: a reader finds the old or the new text, also after a power failure.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    // A write that was given up may still be under way.
+    // The write of a cancelled run may still be in progress.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock();
     let temporary = temporary(path);
@@ -153,7 +154,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Reads the file, unless a symbolic link or something else stands in its place.
+/// Reads the file. Fails if it is a symbolic link or no regular file.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     // A FIFO would block the open.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -169,7 +170,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Makes a new file that only its owner may read. What is there already, a link among others, is removed.
+/// Creates a file that only its owner may read. Removes an existing file or link of this name.
 fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -178,14 +179,15 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
+/// Returns the path of the temporary file that replaces the state file.
 fn temporary(path: &Path) -> PathBuf {
     let mut temporary = path.as_os_str().to_owned();
-    // Of this process alone, for in an upgrade two may overlap.
+    // The name contains the process id, because two processes may overlap during an upgrade.
     temporary.push(format!(".new-{}", std::process::id()));
     temporary.into()
 }
 
-/// Renames a file that is of no use, and says why.
+/// Renames an unusable file and logs why.
 pub(super) fn set_aside(path: &Path, why: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut aside = path.as_os_str().to_owned();

@@ -1,26 +1,28 @@
-//! One series: what was counted, and what of it is published.
+//! One series: the counted values, and the values that are published.
 //!
-//! `increase()` needs a sample from before the first event, from each Prometheus server that scrapes. So a new series
-//! is published as 0, and one of the state file as it was saved, until it was scraped and for a while after that: long
-//! enough for every server's next scrape. Events are counted meanwhile and published after it.
+//! `increase()` sees an event only if an earlier sample exists, on each Prometheus server that scrapes. Therefore the
+//! first published values are held: 0 for a new series, the saved values for a series of the state file. The hold ends
+//! some time after the first scrape, so that every server has scraped. Events are counted meanwhile, and published
+//! after the hold.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::bounds::units;
+use super::bounds::database_units;
 use crate::metrics::{Distribution, Family, Kind, Value};
 
-/// Numbers of observations and their sum. Whole numbers, so that they are exact however long the process runs.
+/// Numbers of observations and their sum. Whole numbers, so that they stay exact.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Counts {
-    /// Observations by bucket; a counter's are all in the first.
+    /// Observations by bucket. A counter uses only the first.
     counts: Vec<u64>,
-    /// Of the values, in the database's unit.
+    /// Sum of the values, in the database's unit.
     sum: u64,
 }
 
+/// Counts of one series.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     counted: Counts,
@@ -29,12 +31,13 @@ pub(super) struct Tally {
 
 #[derive(Debug, Clone)]
 enum Stage {
-    /// Published as it was at first.
+    /// The first values are published.
     Held { first: Counts, hold: Hold },
-    /// Published as counted.
+    /// The counted values are published.
     Current,
 }
 
+/// Progress of the hold.
 #[derive(Debug, Clone, Copy)]
 enum Hold {
     NotPublished,
@@ -49,7 +52,7 @@ impl Default for Stage {
 }
 
 impl Tally {
-    /// A series of the state file, where it was published as `first`.
+    /// Restores a series of the state file, whose published values were `first`.
     pub(super) fn restored(counted: Counts, first: Counts) -> Self {
         Tally { counted, stage: Stage::Held { first, hold: Hold::NotPublished } }
     }
@@ -73,14 +76,14 @@ impl Tally {
         counts[bucket] = counts[bucket].saturating_add(more);
     }
 
-    /// Notes when what was published last was scraped first.
-    pub(super) fn scraped(&mut self, at: Instant) {
+    /// Notes the time of the first scrape since the series was last published.
+    pub(super) fn note_scrape(&mut self, at: Instant) {
         if let Stage::Held { hold: hold @ Hold::Published, .. } = &mut self.stage {
             *hold = Hold::Scraped(at);
         }
     }
 
-    /// Notes that the series is about to be published, as it is counted if it was scraped for so long.
+    /// Notes that the series is about to be published. Ends the hold if the first scrape was at least `hold_for` ago.
     pub(super) fn publish(&mut self, hold_for: Duration, now: Instant) {
         if let Stage::Held { hold, .. } = &mut self.stage {
             match hold {
@@ -108,13 +111,13 @@ impl Tally {
 impl Counts {
     #[expect(clippy::cast_precision_loss, reason = "Prometheus's numbers are floats; exact up to 2^53")]
     pub(super) fn value(&self, family: &Family, bounds: &[i64]) -> Value {
-        // Buckets after the last with an observation are not kept.
+        // Buckets after the last one with an observation are not stored.
         let count = |bucket: usize| self.counts.get(bucket).copied().unwrap_or(0);
         match family.kind {
             Kind::Histogram => Value::Distribution(Distribution {
-                bounds: bounds.iter().map(|bound| *bound as f64 / units(family)).collect(),
+                bounds: bounds.iter().map(|bound| *bound as f64 / database_units(family)).collect(),
                 counts: (0..=bounds.len()).map(count).collect(),
-                sum: self.sum as f64 / units(family),
+                sum: self.sum as f64 / database_units(family),
             }),
             Kind::Counter | Kind::Gauge => Value::Number(count(0) as f64),
         }

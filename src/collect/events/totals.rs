@@ -1,4 +1,4 @@
-//! What has been counted so far: each series' total, kept in process from poll to poll.
+//! Totals of all series, kept from run to run. `state_file` saves them, and the exporter publishes their samples.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,20 +18,21 @@ use super::tally::{Counts, Tally};
 use crate::collect::queue_labels::QueueLabels;
 use crate::metrics::{DuplicateSample, Family, Samples};
 
+/// One tally for each family and its label values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Totals(BTreeMap<(&'static str, Vec<String>), Tally>);
 
-/// A series as the state file holds it.
+/// A series in the state file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
     family: String,
     labels: Vec<String>,
     #[serde(flatten)]
     counted: Counts,
-    /// What was published, where that was less.
+    /// Published values, if they differ from the counted ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     published: Option<Counts>,
-    /// In files of format 1: whether it was published at all, and not as 0.
+    /// Only in files of format 1: whether the counted values were published, instead of 0.
     #[serde(default, skip_serializing)]
     is_shown: Option<bool>,
 }
@@ -43,7 +44,7 @@ impl Totals {
         for event in &events {
             *busiest.entry(&event.owner).or_default() += 1;
         }
-        // Where labels are scarce, the busiest get them.
+        // If few labels are left, the queues and planners with most events get them.
         let mut order: Vec<(&str, usize)> = busiest.into_iter().collect();
         order.sort_by_key(|(_, count)| Reverse(*count));
         let ranks: BTreeMap<String, usize> =
@@ -51,11 +52,11 @@ impl Totals {
         events.sort_by_key(|event| ranks.get(&event.owner).copied());
         for event in events {
             let owner = match event.values {
-                Values::DagFinished { .. } => Some(labels.busy_planner(&event.owner)),
-                Values::JobCreated | Values::JobFinished { .. } => labels.busy_queue(&event.owner),
+                Values::DagFinished { .. } => Some(labels.active_planner_label(&event.owner)),
+                Values::JobCreated | Values::JobFinished { .. } => labels.active_queue_label(&event.owner),
             };
             if let Some(owner) = owner {
-                let event = Event { state: labels.state(event.state), ..event };
+                let event = Event { state: labels.state_label(event.state), ..event };
                 self.add_event(owner, event, bounds);
             }
         }
@@ -84,14 +85,14 @@ impl Totals {
 
     fn observe(&mut self, family: &Family, labels: Vec<String>, value: Option<i64>, bounds: &Bounds) {
         let Some(value) = value else { return };
-        self.tally(family, labels).observe(value, bounds.of(family));
+        self.tally(family, labels).observe(value, bounds.of_family(family));
         if value < 0 {
             self.tally(&CLAMPED, vec![]).count(1);
         }
     }
 
-    /// Makes the counters' series of all known queues, so that they are there before what they count.
-    pub(super) fn introduce(
+    /// Creates the counters of all known queues, so that they are published before their first event.
+    pub(super) fn create_known_series(
         &mut self,
         queues: &QueueLabels,
         finished_states: &[String],
@@ -99,7 +100,7 @@ impl Totals {
     ) {
         self.tally(&CLAMPED, vec![]);
         for queue in queues.known() {
-            let Some(queue) = labels.queue(queue) else { continue };
+            let Some(queue) = labels.queue_label(queue) else { continue };
             self.tally(&JOBS_CREATED, vec![queue.clone()]);
             for state in finished_states {
                 self.tally(&JOBS_FINISHED, vec![queue.clone(), state.clone()]);
@@ -111,9 +112,9 @@ impl Totals {
         }
     }
 
-    /// Notes when what was published last was scraped first.
-    pub(super) fn scraped(&mut self, at: Instant) {
-        self.0.values_mut().for_each(|tally| tally.scraped(at));
+    /// Notes the time of the first scrape since the series were last published.
+    pub(super) fn note_scrape(&mut self, at: Instant) {
+        self.0.values_mut().for_each(|tally| tally.note_scrape(at));
     }
 
     /// Notes that all series are about to be published.
@@ -131,17 +132,17 @@ impl Totals {
         self.0.keys().filter_map(value).collect()
     }
 
-    /// Drops the series of queues and planners that gave up their labels.
+    /// Drops the series of queues and planners that lost their labels.
     pub(super) fn evict(&mut self, labels: &Labels) {
         self.0.retain(|(family, owners), _| {
             !owner_label(family).is_some_and(|label| labels.is_evicted(label, &owners[0]))
         });
     }
 
-    /// What is published, one for each of [`FAMILIES`].
+    /// Returns the samples to publish, for each of [`FAMILIES`].
     ///
     /// # Errors
-    /// Never in practice: each series is one here.
+    /// Never in practice, because the keys of the map are unique.
     pub(super) fn samples(&self, bounds: &Bounds, until: f64) -> Result<Vec<Samples>, DuplicateSample> {
         let mut all: Vec<Samples> = FAMILIES.iter().map(|family| Samples::new(family)).collect();
         for samples in &mut all {
@@ -153,7 +154,7 @@ impl Totals {
             for ((_, labels), tally) in
                 self.0.range((family.name, Vec::new())..).take_while(|((name, _), _)| *name == family.name)
             {
-                samples.insert(labels.clone(), tally.published().value(family, bounds.of(family)))?;
+                samples.insert(labels.clone(), tally.published().value(family, bounds.of_family(family)))?;
             }
         }
         Ok(all)
@@ -173,11 +174,12 @@ impl Totals {
         self.0.iter().map(saved).collect()
     }
 
-    /// Restores the saved series. Those of a histogram with other bounds start from zero.
+    /// Restores the saved series. Histograms whose bounds have changed start from zero.
     pub(super) fn load(saved: Vec<Saved>, then: &Bounds, now: &Bounds) -> Self {
-        let known = |saved: Saved| {
+        let restore = |saved: Saved| {
             let family = FAMILIES.iter().find(|family| family.name == saved.family)?;
-            let fits = saved.labels.len() == family.labels.len() && then.of(family) == now.of(family);
+            let fits =
+                saved.labels.len() == family.labels.len() && then.of_family(family) == now.of_family(family);
             let published = match (saved.published, saved.is_shown) {
                 (Some(published), _) => published,
                 (None, Some(false)) => Counts::default(),
@@ -185,7 +187,7 @@ impl Totals {
             };
             fits.then(|| ((family.name, saved.labels), Tally::restored(saved.counted, published)))
         };
-        Totals(saved.into_iter().filter_map(known).collect())
+        Totals(saved.into_iter().filter_map(restore).collect())
     }
 
     fn tally(&mut self, family: &Family, labels: Vec<String>) -> &mut Tally {
@@ -193,7 +195,7 @@ impl Totals {
     }
 }
 
-/// The label of a family that names a queue or a planner; it is the first, where there is one.
+/// Returns the label of a family that names a queue or planner: its first label. `None` if it has no labels.
 fn owner_label(family: &str) -> Option<&'static str> {
     FAMILIES.iter().find(|known| known.name == family)?.labels.first().copied()
 }

@@ -1,6 +1,8 @@
-//! Which rows of one history table are new by the time at which they were recorded. Windows of transactions (see
-//! `position`) tell that exactly, until rows are written again: a rewrite of the table, a reload or a copy gives all
-//! of them a new transaction. A row recorded before the newest counted one is then taken for counted.
+//! Recognises copies of counted rows in one history table by the time at which they were recorded.
+//!
+//! The windows of `position` show exactly which rows are new, but only until rows are written again: a rewrite of the
+//! table, a reload or a copy gives them a new transaction. After that, a row recorded before the newest counted event
+//! is a copy.
 
 use std::collections::HashMap;
 
@@ -10,59 +12,63 @@ use super::history::micros;
 use super::observed::End;
 use super::rows::Event;
 
-/// A row recorded so long before everything up to then was counted is a copy. Transactions end sooner.
+/// Microseconds. A row recorded longer than this before the time up to which all events are counted is a copy, because
+/// no transaction lasts so long.
 const LONGEST_TRANSACTION: i64 = 86_400_000_000;
 
-/// Microseconds in which transactions can begin between the start of a poll and its snapshot.
+/// Microseconds between the start of a run and its snapshot, in which transactions can begin.
 const MARGIN: i64 = 10_000;
 
-/// How far the clock that stamps rows may be ahead of the one that is read, as beside a standby.
+/// Microseconds by which the clock that stamps rows may be ahead of the clock that is read, as on a standby.
 const LARGEST_SKEW: i64 = 60_000_000;
 
+/// Times in microseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watermark {
-    /// When the last row of the last poll was recorded.
+    /// When the last row at the last run was recorded.
     pub(super) last_row: Option<i64>,
-    /// No event that was counted before the current window was recorded later.
+    /// When the newest event was recorded that was counted before the current window.
     counted: i64,
-    /// The same, up to now.
+    /// When the newest event was recorded that is counted now.
     newest: i64,
-    /// Events recorded up to then are counted or lost.
+    /// Rows recorded up to this time are no new events: they are counted or lost.
     not_after: i64,
 }
 
 impl Watermark {
-    /// Takes what is there `at` this Unix time for done.
+    /// Treats all rows that exist at the Unix time `at` as counted.
     pub(super) fn from_now(at: f64, end: &End) -> Self {
         let now = micros(at);
         Watermark {
             last_row: end.recorded,
             counted: now.saturating_add(MARGIN),
             newest: now.saturating_add(MARGIN),
-            // What fills an empty history is a restore.
+            // Old rows that appear in an empty history come from a restore.
             not_after: if end.last == 0 { now } else { 0 },
         }
     }
 
-    /// Takes what was recorded up to this Unix time for counted: that of a state file without a watermark.
+    /// Treats all rows recorded up to this Unix time as counted. For a state file without watermarks.
     pub(super) fn up_to(at: f64) -> Self {
         let newest = micros(at).saturating_add(MARGIN);
         Watermark { last_row: None, counted: newest, newest, not_after: 0 }
     }
 
-    /// From here on no row recorded before the newest counted event is an event: the table was written again.
-    pub(super) fn rewritten(&mut self) {
+    /// Notes that the table was rewritten: no row recorded before the newest counted event is a new event.
+    pub(super) fn note_rewrite(&mut self) {
         self.not_after = self.not_after.max(self.newest);
     }
 
-    pub(super) fn window_counted(&mut self) {
+    /// Notes that a window is counted completely.
+    pub(super) fn end_window(&mut self) {
         self.counted = self.newest;
     }
 
-    /// Keeps the events that are no copies, one for each transaction that wrote the job or DAG: its last row. Every
-    /// event committed before `until` is counted; `now` is the poll's time.
-    /// The others go to `copies`.
-    pub(super) fn originals(
+    /// Returns the events that are no copies, and appends the others to `copies`.
+    ///
+    /// Of several rows that one transaction wrote of a job or DAG, only the last is returned. `until` is the time before
+    /// which all committed events are counted, `now` the time of the run.
+    pub(super) fn remove_copies(
         &mut self,
         events: Vec<Event>,
         until: f64,
@@ -75,7 +81,7 @@ impl Watermark {
             let (first, last) = recorded.entry(event.transaction).or_insert((event.recorded, event.recorded));
             (*first, *last) = ((*first).min(event.recorded), (*last).max(event.recorded));
         }
-        // The rows of a transaction bear the time at which it began. One with several times has copied them.
+        // A transaction records all its rows at the time at which it began. Rows with several times are copies.
         let is_copy = |event: &Event| {
             event.recorded <= self.counted
                 && recorded.get(&event.transaction).is_some_and(|(first, last)| first < last)
@@ -83,7 +89,7 @@ impl Watermark {
         let is_original = |event: &Event| event.recorded > not_after && !is_copy(event);
         let (mut events, others): (Vec<Event>, Vec<Event>) = events.into_iter().partition(is_original);
         copies.extend(others);
-        // A row of the far future must not hide all later ones.
+        // A row recorded in the far future must not hide later events.
         let latest = micros(now).saturating_add(LARGEST_SKEW);
         let newest = events.iter().map(|event| event.recorded.min(latest)).max();
         self.newest = self.newest.max(newest.unwrap_or_default());

@@ -1,6 +1,7 @@
--- Queues by their number of unfinished jobs, busiest first: those that keep their own series when there are
--- more queues than the limit. $1 the pattern of text that can be sent, NULL where all can; $2 the most names.
--- Index: any that leads with state.
+-- Returns the queues by their number of unfinished jobs, busiest first. If more queues exist than the limit, the busiest
+-- ones keep series of their own.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can. $2: most names.
+-- Index: any that begins with state. Without it the whole table is read.
 select name::text as queue, jobs
 from (
     select name, count(*) as jobs

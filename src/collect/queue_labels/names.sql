@@ -1,6 +1,6 @@
--- The queues that hold a job, where no index leads with name: reads the whole job table once. Names that can be a label,
--- by name, and a row of NULL where there are others. $1 the pattern of text that can be sent, NULL where all can;
--- $2 the most names.
+-- Returns the queues that have a job, for tables without an index that begins with name. Reads the whole table once.
+-- queue: names that can be a label, by name. One row has NULL if names exist that cannot be a label.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can. $2: most names.
 with hop (queue) as (
     select distinct name
     from marie_scheduler.job

@@ -1,8 +1,8 @@
--- The queues that hold a job, by hopping from name to name along an index that leads with name. Names that can be a
--- label, by name, and a row of NULL where there are others. $1 the pattern of text that can be sent, NULL where all can;
--- $2 the most names.
--- Costs one index probe for each queue (and each partition), however many jobs there are. Not with min(): of
--- a table with hundreds of partitions that takes PostgreSQL half as long again to plan.
+-- Returns the queues that have a job, by steps from name to name along an index that begins with name.
+-- queue: names that can be a label, by name. One row has NULL if names exist that cannot be a label.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can. $2: most names.
+-- Costs one index probe for each queue and partition, regardless of the number of jobs. Uses no min(), because planning
+-- it over hundreds of partitions takes PostgreSQL half as long again.
 with recursive hop (queue) as (
     (select name from marie_scheduler.job order by name limit 1)
     union all

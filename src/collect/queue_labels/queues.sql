@@ -1,7 +1,8 @@
--- The queues of the table queue but the `$NAME_dlq` twins; those that hold a job are found in job. Names that can be a
--- label, by name, and a row of NULL where there are others. $1 the pattern of text that can be sent, NULL where all can;
--- $2 the most names.
--- Costs two passes over that table, which has a row for each queue.
+-- Returns the queues of the table queue, without the dead-letter queues `$NAME_dlq`. Dead-letter queues that have a job
+-- are found in job.
+-- queue: names that can be a label, by name. One row has NULL if names exist that cannot be a label.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can. $2: most names.
+-- Costs two passes over the table, which has a row for each queue.
 (
     select name::text as queue
     from marie_scheduler.queue

@@ -16,6 +16,7 @@ pub(super) struct Inventory {
     pub(super) busy: Duration,
 }
 
+/// Base of the queries of the inventory.
 const OVER_JOBS: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Backlog,
@@ -63,6 +64,7 @@ pub(super) async fn read(
     Ok(Inventory { outcome, busy })
 }
 
+/// Reads the inventory in one transaction for each group of queues.
 async fn read_by_groups(
     session: &mut Session,
     config: &Config,

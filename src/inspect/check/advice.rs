@@ -1,4 +1,4 @@
-//! The SQL that creates an index which a query lacks.
+//! Advises indexes: returns the SQL that creates the missing index of a query.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -14,7 +14,7 @@ pub const INDEX_PREFIX: &str = "marie_exporter_";
 
 /// A partition of a table, on any level below it.
 pub(super) struct Partition {
-    /// Names the index, because it stays the same when other partitions come and go.
+    /// Part of the index's name, because it does not change when other partitions are added or dropped.
     oid: i64,
     /// The OID of the table that it is attached to.
     parent: i64,
@@ -22,12 +22,12 @@ pub(super) struct Partition {
     name: String,
     /// Whether it has partitions.
     is_partitioned: bool,
-    /// The name of the table at the top.
+    /// The name of the table to which it belongs, directly or through other partitions.
     top: String,
 }
 
-/// Returns the partitions of the schema's tables.
-pub(super) async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partition>, Failure> {
+/// Reads the partitions of the schema's tables.
+pub(super) async fn read_partitions(run: &mut Run, schema: &str) -> Result<Vec<Partition>, Failure> {
     let rows = run.fetch_all(sqlx::query(include_str!("partitions.sql")).bind(schema)).await?;
     let partition = |row: &PgRow| {
         Ok(Partition {
@@ -42,8 +42,8 @@ pub(super) async fn partitions(run: &mut Run, schema: &str) -> Result<Vec<Partit
     Ok(rows.iter().map(partition).collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Returns the advice for a query that ran or timed out without its index.
-pub(super) fn index(
+/// Returns the advice for a query that ran or timed out without its index. `None` if no index is needed.
+pub(super) fn advise(
     query: &Query,
     found: &QueryReport,
     schema: &Schema,
@@ -74,15 +74,16 @@ fn create_index(index: &Index, schema: &Schema, partitions: &[Partition]) -> Str
     // The name follows from the definition, so that a repeated run finds the indexes of an interrupted one.
     let partial = if predicate.is_some() { "_partial" } else { "" };
     let name = format!("{INDEX_PREFIX}{table}_{}{partial}", columns.replace(", ", "_"));
-    let what = format!("({columns}){condition}");
+    let definition = format!("({columns}){condition}");
     if !schema.is_partitioned(table) {
-        return format!("CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {home}.{table} {what};");
+        return format!("CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {home}.{table} {definition};");
     }
-    let mut commands = vec![format!("CREATE INDEX IF NOT EXISTS {name} ON ONLY {home}.{table} {what};")];
+    let mut commands =
+        vec![format!("CREATE INDEX IF NOT EXISTS {name} ON ONLY {home}.{table} {definition};")];
     let below: Vec<&Partition> = partitions.iter().filter(|partition| partition.top == *table).collect();
     let oids: Vec<i64> = below.iter().map(|partition| partition.oid).collect();
     for partition in below.iter().filter(|partition| !oids.contains(&partition.parent)) {
-        attach(&mut commands, &below, partition, (&name, &format!("{home}.{name}")), &what);
+        attach(&mut commands, &below, partition, (&name, &format!("{home}.{name}")), &definition);
     }
     commands.join("\n")
 }
@@ -94,19 +95,19 @@ fn attach(
     below: &[&Partition],
     partition: &Partition,
     (name, parent): (&str, &str),
-    what: &str,
+    definition: &str,
 ) {
     let home = quote_identifier(&partition.schema);
     let table = format!("{home}.{}", quote_identifier(&partition.name));
     let part = format!("{name}_{}", partition.oid);
     let qualified = format!("{home}.{part}");
     if partition.is_partitioned {
-        commands.push(format!("CREATE INDEX IF NOT EXISTS {part} ON ONLY {table} {what};"));
+        commands.push(format!("CREATE INDEX IF NOT EXISTS {part} ON ONLY {table} {definition};"));
         for child in below.iter().filter(|child| child.parent == partition.oid) {
-            attach(commands, below, child, (name, &qualified), what);
+            attach(commands, below, child, (name, &qualified), definition);
         }
     } else {
-        commands.push(format!("CREATE INDEX CONCURRENTLY IF NOT EXISTS {part} ON {table} {what};"));
+        commands.push(format!("CREATE INDEX CONCURRENTLY IF NOT EXISTS {part} ON {table} {definition};"));
     }
     commands.push(format!("ALTER INDEX {parent} ATTACH PARTITION {qualified};"));
 }

@@ -1,4 +1,4 @@
-//! Prints the findings of `check` as text.
+//! Prints a [`Report`] of `check` as text.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use crate::terminal::escape::{MESSAGE_LIMIT, escaped, escaped_lines};
 
 use super::{Advice, CollectorReport, Database, Outcome, Report};
 
-/// The longest name that is printed. PostgreSQL's names are shorter, also those of a column with its table.
+/// Most characters of a printed name. PostgreSQL's names are shorter, also those of a column with its table.
 const NAME_LIMIT: usize = 200;
 
-/// How many rights are printed.
-const EXCESS_SHOWN: usize = 20;
+/// Most excess rights that are printed.
+const MAX_EXCESS: usize = 20;
 
 impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,7 +25,10 @@ impl fmt::Display for Report {
             collector.fmt(to)?;
         }
         if let Some(grants) = &self.grants {
-            writeln!(to, "\nThe role may not read all that the exporter needs; with this it may:\n")?;
+            writeln!(
+                to,
+                "\nThe role may not read all that the exporter needs. These statements grant the missing rights:\n"
+            )?;
             writeln!(to, "{}", indented(grants))?;
         }
         if !self.advice.is_empty() {
@@ -37,7 +40,7 @@ impl fmt::Display for Report {
         match (&self.error, self.exit_code()) {
             (Some(error), _) => writeln!(to, "{error}"),
             (None, 0) => writeln!(to, "\nAll collectors that are switched on work."),
-            (None, _) => writeln!(to, "\nSome collectors cannot do their work, see above."),
+            (None, _) => writeln!(to, "\nSome collectors do not work; see above."),
         }
     }
 }
@@ -55,10 +58,10 @@ impl fmt::Display for Database {
             writeln!(to, "          {untrusted}.")?;
         }
         for view in &self.views {
-            writeln!(to, "          {} is a view; which rows it leaves out is not known.", name(view))?;
+            writeln!(to, "          {} is a view, which may leave out rows.", name(view))?;
         }
         for filtered in &self.filtered {
-            writeln!(to, "          {filtered}: numbers of it would be wrong, so it is not read.")?;
+            writeln!(to, "          {filtered}; it is not read, because its numbers would be wrong.")?;
         }
         write!(to, "role      {}", name(&self.role))?;
         if self.superuser {
@@ -68,7 +71,7 @@ impl fmt::Display for Database {
         } else if !self.only_reads {
             writeln!(to, ", can do more than the exporter needs")?;
         } else if !self.readable_besides.is_empty() {
-            writeln!(to, ", can only read, but also {}", in_short(&self.readable_besides))?;
+            writeln!(to, ", can only read, but also {}", shortened(&self.readable_besides))?;
         } else if !self.excess.is_empty() {
             writeln!(to, ", can only read, but more than the exporter needs")?;
         } else if self.owner_functions.is_empty() {
@@ -76,7 +79,7 @@ impl fmt::Display for Database {
         } else {
             writeln!(to, ", can read what the exporter needs, and run functions with the rights of others")?;
         }
-        self.list_excess(to)?;
+        self.print_excess(to)?;
         let has_only_what_is_needed = !self.superuser
             && [&self.writable, &self.readable_besides, &self.excess].iter().all(|list| list.is_empty());
         if has_only_what_is_needed {
@@ -91,11 +94,12 @@ impl fmt::Display for Database {
 }
 
 impl Database {
-    fn list_excess(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for right in self.excess.iter().chain(&self.owner_functions).take(EXCESS_SHOWN) {
+    /// Prints the excess rights, and the rights of every role.
+    fn print_excess(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for right in self.excess.iter().chain(&self.owner_functions).take(MAX_EXCESS) {
             writeln!(to, "          {right}")?;
         }
-        let rest = (self.excess.len() + self.owner_functions.len()).saturating_sub(EXCESS_SHOWN);
+        let rest = (self.excess.len() + self.owner_functions.len()).saturating_sub(MAX_EXCESS);
         if rest > 0 {
             writeln!(to, "          and {rest} more (--format=json has all)")?;
         }
@@ -146,7 +150,7 @@ impl fmt::Display for CollectorReport {
                     writeln!(to, "  LOCKS   {file:<26} would take {lacks}")?;
                 }
                 Outcome::NotWanted => {
-                    writeln!(to, "  -       {file:<26} not asked for by the configuration")?;
+                    writeln!(to, "  -       {file:<26} switched off by the configuration")?;
                 }
                 Outcome::Failed { error, .. } => writeln!(to, "  FAILED  {error}")?,
             }
@@ -155,8 +159,8 @@ impl fmt::Display for CollectorReport {
     }
 }
 
-/// Returns the first names of a list, and how many more there are.
-fn in_short(names: &[String]) -> String {
+/// Returns the first names of a list, and the number of further names.
+fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let rest = names.len().saturating_sub(SHOWN);
     let shown = self::names(&names[..names.len() - rest]);
@@ -168,10 +172,12 @@ fn name(name: &str) -> String {
     escaped(name, NAME_LIMIT)
 }
 
+/// Returns the names in one line, escaped for the terminal.
 fn names(names: &[String]) -> String {
     names.iter().map(|text| name(text)).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns the lines of a text, escaped and indented.
 fn indented(text: &str) -> String {
     let text = escaped_lines(text);
     let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();

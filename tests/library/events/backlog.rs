@@ -1,4 +1,4 @@
-//! A feed with a backlog: it reads in slices, whose size adapts to time-outs.
+//! A counter with a backlog reads in slices, and adapts their size to time-outs.
 
 use marie_exporter::collect::events::SliceSize;
 use marie_exporter::demo::shape::Shape;
@@ -26,14 +26,14 @@ async fn finishes(database: &mut Database, count: usize) {
 async fn backlog_is_read_in_slices_with_its_lag_published() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
-    counting.feed.slice = SliceSize::at_most(500);
-    counting.feed.enough = std::time::Duration::ZERO;
-    let start = counted_until(&counting.poll().await.unwrap());
+    counting.counter.slice_size = SliceSize::at_most(500);
+    counting.counter.time_limit = std::time::Duration::ZERO;
+    let start = counted_until(&counting.run().await.unwrap());
     finishes(&mut database, 2000).await;
     let written = database.clock().await;
     let mut seen = Vec::new();
     while seen.last() != Some(&2000.0) {
-        let counted = counting.poll().await.unwrap();
+        let counted = counting.run().await.unwrap();
         let finished = sum(&counted, "marie_jobs_finished_total");
         let until = counted_until(&counted);
         assert!(until >= start && (until < written || finished == 2000.0), "{finished} until {until}");
@@ -64,13 +64,13 @@ async fn slices_shrink_after_timeouts_and_grow_again() {
         )
         .await;
     let mut counting = Counting::new(config(&reader, &["--collector.timeout=1s"]));
-    counting.poll().await.unwrap();
+    counting.run().await.unwrap();
     finishes(&mut database, 500).await;
-    counting.feed.slice = SliceSize::at_most(1600);
+    counting.counter.slice_size = SliceSize::at_most(1600);
     let mut timeouts = 0;
     counting
-        .poll_until("two slices time out", |polled| {
-            match polled {
+        .run_until("two slices time out", |result| {
+            match result {
                 Err(failure) => {
                     assert_eq!(failure.reason, Reason::Timeout);
                     timeouts += 1;
@@ -81,23 +81,23 @@ async fn slices_shrink_after_timeouts_and_grow_again() {
         })
         .await;
     let counted = counting
-        .poll_until("a finish is counted", |polled| {
-            let counted = polled.unwrap();
+        .run_until("a finish is counted", |result| {
+            let counted = result.unwrap();
             (sum(&counted, "marie_jobs_finished_total") > 0.0).then_some(counted)
         })
         .await;
-    assert_eq!(counting.feed.slice.rows(), 100);
-    assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a poll ends after a second");
+    assert_eq!(counting.counter.slice_size.rows(), 100);
+    assert!(sum(&counted, "marie_jobs_finished_total") < 500.0, "a run ends after a second");
     assert_eq!(sum(&counting.settle(&mut database).await, "marie_jobs_finished_total"), 500.0);
 
     // The next slices do not time out, so the size doubles after every eight slices.
     database.run("alter table job_history alter retry_count type int using 0").await;
-    let _ = counting.poll().await;
-    let mut sizes = vec![counting.feed.slice.rows()];
+    let _ = counting.run().await;
+    let mut sizes = vec![counting.counter.slice_size.rows()];
     while sizes.last() != Some(&1600) {
         finishes(&mut database, 1).await;
         counting.settle(&mut database).await;
-        let rows = counting.feed.slice.rows();
+        let rows = counting.counter.slice_size.rows();
         if sizes.last() != Some(&rows) {
             sizes.push(rows);
         }

@@ -1,4 +1,4 @@
-//! One exporter's event feed, polled by the test.
+//! The event counter of one exporter, run by the test.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,13 +20,13 @@ pub(crate) type Series = BTreeMap<(&'static str, Vec<String>), Value>;
 
 pub(crate) struct Counting {
     pub(crate) config: Config,
-    pub(crate) feed: EventCounter,
-    /// Whether the results of the last poll count as scraped.
+    pub(crate) counter: EventCounter,
+    /// Whether the results of the last run count as scraped.
     pub(crate) is_scraped: bool,
     /// The monotonic time of the process.
     pub(crate) now: tokio::time::Instant,
     session: Session,
-    /// Whether only the first poll reads schema and queues, as an exporter does within a minute.
+    /// Whether only the first run reads schema and queues, as an exporter does within a minute.
     keeps_schema: bool,
     schema: Option<(Schema, QueueLabels)>,
 }
@@ -56,16 +56,16 @@ impl Counting {
 
     pub(crate) async fn start_with(database: &Database, flags: &[&str]) -> Self {
         let mut counting = Self::new(config(&database.url, flags));
-        counting.poll().await.unwrap();
+        counting.run().await.unwrap();
         counting
     }
 
-    /// Creates a feed as a new process does, before its first poll.
+    /// Creates a counter as a new process does, before its first run.
     pub(crate) fn new(config: Config) -> Self {
-        let feed = EventCounter::new(&config).unwrap();
+        let counter = EventCounter::new(&config).unwrap();
         let session = Session::new(config.database.clone(), config.collectors.timeout);
         let now = tokio::time::Instant::now();
-        Counting { feed, session, config, is_scraped: true, now, keeps_schema: false, schema: None }
+        Counting { counter, session, config, is_scraped: true, now, keeps_schema: false, schema: None }
     }
 
     /// Reads schema and queues once, for tests that change neither tables nor queues.
@@ -73,12 +73,12 @@ impl Counting {
         Counting { keeps_schema: true, ..self }
     }
 
-    /// Replaces the feed as a restart of the process does.
+    /// Replaces the counter as a restart of the process does.
     pub(crate) fn restart(&mut self) {
         *self = Counting { keeps_schema: self.keeps_schema, ..Self::new(self.config.clone()) };
     }
 
-    pub(crate) async fn poll(&mut self) -> Result<Series, Failure> {
+    pub(crate) async fn run(&mut self) -> Result<Series, Failure> {
         let mut run = self.session.begin().await?;
         let (schema, queues) = match self.schema.take() {
             Some(cached) => cached,
@@ -86,7 +86,7 @@ impl Counting {
         };
         let context = Context { config: &self.config, schema: &schema, queues: &queues };
         let first_scrape = self.is_scraped.then_some(self.now);
-        let answer = self.feed.collect(&mut run, &context, first_scrape, self.now).await;
+        let answer = self.counter.collect(&mut run, &context, first_scrape, self.now).await;
         self.session.finish(run, answer.as_ref().err()).await;
         self.schema = self.keeps_schema.then_some((schema, queues));
         let samples = answer?.samples;
@@ -97,32 +97,32 @@ impl Counting {
         Ok(series.collect())
     }
 
-    /// Polls until `wanted` returns a value for the result of a poll.
-    pub(crate) async fn poll_until<T>(
+    /// Runs the counter until `wanted` returns a value for a result.
+    pub(crate) async fn run_until<T>(
         &mut self,
         what: &str,
         mut wanted: impl FnMut(Result<Series, Failure>) -> Option<T>,
     ) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(found) = wanted(self.poll().await) {
+            if let Some(found) = wanted(self.run().await) {
                 return found;
             }
-            assert!(Instant::now() < deadline, "no poll within {PATIENCE:?}: {what}");
+            assert!(Instant::now() < deadline, "no run within {PATIENCE:?}: {what}");
         }
     }
 
-    /// Polls until all committed events are counted and scraped; returns the published series.
+    /// Runs the counter until all committed events are counted and scraped; returns the published series.
     ///
     /// Writing transactions in other databases of the server delay counting as well.
     pub(crate) async fn settle(&mut self, database: &mut Database) -> Series {
         let now = database.clock().await;
         let deadline = Instant::now() + PATIENCE;
         self.is_scraped = true;
-        while counted_until(&self.poll().await.unwrap()) <= now {
+        while counted_until(&self.run().await.unwrap()) <= now {
             assert!(Instant::now() < deadline, "the events are not counted within {PATIENCE:?}");
         }
-        self.poll().await.unwrap()
+        self.run().await.unwrap()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Random orders of statements, commits, rollbacks and polls.
+//! Random orders of statements, commits, rollbacks and runs.
 //!
 //! After the last transaction every total equals the oracle, and no total has fallen in between.
 
@@ -16,7 +16,7 @@ use crate::support::long_tests::is_long_run;
 
 /// Number of seeds of each shape. `make test` uses the first third of them.
 const SCHEDULES: u64 = 120;
-/// Number of seeds of the test in which the feed dies.
+/// Number of seeds of the test in which the counter dies.
 const DYING_SCHEDULES: u64 = 60;
 const STEPS: usize = 80;
 
@@ -39,12 +39,12 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         writers.writes_twice = slice > 5;
         let after = ends(&mut database.admin).await;
         let mut counting = Counting::start(&database).await.keeping_schema();
-        counting.feed.slice = SliceSize::at_most(slice);
-        let mut before = counting.poll().await.unwrap();
+        counting.counter.slice_size = SliceSize::at_most(slice);
+        let mut before = counting.run().await.unwrap();
         for _ in 0..STEPS {
             writers.step().await;
             if writers.random.random_bool(0.15) {
-                let now = counting.poll().await.unwrap();
+                let now = counting.run().await.unwrap();
                 assert_eq!(falls(&before, &now), None, "seed {seed}");
                 let seen = truth(&mut database.admin, after).await;
                 late += u64::from(!differences(&now, &seen).is_empty());
@@ -59,9 +59,9 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         events += crate::events::counting::sum(&counted, "marie_jobs_finished_total");
     }
     // Without events, or without events that had to wait, the test would prove nothing.
-    eprintln!("{events} finishes, {late} polls saw rows that had to wait");
+    eprintln!("{events} finishes, {late} runs saw rows that had to wait");
     assert!(events > 4.0 * count as f64, "{events} finishes in {count} schedules");
-    assert!(late > count / 2, "only {late} polls saw rows that had to wait in {count} schedules");
+    assert!(late > count / 2, "only {late} runs saw rows that had to wait in {count} schedules");
 }
 
 #[tokio::test]
@@ -74,9 +74,9 @@ async fn new_shape_counts_each_event_once() {
     schedules(Shape::New, seeds(SCHEDULES, SCHEDULES)).await;
 }
 
-/// The feed dies at random points, during polls too, and its successor continues from the state file.
+/// The counter dies at random points, during a run too, and its successor continues from the state file.
 #[tokio::test]
-async fn feed_that_dies_at_any_point_counts_each_event_once() {
+async fn counter_that_dies_at_any_point_counts_each_event_once() {
     let mut database = new_busy_database(Shape::New).await;
     let mut writers = Writers::new(&mut database).await;
     let folder = Folder::new();
@@ -88,13 +88,13 @@ async fn feed_that_dies_at_any_point_counts_each_event_once() {
         let _ = std::fs::remove_file(folder.file());
         let after = ends(&mut database.admin).await;
         let mut counting = Counting::start_with(&database, &[&folder.flag()]).await.keeping_schema();
-        let mut before = counting.poll().await.unwrap();
+        let mut before = counting.run().await.unwrap();
         for _ in 0..STEPS {
             writers.step().await;
             if writers.random.random_bool(0.2) {
                 let life = Duration::from_micros(writers.random.random_range(0..12_000));
-                if let Ok(polled) = tokio::time::timeout(life, counting.poll()).await {
-                    let now = polled.unwrap();
+                if let Ok(result) = tokio::time::timeout(life, counting.run()).await {
+                    let now = result.unwrap();
                     assert_eq!(falls(&before, &now), None, "seed {seed}");
                     before = now;
                 } else {

@@ -17,9 +17,9 @@ fn finished(series: &Series) -> f64 {
     sum(series, "marie_jobs_finished_total")
 }
 
-/// Asserts that only the next poll fails with [`Reason::HistoryLost`] and that no total falls.
+/// Asserts that only the next run fails with [`Reason::HistoryLost`] and that no total falls.
 async fn fails_once(counting: &mut Counting, database: &mut Database, before: &Series, why: &str) -> Series {
-    let failure = counting.poll().await.unwrap_err();
+    let failure = counting.run().await.unwrap_err();
     assert_eq!(failure.reason, Reason::HistoryLost, "{failure}");
     assert!(failure.message.contains(why), "{failure}");
     let now = counting.settle(database).await;
@@ -45,7 +45,7 @@ async fn restarted_ids_beyond_the_old_ids_are_all_counted() {
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 2).await;
     counting.settle(&mut database).await;
-    let before = counting.poll().await.unwrap();
+    let before = counting.run().await.unwrap();
     database.run("truncate job_history restart identity").await;
     finish(&mut database, 9).await;
     let now = fails_once(&mut counting, &mut database, &before, "truncated or purged").await;
@@ -53,7 +53,7 @@ async fn restarted_ids_beyond_the_old_ids_are_all_counted() {
 }
 
 #[tokio::test]
-async fn purge_of_old_rows_fails_no_poll() {
+async fn purge_of_old_rows_fails_no_run() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
     finish(&mut database, 3).await;
@@ -100,7 +100,7 @@ async fn disabled_history_fails_until_enabled() {
         database.run("alter table job disable trigger record_job").await;
         finish(&mut database, 1).await;
         for _ in 0..2 {
-            let failure = counting.poll().await.unwrap_err();
+            let failure = counting.run().await.unwrap_err();
             assert_eq!(failure.reason, Reason::HistoryLost, "{failure}");
             assert!(failure.message.contains("job_history is disabled"), "{failure}");
         }
@@ -117,11 +117,11 @@ async fn dropped_trigger_fails_but_trigger_never_seen_does_not() {
     let mut counting = Counting::start_with(&database, &[&folder.flag()]).await;
     database.run("drop trigger record_job on job").await;
     for _ in 0..2 {
-        let failure = counting.poll().await.unwrap_err();
+        let failure = counting.run().await.unwrap_err();
         assert!(failure.message.contains("job_history is disabled or gone"), "{failure}");
         counting.restart();
     }
-    assert!(Counting::new(crate::events::counting::config(&database.url, &[])).poll().await.is_ok());
+    assert!(Counting::new(crate::events::counting::config(&database.url, &[])).run().await.is_ok());
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn promoted_or_restored_server_fails_once_then_counts() {
         counting.restart();
         finish(&mut database, 1).await;
         let now = fails_once(&mut counting, &mut database, &before, why).await;
-        assert_eq!(finished(&now), 2.0, "events before the poll are unknown");
+        assert_eq!(finished(&now), 2.0, "events before the run are unknown");
         finish(&mut database, 1).await;
         assert_eq!(finished(&counting.settle(&mut database).await), 3.0);
     }
@@ -169,7 +169,7 @@ async fn history_without_right_for_a_while_is_not_counted_twice() {
     let mut database = new_database(Shape::New).await;
     let reader = database.reader("forgetful_reader").await;
     let mut counting = Counting::new(crate::events::counting::config(&reader, &[]));
-    counting.poll().await.unwrap();
+    counting.run().await.unwrap();
     let dag = "insert into dag (id, name, planner, state, completed_on)
         select gen_random_uuid(), gen_random_uuid()::text, 'planner', 'completed', now()";
     database.run(dag).await;

@@ -21,23 +21,23 @@ fn new_failures(series: &Series) -> [Option<f64>; 2] {
     [FINISHED, RUN].map(|family| value(series, family, &["new", "failed"]))
 }
 
-/// Polls every 15 s of the process's clock, with or without a scrape after each poll.
+/// Runs the counter every 15 s of the process's clock, with or without a scrape after each run.
 async fn pass(counting: &mut Counting, seconds: u64, is_scraped: bool) -> Vec<Series> {
     let mut published = Vec::new();
     for _ in 0..seconds / 15 {
         counting.now += Duration::from_secs(15);
         counting.is_scraped = is_scraped;
-        published.push(counting.poll().await.unwrap());
+        published.push(counting.run().await.unwrap());
     }
     published
 }
 
-/// Polls until the new queue's failure is counted, though not yet published.
+/// Runs the counter until the new queue's failure is counted, though not yet published.
 async fn until_introduced(counting: &mut Counting, database: &mut Database) {
     counting.is_scraped = false;
     let now = database.clock().await;
     counting
-        .poll_until("the failure is counted", |polled| (counted_until(&polled.unwrap()) > now).then_some(()))
+        .run_until("the failure is counted", |result| (counted_until(&result.unwrap()) > now).then_some(()))
         .await;
 }
 
@@ -80,22 +80,22 @@ async fn restored_series_keeps_saved_value_during_the_hold() {
     assert_eq!(sum(pass(&mut counting, 60, true).await.last().unwrap(), FINISHED), 2.0);
 }
 
-/// The first slice contains a new series and the second fails, so the poll publishes nothing.
+/// The first slice contains a new series and the second fails, so the run publishes nothing.
 #[tokio::test]
-async fn series_counted_in_failed_poll_begins_with_zero() {
+async fn series_counted_in_failed_run_begins_with_zero() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
-    counting.poll().await.unwrap();
+    counting.run().await.unwrap();
     database.run(NEW_FAILURE).await;
     // The history of DAGs is read last and fails.
     database
         .run("insert into dag (id, name, state, completed_on) values (gen_random_uuid(), 'late', 'completed', now());
               alter table dag_history alter created_on type text")
         .await;
-    // Polls succeed while a session elsewhere delays counting, until one fails.
+    // Runs succeed while a session elsewhere delays counting, until one fails.
     let mut published = Vec::new();
     let failure = counting
-        .poll_until("a poll fails", |polled| match polled {
+        .run_until("a run fails", |result| match result {
             Ok(series) => {
                 published.push(series);
                 None
@@ -108,8 +108,8 @@ async fn series_counted_in_failed_poll_begins_with_zero() {
         .run("alter table dag_history alter created_on type timestamptz using created_on::timestamptz")
         .await;
     counting
-        .poll_until("the failure is counted", |polled| {
-            published.push(polled.ok()?);
+        .run_until("the failure is counted", |result| {
+            published.push(result.ok()?);
             (new_failures(published.last()?) == [Some(1.0); 2]).then_some(())
         })
         .await;

@@ -1,4 +1,4 @@
-//! The event feed on a real PostgreSQL: transactions that overlap, commit late and roll back, a process that is killed,
+//! The event counter on a real PostgreSQL: transactions that overlap, commit late and roll back, a process that is killed,
 //! histories that are truncated, purged and restored. Every total must equal the oracle in `truth`.
 
 mod backlog;

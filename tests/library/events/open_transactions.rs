@@ -21,7 +21,7 @@ async fn long_transaction_is_counted_at_commit_and_shows_as_lag() {
                  values (md5('{number}')::uuid, 'idle', md5('dag')::uuid, 'failed', now())"
             ))
             .await;
-        let counted = counting.poll().await.unwrap();
+        let counted = counting.run().await.unwrap();
         assert_eq!(sum(&counted, "marie_jobs_finished_total"), 0.0);
         assert!(counted_until(&counted) <= opened, "the timestamp covers uncounted events");
     }
@@ -36,7 +36,7 @@ async fn rolled_back_transaction_is_never_counted() {
     let mut counting = Counting::start(&database).await;
     let mut long = database.session().await;
     run(&mut long, &format!("begin; {FINISH}")).await;
-    counting.poll().await.unwrap();
+    counting.run().await.unwrap();
     run(&mut long, "rollback").await;
     let counted = counting.settle(&mut database).await;
     assert_eq!(sum(&counted, "marie_jobs_finished_total"), 0.0);

@@ -25,7 +25,7 @@ async fn repeated_completions_of_simulator_are_not_counted() {
     let mut rows: i64 = 0;
     let enough = async {
         loop {
-            let _ = counting.poll().await;
+            let _ = counting.run().await;
             rows =
                 sqlx::query_scalar(FINISH_ROWS).bind(after[0]).fetch_one(&mut database.admin).await.unwrap();
             if rows > 600 && began.elapsed() > Duration::from_secs(10) {

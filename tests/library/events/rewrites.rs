@@ -43,9 +43,9 @@ fn counts(series: &Series) -> (f64, f64) {
     (sum(series, "marie_jobs_finished_total"), sum(series, "marie_dag_run_seconds"))
 }
 
-/// Polls until everything is counted; the first poll may fail with `HistoryLost`.
+/// Runs the counter until everything is counted; the first run may fail with `HistoryLost`.
 async fn settle(counting: &mut Counting, database: &mut Database) -> Series {
-    if let Err(failure) = counting.poll().await {
+    if let Err(failure) = counting.run().await {
         assert_eq!(failure.reason, marie_exporter::postgres::Reason::HistoryLost, "{failure}");
     }
     counting.settle(database).await
@@ -126,25 +126,25 @@ async fn rewrite(database: &mut Database, table: &str, statements: &str) {
     }
 }
 
-/// A feed that runs all the time, and a feed with a state file that is restarted after each rewrite.
-struct Feeds {
+/// A counter that runs all the time, and one with a state file that is restarted after each rewrite.
+struct Counters {
     running: Counting,
     restarted: Counting,
     before: [Series; 2],
     expected: f64,
 }
 
-impl Feeds {
+impl Counters {
     async fn start(database: &mut Database, folder: &Folder) -> Self {
         let running = Counting::start(database).await;
         let restarted = Counting::start_with(database, &[&folder.flag()]).await;
-        Feeds { running, restarted, before: [Series::new(), Series::new()], expected: 0.0 }
+        Counters { running, restarted, before: [Series::new(), Series::new()], expected: 0.0 }
     }
 
-    /// Asserts that both feeds count the expected events and that no total falls.
+    /// Asserts that both counters count the expected events and that no total falls.
     async fn count(&mut self, database: &mut Database, what: &str) {
-        for (feed, before) in [&mut self.running, &mut self.restarted].into_iter().zip(&mut self.before) {
-            let now = settle(feed, database).await;
+        for (counter, before) in [&mut self.running, &mut self.restarted].into_iter().zip(&mut self.before) {
+            let now = settle(counter, database).await;
             assert_eq!(counts(&now), (self.expected, self.expected), "{what}");
             assert_eq!(falls(before, &now), None, "{what}");
             *before = now;
@@ -163,29 +163,29 @@ async fn rewritten_history_is_not_counted_again() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     old_events(&mut database).await;
-    let mut feeds = Feeds::start(&mut database, &folder).await;
-    feeds.finish_and_count(&mut database, "the first finish").await;
+    let mut counters = Counters::start(&mut database, &folder).await;
+    counters.finish_and_count(&mut database, "the first finish").await;
     for (what, statements) in REWRITES {
         for table in ["job_history", "dag_history"] {
             rewrite(&mut database, table, statements).await;
-            feeds.restarted.restart();
-            feeds.count(&mut database, &format!("{what} of {table}")).await;
+            counters.restarted.restart();
+            counters.count(&mut database, &format!("{what} of {table}")).await;
         }
-        feeds.finish_and_count(&mut database, &format!("the finish after {what}")).await;
+        counters.finish_and_count(&mut database, &format!("the finish after {what}")).await;
     }
 }
 
-/// Reloads as `pg_dump --inserts` does, with polls after TRUNCATE and during the reload.
+/// Reloads as `pg_dump --inserts` does, with runs after TRUNCATE and during the reload.
 #[tokio::test]
 async fn history_reloaded_row_by_row_is_not_counted_again() {
     let mut database = new_database(Shape::New).await;
     let folder = Folder::new();
     old_events(&mut database).await;
-    let mut feeds = Feeds::start(&mut database, &folder).await;
-    feeds.finish_and_count(&mut database, "the first finish").await;
+    let mut counters = Counters::start(&mut database, &folder).await;
+    counters.finish_and_count(&mut database, "the first finish").await;
     for table in ["job_history", "dag_history"] {
         database.run(&format!("create table kept as table {table}; truncate {table} restart identity")).await;
-        feeds.count(&mut database, &format!("{table} truncated")).await;
+        counters.count(&mut database, &format!("{table} truncated")).await;
         let columns = columns(&mut database, table).await;
         let rows: Vec<i64> = sqlx::query_scalar("select history_id from marie_scheduler.kept order by 1")
             .fetch_all(&mut database.admin)
@@ -197,12 +197,12 @@ async fn history_reloaded_row_by_row_is_not_counted_again() {
             );
             database.run(&copy).await;
             if place % 3 == 0 {
-                feeds.restarted.restart();
-                feeds.count(&mut database, &format!("row {row} of {table}")).await;
+                counters.restarted.restart();
+                counters.count(&mut database, &format!("row {row} of {table}")).await;
             }
         }
         database.run("drop table kept").await;
-        feeds.finish_and_count(&mut database, "the finish afterwards").await;
+        counters.finish_and_count(&mut database, "the finish afterwards").await;
     }
 }
 
@@ -212,8 +212,8 @@ async fn history_restored_into_empty_table_is_not_counted() {
     let mut database = new_database(Shape::New).await;
     database.run("truncate job_history, dag_history").await;
     let folder = Folder::new();
-    let mut feeds = Feeds::start(&mut database, &folder).await;
+    let mut counters = Counters::start(&mut database, &folder).await;
     old_events(&mut database).await;
-    feeds.count(&mut database, "the restore").await;
-    feeds.finish_and_count(&mut database, "the finish afterwards").await;
+    counters.count(&mut database, "the restore").await;
+    counters.finish_and_count(&mut database, "the finish afterwards").await;
 }

@@ -23,7 +23,7 @@ fn failed_job(queue: &str, number: usize) -> String {
 async fn known_queues_begin_with_0_and_new_series_until_scraped() {
     let mut database = new_database(Shape::New).await;
     let mut counting = Counting::start(&database).await;
-    let idle = counting.poll().await.unwrap();
+    let idle = counting.run().await.unwrap();
     assert_eq!(value(&idle, FINISHED, &["idle", "failed"]), Some(0.0));
     assert_eq!(value(&idle, "marie_job_sla_missed_total", &["idle", "hard"]), Some(0.0));
     assert_eq!(value(&idle, RUN, &["idle", "failed"]), None, "histograms do not begin with 0");
@@ -33,12 +33,12 @@ async fn known_queues_begin_with_0_and_new_series_until_scraped() {
     counting.is_scraped = false;
     let seen = |series: &Series| [FINISHED, RUN].map(|family| value(series, family, &["new", "failed"]));
     // A transaction in another database may delay the event.
-    counting.poll_until("the failure is published", |polled| seen(&polled.unwrap())[1]).await;
+    counting.run_until("the failure is published", |result| seen(&result.unwrap())[1]).await;
     for _ in 0..3 {
-        assert_eq!(seen(&counting.poll().await.unwrap()), [Some(0.0); 2]);
+        assert_eq!(seen(&counting.run().await.unwrap()), [Some(0.0); 2]);
     }
     counting.is_scraped = true;
-    assert_eq!(seen(&counting.poll().await.unwrap()), [Some(1.0); 2]);
+    assert_eq!(seen(&counting.run().await.unwrap()), [Some(1.0); 2]);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn sla_within_a_minute_of_creation_is_ignored() {
 
 #[tokio::test]
 async fn evicted_queue_that_comes_back_keeps_its_counts() {
-    // Transactions of other tests on a shared server would spread the events over two polls.
+    // Transactions of other tests on a shared server would spread the events over two runs.
     let server = Server::start().unwrap();
     let mut database = Database::on_server(&server, Shape::New).await;
     database.run("delete from queue where name = 'idle'; select create_queue('first', '{}')").await;
@@ -136,7 +136,7 @@ async fn evicted_queue_that_comes_back_keeps_its_counts() {
     database.run(&failed_job("extract", 1)).await;
     database.run(&failed_job("first", 2)).await;
     assert_eq!(sum(&counting.settle(&mut database).await, FINISHED), 2.0);
-    // Both queues are deleted. A new queue replaces `extract`, which has events in the same poll.
+    // Both queues are deleted. A new queue replaces `extract`, which has events in the same run.
     database
         .run(
             "set session_replication_role = replica; delete from job; delete from queue;
@@ -184,7 +184,7 @@ async fn series_of_deleted_queue_expire_after_an_hour() {
             }
         });
         counting.restart();
-        let now = counting.poll().await.unwrap();
+        let now = counting.run().await.unwrap();
         assert_eq!((has(&now, "short-lived"), has(&now, "old planner")), (queue, planner), "{hours} h");
         assert!(has(&now, "extract"));
         // Each step counts its hours from the same time.

@@ -20,8 +20,8 @@ async fn events_during_a_restart_are_counted() {
     assert_eq!(counted(&mut counting, &mut database).await, 1.0);
     database.run(FINISH).await;
     counting.restart();
-    let first = counting.poll().await.unwrap();
-    assert!(sum(&first, "marie_jobs_finished_total") >= 1.0, "the first poll publishes the saved total");
+    let first = counting.run().await.unwrap();
+    assert!(sum(&first, "marie_jobs_finished_total") >= 1.0, "the first run publishes the saved total");
     assert_eq!(counted(&mut counting, &mut database).await, 2.0);
     assert_eq!(folder.names(), ["events.json"]);
 }
@@ -87,7 +87,7 @@ async fn unwritable_state_file_fails_and_publishes_nothing() {
     let blocked = folder.file().with_file_name(format!("events.json.new-{}", std::process::id()));
     std::fs::create_dir(&blocked).unwrap();
     database.run(FINISH).await;
-    let failure = counting.poll().await.unwrap_err();
+    let failure = counting.run().await.unwrap_err();
     assert!(failure.message.contains("events.json\" cannot be written"), "{failure}");
     std::fs::remove_dir(&blocked).unwrap();
     assert_eq!(counted(&mut counting, &mut database).await, 1.0);
@@ -115,7 +115,7 @@ async fn state_file_of_format_1_is_read() {
     });
     database.run(FINISH).await;
     counting.restart();
-    assert_eq!(sum(&counting.poll().await.unwrap(), "marie_jobs_finished_total"), 1.0);
+    assert_eq!(sum(&counting.run().await.unwrap(), "marie_jobs_finished_total"), 1.0);
     assert_eq!(counted(&mut counting, &mut database).await, 2.0);
     assert_eq!(folder.names(), ["events.json"], "no file is set aside");
 }

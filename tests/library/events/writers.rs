@@ -97,7 +97,7 @@ impl Session {
                 self.is_open = false;
                 "rollback".to_owned()
             }
-            // A job that a transaction writes under two transaction ids may appear in two polls.
+            // A job that a transaction writes under two transaction ids may appear in two runs.
             3 if self.is_open && self.written.is_some() => {
                 self.savepoints += 1;
                 format!("savepoint s{}", self.savepoints)

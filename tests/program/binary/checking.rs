@@ -15,11 +15,11 @@ fn check(url: &str, flags: &[&str]) -> (Option<i32>, String) {
 }
 
 fn check_json(url: &str, flags: &[&str]) -> (Option<i32>, Value) {
-    let (code, told) = check(url, &[&["--format=json"], flags].concat());
-    (code, serde_json::from_str(&told).unwrap())
+    let (code, printed) = check(url, &[&["--format=json"], flags].concat());
+    (code, serde_json::from_str(&printed).unwrap())
 }
 
-/// Takes the indexes of `job` away, its primary key's apart.
+/// Drops the indexes of `job` except its primary key.
 const NO_INDEXES: &str = "do $$
     declare
         index regclass;
@@ -33,12 +33,12 @@ const NO_INDEXES: &str = "do $$
     $$";
 
 #[tokio::test]
-async fn all_is_well_on_every_shape() {
+async fn check_passes_on_every_shape() {
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let database = Database::new(shape).await;
-        let (code, told) = check(&database.url, &[]);
-        assert_eq!(code, Some(0), "{told}");
-        assert!(told.contains(&format!("(shape: {})", shape.name())), "{told}");
+        let (code, printed) = check(&database.url, &[]);
+        assert_eq!(code, Some(0), "{printed}");
+        assert!(printed.contains(&format!("(shape: {})", shape.name())), "{printed}");
         let (code, report) = check_json(&database.url, &[]);
         assert_eq!(code, Some(0), "{report}");
         assert_eq!(report["error"], Value::Null);
@@ -49,27 +49,27 @@ async fn all_is_well_on_every_shape() {
 }
 
 #[tokio::test]
-async fn a_missing_right_or_table_is_named_and_ends_it_with_1() {
+async fn missing_right_or_table_is_named_with_exit_code_1() {
     let mut database = Database::new(Shape::New).await;
     let url = database.reader("without_dag").await;
     database.run("revoke select on dag from without_dag").await;
-    let (code, told) = check(&url, &[]);
+    let (code, printed) = check(&url, &[]);
     assert_eq!(code, Some(1));
-    assert!(told.contains("DENIED  dags.sql") && told.contains("DENIED  waiting.sql"), "{told}");
-    assert!(told.contains("role      without_dag, can only read, but also "), "{told}");
+    assert!(printed.contains("DENIED  dags.sql") && printed.contains("DENIED  waiting.sql"), "{printed}");
+    assert!(printed.contains("role      without_dag, can only read, but also "), "{printed}");
 
     database.run("alter schema marie_scheduler rename to elsewhere").await;
-    let (code, told) = check(&database.url, &[]);
+    let (code, printed) = check(&database.url, &[]);
     assert_eq!(code, Some(1));
-    assert!(told.contains("is --database.schema right?"), "{told}");
-    assert!(!told.contains("GRANT SELECT"), "there is nothing to grant: {told}");
+    assert!(printed.contains("is --database.schema right?"), "{printed}");
+    assert!(!printed.contains("GRANT SELECT"), "no right is missing: {printed}");
     let (code, report) = check_json(&database.url, &[]);
     assert_eq!(code, Some(1));
     assert_eq!(report["database"]["shape"], "none");
 }
 
 #[tokio::test]
-async fn the_grants_that_it_prints_are_just_those_that_are_lacking() {
+async fn printed_grants_are_exactly_the_missing_ones() {
     for (shape, role) in [(Shape::Old, "missing of old"), (Shape::New, "missing new")] {
         let mut database = Database::new(shape).await;
         database.run(&format!("create role \"{role}\" login")).await;
@@ -77,8 +77,8 @@ async fn the_grants_that_it_prints_are_just_those_that_are_lacking() {
         let (code, report) = check_json(&url, &[]);
         assert_eq!(code, Some(1), "{report}");
         let grants = report["grants"].as_str().unwrap();
-        let (_, told) = check(&url, &[]);
-        assert!(grants.lines().all(|line| told.contains(line)), "{grants} is not in {told}");
+        let (_, printed) = check(&url, &[]);
+        assert!(grants.lines().all(|line| printed.contains(line)), "{grants} is not in {printed}");
         database.run(grants).await;
         let (code, report) = check_json(&url, &[]);
         assert_eq!((code, &report["grants"]), (Some(0), &Value::Null), "{report}");
@@ -87,7 +87,7 @@ async fn the_grants_that_it_prints_are_just_those_that_are_lacking() {
 }
 
 #[tokio::test]
-async fn printed_role_has_the_rights_that_the_present_one_lacks() {
+async fn printed_role_has_all_needed_rights() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(
@@ -98,11 +98,11 @@ async fn printed_role_has_the_rights_that_the_present_one_lacks() {
         .await;
     let (_, report) = check_json(&database.url.replace("postgres@", "writes_only@"), &[]);
     database.run(report["database"]["role_sql"].as_str().unwrap()).await;
-    let (code, told) = check(&database.url.replace("postgres@", "marie_exporter@"), &[]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, printed) = check(&database.url.replace("postgres@", "marie_exporter@"), &[]);
+    assert_eq!(code, Some(0), "{printed}");
     assert!(
-        told.contains("role      marie_exporter, can read what the exporter needs and no more"),
-        "{told}"
+        printed.contains("role      marie_exporter, can read what the exporter needs and no more"),
+        "{printed}"
     );
 }
 
@@ -148,7 +148,7 @@ async fn index_is_advised_for_query_that_times_out() {
 }
 
 #[tokio::test]
-async fn a_query_that_the_configuration_does_not_ask_for_is_not_run() {
+async fn query_switched_off_by_configuration_is_not_run() {
     let database = Database::new(Shape::New).await;
     for (flag, result) in [("--dags.progress-limit=0", "not_wanted"), ("--dags.progress-limit=1", "ran")] {
         let (code, report) = check_json(&database.url, &[flag]);
@@ -161,17 +161,17 @@ async fn a_query_that_the_configuration_does_not_ask_for_is_not_run() {
 }
 
 #[test]
-fn a_database_that_is_away_or_silent_ends_it_with_2() {
+fn unavailable_or_silent_database_gives_exit_code_2() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("postgres://absent@{}/none", silent.local_addr().unwrap());
     for (url, reason) in
         [("postgres://absent@127.0.0.1:1/none", "refused"), (&silent, "no answer within 5 s")]
     {
-        let (code, told) = check(url, &[]);
-        assert_eq!(code, Some(2), "{told}");
+        let (code, printed) = check(url, &[]);
+        assert_eq!(code, Some(2), "{printed}");
         assert!(
-            told.contains("cannot connect to PostgreSQL at 127.0.0.1:") && told.contains(reason),
-            "{told}"
+            printed.contains("cannot connect to PostgreSQL at 127.0.0.1:") && printed.contains(reason),
+            "{printed}"
         );
     }
     let (code, report) = check_json("postgres://absent@127.0.0.1:1/none", &[]);

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: it ends within two seconds, whatever hangs meanwhile.
+//! SIGTERM and SIGINT end `serve` within two seconds, also if a database, a file or a client hangs.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,8 @@ use crate::support::databases::Database;
 use crate::support::process::{Process, command, send};
 use crate::support::scrape::{get, until, until_ready};
 
-fn ends_well(process: Process, signal: &str) {
+/// Sends the signal and asserts that the process ends with 0 within two seconds.
+fn assert_ends(process: Process, signal: &str) {
     let (status, took, log) = process.end(signal);
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(took < Duration::from_secs(2), "it took {took:?}: {log}");
@@ -21,47 +22,47 @@ fn ends_well(process: Process, signal: &str) {
 }
 
 #[tokio::test]
-async fn both_signals_end_it_at_once_and_close_its_sessions() {
+async fn both_signals_end_serve_and_close_its_sessions() {
     let mut database = Database::new(Shape::New).await;
     for signal in ["TERM", "INT"] {
         let process =
             Process::serve(&database.url, &["--collector.interval=1h", "--collector.slow-interval=1h"]);
         until_ready(process.address());
-        ends_well(process, signal);
+        assert_ends(process, signal);
         let ours = "select count(*) from pg_stat_activity
                     where datname = current_database() and application_name = 'marie-exporter'";
         let deadline = Instant::now() + Duration::from_secs(5);
         while sqlx::query(ours).fetch_one(&mut database.admin).await.unwrap().get::<i64, _>(0) > 0 {
-            assert!(Instant::now() < deadline, "a session was left");
+            assert!(Instant::now() < deadline, "a session is still open");
         }
     }
 }
 
 #[test]
-fn it_ends_while_the_database_accepts_and_never_answers() {
+fn silent_database_does_not_delay_the_end() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://absent@{}/none", silent.local_addr().unwrap());
     let process = Process::serve(&url, &[]);
     let _accepted = silent.accept().unwrap();
     assert_eq!(get(&format!("{}/metrics", process.address())).status, 200);
-    ends_well(process, "TERM");
+    assert_ends(process, "TERM");
 }
 
 #[test]
-fn it_answers_and_ends_while_the_file_of_its_url_cannot_be_read() {
+fn blocking_url_file_does_not_delay_answers_or_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("url").display().to_string();
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let flags = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &pipe];
     let process = Process::start(command(&flags), 1);
     let page =
-        until(process.address(), "the reason is told", |answer| answer.text().contains("cannot be read"));
+        until(process.address(), "the reason is shown", |answer| answer.text().contains("cannot be read"));
     assert_eq!(page.status, 200);
-    ends_well(process, "TERM");
+    assert_ends(process, "TERM");
 }
 
 #[tokio::test]
-async fn it_ends_while_the_servers_own_process_is_stopped() {
+async fn stopped_server_process_does_not_delay_the_end() {
     let mut database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &[]);
     let address = process.address().to_owned();
@@ -76,7 +77,7 @@ async fn it_ends_while_the_servers_own_process_is_stopped() {
     }
     assert_eq!(get(&format!("{address}/metrics")).status, 200);
     assert_eq!(get(&format!("{address}/-/healthy")).status, 200);
-    let outcome = std::panic::catch_unwind(|| ends_well(process, "TERM"));
+    let outcome = std::panic::catch_unwind(|| assert_ends(process, "TERM"));
     for backend in &backends {
         send("CONT", *backend);
     }
@@ -84,7 +85,7 @@ async fn it_ends_while_the_servers_own_process_is_stopped() {
 }
 
 #[tokio::test]
-async fn it_ends_while_clients_are_connected() {
+async fn connected_clients_do_not_delay_the_end() {
     let database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &[]);
     let address = process.address().trim_start_matches("http://").to_owned();
@@ -92,11 +93,11 @@ async fn it_ends_while_clients_are_connected() {
     let mut half = TcpStream::connect(&address).unwrap();
     half.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n").unwrap();
     until_ready(process.address());
-    ends_well(process, "INT");
+    assert_ends(process, "INT");
 }
 
 #[tokio::test]
-async fn query_of_killed_exporter_ends_with_its_time_out() {
+async fn query_of_ended_exporter_ends_with_its_timeout() {
     let mut database = Database::new(Shape::New).await;
     database
         .run(
@@ -113,7 +114,7 @@ async fn query_of_killed_exporter_ends_with_its_time_out() {
     while count().await == 0 {
         assert!(Instant::now() < deadline, "the query does not run");
     }
-    ends_well(process, "TERM");
+    assert_ends(process, "TERM");
     let deadline = Instant::now() + Duration::from_millis(3500);
     while count().await > 0 {
         assert!(Instant::now() < deadline, "the query still runs");

@@ -1,4 +1,4 @@
-//! The binary as a user starts it, over HTTP, signals and exit codes.
+//! The binary as a user runs it: flags, HTTP, signals and exit codes.
 
 mod checking;
 mod ending;

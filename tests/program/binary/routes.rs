@@ -1,4 +1,4 @@
-//! What each route answers.
+//! The responses of each route.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use crate::support::process::Process;
 use crate::support::scrape::{get, get_encoded, head, metrics, post, until, until_ready};
 
 #[tokio::test]
-async fn metrics_are_text_compressed_only_for_those_who_ask() {
+async fn metrics_are_compressed_only_on_request() {
     let database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &[]);
     let url = format!("{}/metrics", process.address());
@@ -102,7 +102,7 @@ async fn landing_page_shows_each_collectors_state_and_error() {
 }
 
 #[tokio::test]
-async fn nothing_that_the_database_says_becomes_markup() {
+async fn text_of_the_database_never_becomes_markup() {
     let mut database = Database::new(Shape::New).await;
     let hostile = "</code><script>\"a\" & 'b'</script>";
     database
@@ -117,7 +117,7 @@ async fn nothing_that_the_database_says_becomes_markup() {
         .await;
     let process = Process::serve(&database.url, &["--database.schema", hostile]);
     let escaped = "&lt;/code&gt;&lt;script&gt;&quot;a&quot; &amp;";
-    // Once as the schema, once at least as an error.
+    // It appears as the schema, and at least once as an error.
     let page = until(process.address(), "schema and error are on the page", |answer| {
         answer.text().matches(escaped).count() >= 2
     });
@@ -132,24 +132,24 @@ async fn omitted_query_is_on_page_and_denied_one_logged_once() {
     let process = Process::serve(&url, &[]);
     let denied = "waiting.sql: table dag may not be read";
     let missing = "lease_expired.sql: no table job_attempt";
-    // A shape's own gap is told as well, of another collector, so a moment later.
-    until(process.address(), "queries are left out", |answer| {
+    // The page also shows what this shape lacks. Another collector reports it, so it appears later.
+    until(process.address(), "queries are omitted", |answer| {
         answer.text().contains(denied) && answer.text().contains(missing)
     });
-    // Once this is on the page, the schema has been read again, the first denial still in it.
+    // When this is on the page, the schema was read again, and the first denial was found again.
     database.run("revoke select on queue from half_blind").await;
     let other = "table queue may not be read";
     until(process.address(), "a collector is off", |answer| answer.text().contains(other));
     let (_, _, log) = process.end("TERM");
-    for (told, times) in [(denied, 1), (other, 1), (missing, 0)] {
-        assert_eq!(log.matches(told).count(), times, "{told:?} in {log}");
+    for (message, times) in [(denied, 1), (other, 1), (missing, 0)] {
+        assert_eq!(log.matches(message).count(), times, "{message:?} in {log}");
     }
 }
 
 #[tokio::test]
-async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
+async fn serve_is_healthy_at_once_and_ready_after_first_runs() {
     let mut database = Database::new(Shape::New).await;
-    // No session gets past this lock, so no run ends before it is released.
+    // Every run waits for this lock.
     database.run("begin; lock table job in access exclusive mode").await;
     let process = Process::serve(&database.url, &["--collector.timeout=20s"]);
     let address = process.address();
@@ -161,7 +161,7 @@ async fn it_is_healthy_at_once_and_ready_after_the_first_round() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_makes_it_ready_but_not_up() {
+async fn unavailable_database_leaves_serve_ready_but_not_up() {
     let process = Process::serve("postgres://absent@127.0.0.1:1/none", &[]);
     let address = process.address();
     until_ready(address);

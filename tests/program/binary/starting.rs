@@ -1,4 +1,4 @@
-//! Flags, files and addresses: what is refused before anything starts, and how it is told.
+//! Flags, files and addresses: invalid ones end `serve` at the start with a message, valid ones take effect.
 
 use std::net::TcpListener;
 
@@ -11,7 +11,7 @@ use crate::support::scrape::{metrics, until, until_ready};
 const NOWHERE: &str = "postgres://absent@127.0.0.1:1/none";
 
 #[test]
-fn what_is_wrong_with_flags_or_file_is_told_and_ends_it_with_2() {
+fn invalid_flag_or_file_is_named_with_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -21,7 +21,7 @@ fn what_is_wrong_with_flags_or_file_is_told_and_ends_it_with_2() {
     let unknown = file("unknown.yml", "log.level: info\n\nqueeus.limit: 3\n");
     let value = file("value.yml", "log.level: info\ncollector.interval: soon\n");
     let broken = file("broken.yml", "log.level: [\n");
-    for (flag, told) in [
+    for (flag, expected) in [
         ("--collector.intervall=1s", ["--collector.intervall", "--collector.interval", ""]),
         ("--collector.interval=soon", ["--collector.interval", "soon", "90s"]),
         ("--no-collector.nonsense", ["--no-collector.nonsense", "", ""]),
@@ -33,7 +33,7 @@ fn what_is_wrong_with_flags_or_file_is_told_and_ends_it_with_2() {
         let ended = output(&["serve", "--database-url", NOWHERE, flag]);
         let errors = text(&ended.stderr);
         assert_eq!(ended.status.code(), Some(2), "{flag}: {errors}");
-        for part in told {
+        for part in expected {
             assert!(errors.contains(part), "{flag}: {part:?} is not in {errors}");
         }
         assert!(ended.stdout.is_empty());
@@ -43,7 +43,7 @@ fn what_is_wrong_with_flags_or_file_is_told_and_ends_it_with_2() {
 }
 
 #[test]
-fn an_address_that_is_taken_ends_it_with_1_and_is_named() {
+fn taken_address_is_named_with_exit_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ended = output(&["serve", "--database-url", NOWHERE, "--web.listen-address", &address]);
@@ -51,7 +51,7 @@ fn an_address_that_is_taken_ends_it_with_1_and_is_named() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(errors.contains(&format!("cannot listen on {address}")), "{errors}");
     assert!(errors.contains("--web.listen-address"), "{errors}");
-    assert_eq!(errors.matches("in use").count(), 1, "the reason is told once: {errors}");
+    assert_eq!(errors.matches("in use").count(), 1, "the reason is printed once: {errors}");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn unwritable_state_file_is_named_with_exit_code_1() {
     let errors = text(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1));
     assert!(errors.contains(&format!("the state file {file:?} cannot be written")), "{errors}");
-    assert_eq!(errors.matches("No such file").count(), 1, "the reason is told once: {errors}");
+    assert_eq!(errors.matches("No such file").count(), 1, "the reason is printed once: {errors}");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn two_addresses_from_the_environment_are_served() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_switched_off_runs_nowhere() {
+async fn collector_that_is_switched_off_never_runs() {
     let database = Database::new(Shape::New).await;
     let process = Process::serve(&database.url, &["--no-collector.stuck", "--no-collector.storage"]);
     until_ready(process.address());
@@ -98,14 +98,14 @@ async fn a_collector_that_is_switched_off_runs_nowhere() {
 }
 
 #[tokio::test]
-async fn it_outlives_whoever_reads_its_log() {
+async fn serve_outlives_the_reader_of_its_log() {
     let mut server = marie_exporter::demo::server::Server::start().unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut process = Process::serve(&url, &[]);
     let address = process.address().to_owned();
     until_ready(&address);
     process.stop_reading();
-    // Each of these is logged.
+    // Each of these changes is logged.
     server.stop().unwrap();
     let metrics = format!("{address}/metrics");
     until(&metrics, "down", |answer| answer.text().contains("\nmarie_up 0"));
@@ -116,7 +116,7 @@ async fn it_outlives_whoever_reads_its_log() {
 }
 
 #[test]
-fn the_metric_table_is_printed_for_people_and_for_machines() {
+fn metric_table_is_printed_in_both_formats() {
     let markdown = output(&["metrics"]);
     assert!(markdown.status.success());
     assert_eq!(markdown.stdout, output(&["metrics", "--format=markdown"]).stdout);

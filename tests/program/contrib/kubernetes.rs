@@ -1,4 +1,4 @@
-//! The manifests: valid YAML, a command line that starts the exporter, ports and paths that it has.
+//! The manifests are valid YAML. Their command line starts the exporter, which has their ports and paths.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::support::scrape::get;
 
 const MANIFEST: &str = "contrib/kubernetes/marie-exporter.yml";
 
-/// The objects of a file, by the parser that reads the exporter's own configuration.
+/// Parses the objects of a file.
 fn objects(yaml: &str) -> Vec<Value> {
     let documents = yaml.split("\n---\n");
     documents
@@ -18,7 +18,7 @@ fn objects(yaml: &str) -> Vec<Value> {
 
 fn object(yaml: &str, kind: &str) -> Value {
     let found = objects(yaml).into_iter().find(|object| object["kind"] == kind);
-    found.unwrap_or_else(|| panic!("there is no {kind}"))
+    found.unwrap_or_else(|| panic!("no {kind} found"))
 }
 
 fn pod() -> Value {
@@ -32,7 +32,7 @@ fn container_command_answers_probes_and_scrape() {
     let container = &pod["containers"][0];
     let arguments: Vec<&str> =
         container["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect();
-    // Where the files are is where the volumes are.
+    // The files are on the volumes.
     let mounts: Vec<&str> = container["volumeMounts"]
         .as_array()
         .unwrap()
@@ -47,19 +47,19 @@ fn container_command_answers_probes_and_scrape() {
         &[(secret, here), (state, here), ("address=:10187", "address=127.0.0.1:0")],
     );
     let monitor = object(&read("contrib/kubernetes/service-monitor.yml"), "ServiceMonitor");
-    for (asked, where_from) in [
+    for (path, source) in [
         (&container["livenessProbe"]["httpGet"]["path"], "liveness"),
         (&container["readinessProbe"]["httpGet"]["path"], "readiness"),
         (&monitor["spec"]["endpoints"][0]["path"], "monitor"),
     ] {
-        let url = format!("{}{}", process.address(), asked.as_str().unwrap());
-        crate::support::scrape::until(&url, where_from, |answer| answer.status == 200);
+        let url = format!("{}{}", process.address(), path.as_str().unwrap());
+        crate::support::scrape::until(&url, source, |answer| answer.status == 200);
     }
     assert_eq!(get(&format!("{}/-/no-such-path", process.address())).status, 404);
 }
 
 #[test]
-fn every_port_is_the_exporters_own_and_every_selector_finds_it() {
+fn ports_and_selectors_of_manifests_match_the_exporter() {
     let manifest = read(MANIFEST);
     let pod = pod();
     let container = &pod["containers"][0];
@@ -89,7 +89,7 @@ fn every_port_is_the_exporters_own_and_every_selector_finds_it() {
 }
 
 #[test]
-fn the_prometheus_rules_spec_is_what_the_command_prints() {
+fn prometheus_rule_contains_the_rules_of_the_command() {
     let script = path("contrib/kubernetes/prometheus-rule.sh");
     let printed = text(&run(script.to_str().unwrap(), &[]).stdout);
     let rules: Value = serde_saphyr::from_str(&text(&output(&["rules"]).stdout)).unwrap();

@@ -1,4 +1,4 @@
-//! Manual pages and completions: they know every flag, and groff and the shell take them.
+//! Manual pages and completions contain every flag, and groff and the shells accept them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,11 +6,11 @@ use std::fs;
 use crate::contrib::{help, run, text};
 use crate::support::process::output;
 
-/// The long flags in a text, `--[no-]collector.stuck` being two.
+/// Returns the long flags in a text. `--[no-]collector.stuck` counts as two.
 fn flags(text: &str) -> BTreeSet<String> {
     let words =
         text.split(|c: char| c.is_whitespace() || ",|".contains(c)).map(|word| word.trim_matches(['[', ']']));
-    // A value that may be left out follows in brackets.
+    // An optional value follows in brackets.
     let words = words.map(|word| word.split("[=").next().unwrap_or_default());
     let flags = words.filter_map(|word| word.strip_prefix("--")).filter(|flag| !flag.is_empty());
     flags
@@ -21,7 +21,7 @@ fn flags(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The flags of `serve` that a text does not name.
+/// Returns the flags of `serve` that are not in the text.
 fn missing_in(text: &str) -> BTreeSet<String> {
     let all = flags(&help());
     assert!(all.len() > 20 && all.contains("no-collector.stuck"), "{all:?}");
@@ -44,7 +44,7 @@ fn manual_has_a_page_for_each_command_and_every_flag() {
     for file in fs::read_dir(folder.path()).unwrap() {
         let name = file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
         page(&name);
-        // A group of commands has a page that names those in it.
+        // The page of a group of commands names its commands.
         if let Some((group, _)) = name.rsplit_once('-').filter(|_| name != "marie-exporter") {
             assert!(page(group).contains(&format!("{name}(1)")), "{name} is not in {group}");
         }
@@ -78,8 +78,8 @@ fn bash_completes_commands_and_every_flag_of_serve() {
 
 #[test]
 fn completions_for_other_shells_are_written() {
-    for (shell, told) in [("zsh", "#compdef marie-exporter"), ("fish", "complete -c marie-exporter")] {
+    for (shell, start) in [("zsh", "#compdef marie-exporter"), ("fish", "complete -c marie-exporter")] {
         let script = output(&["completions", shell]);
-        assert!(text(&script.stdout).contains(told), "{shell}");
+        assert!(text(&script.stdout).contains(start), "{shell}");
     }
 }

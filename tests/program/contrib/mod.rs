@@ -1,5 +1,5 @@
-//! What `contrib/` ships, held to the binary: the command lines start it, the paths exist, the pages and scripts
-//! that it prints are what man and shells take.
+//! The files of `contrib/` match the binary: their command lines start it, and their paths exist. `man` and shells accept
+//! the pages and completions that the binary prints.
 
 mod kubernetes;
 mod manual;
@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 
 use crate::support::process::{self, Process, output, text};
 
-/// A file of the repository.
+/// Returns the path of a file of the repository.
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -26,7 +26,7 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
-/// `marie-exporter serve --help`.
+/// Returns the output of `marie-exporter serve --help`.
 fn help() -> String {
     text(&output(&["serve", "--help"]).stdout)
 }
@@ -49,8 +49,8 @@ fn every_variable_named_in_contrib_is_a_setting() {
     }
 }
 
-/// Starts the exporter by a command line that ships, each text of the first kind replaced by the second. The
-/// database's URL is of no database: serving begins without one.
+/// Starts the exporter with a command line of `contrib/`, with replacements of text. The database need not exist, because
+/// serving begins without one.
 fn start(arguments: &str, replaced: &[(&str, &str)]) -> Process {
     let arguments = replaced.iter().fold(arguments.to_owned(), |line, (from, to)| {
         assert!(line.contains(from), "{from} is not in {line}");

@@ -1,4 +1,4 @@
-//! The unit: systemd takes it, its exposure is as stated, and its command line starts the exporter.
+//! systemd accepts the unit, its exposure is as documented, and its command line starts the exporter.
 
 use std::fs;
 
@@ -12,12 +12,12 @@ const SETTINGS: &str = "contrib/systemd/config.yml";
 fn systemd_accepts_the_unit() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("marie-exporter.service");
-    // It also looks whether the program is there.
+    // systemd-analyze also checks that the program exists.
     fs::write(&file, read(UNIT).replace("/usr/bin/marie-exporter", env!("CARGO_BIN_EXE_marie-exporter")))
         .unwrap();
     let verified = run("systemd-analyze", &["verify", "--man=no", file.to_str().unwrap()]);
-    let told = text(&verified.stderr);
-    assert!(verified.status.success() && told.is_empty(), "{told}");
+    let errors = text(&verified.stderr);
+    assert!(verified.status.success() && errors.is_empty(), "{errors}");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn exposure_of_unit_is_as_documented() {
     if version == after(&page, "by systemd") {
         assert_eq!(exposure, after(&page, "exposure is"), "{report}");
     }
-    // Other releases weigh and look for other things; below two is what all of them call good.
+    // Other releases of systemd calculate other values. All of them rate values below two as good.
     assert!(exposure.parse::<f64>().unwrap() < 2.0, "{report}");
 }
 
@@ -44,7 +44,7 @@ fn unit_starts_exporter_with_every_example_setting() {
     let folder = tempfile::tempdir().unwrap();
     let settings: String = read(SETTINGS)
         .lines()
-        // "# " is prose, "#key" a setting.
+        // "# " begins a comment, "#key" a setting.
         .map(|line| {
             line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n"
         })

@@ -1,11 +1,11 @@
-//! `dags show`: what keeps a DAG from its end, each cause once, and the path that takes the longest.
+//! `dags show`: the causes that block a DAG, each once, and the critical path.
 
 use std::collections::BTreeSet;
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::{Value, json};
 
-use crate::inspect::asking;
+use crate::inspect::in_process;
 use crate::support::databases::Database;
 
 fn id(number: u32) -> String {
@@ -24,7 +24,7 @@ const JOBS: [Job; 14] = [
     (4, "retry", Some(60), None, &[2, 3]),
     (5, "active", Some(125), None, &[]),
     (6, "created", None, None, &[5]),
-    // To be deferred, once behind a job that is completed and once behind one that is not.
+    // Both are deferred. The parent of the first is completed, the parent of the second is not.
     (7, "created", None, None, &[1]),
     (8, "created", None, None, &[7]),
     (9, "created", None, None, &[7777]),
@@ -35,7 +35,8 @@ const JOBS: [Job; 14] = [
     (14, "active", Some(1), Some(130), &[1]),
 ];
 
-async fn scene(shape: Shape) -> Database {
+/// Creates a database with a DAG that is blocked by each cause.
+async fn blocked_dag(shape: Shape) -> Database {
     let mut database = Database::new(shape).await;
     if shape != Shape::Page {
         let dags = format!(
@@ -71,25 +72,25 @@ async fn scene(shape: Shape) -> Database {
     database
 }
 
-/// Each blocker as its reason, its job, and how many wait.
-fn blockers(told: &Value) -> BTreeSet<(String, String, u64)> {
+/// Returns each blocker as its reason, its job, and the number of waiting jobs.
+fn blockers(shown: &Value) -> BTreeSet<(String, String, u64)> {
     let word = |blocker: &Value, key: &str| blocker[key].as_str().unwrap_or_default().to_owned();
-    let blockers = told["blocked_by"].as_array().unwrap();
+    let blockers = shown["blocked_by"].as_array().unwrap();
     let set: BTreeSet<_> = blockers
         .iter()
         .map(|blocker| {
             (word(blocker, "reason"), word(blocker, "job"), blocker["jobs_waiting"].as_u64().unwrap())
         })
         .collect();
-    assert_eq!(set.len(), blockers.len(), "{told}");
+    assert_eq!(set.len(), blockers.len(), "{shown}");
     set
 }
 
 #[tokio::test]
 async fn each_cause_that_blocks_a_dag_is_listed_once() {
     for shape in Shape::ALL {
-        let mut database = scene(shape).await;
-        let told = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
+        let mut database = blocked_dag(shape).await;
+        let shown = in_process::json(&database.url, &["dags", "show", &id(DAG)]).await;
         let mut expected = BTreeSet::from([
             ("failed".to_owned(), id(2), 2),
             ("stuck".to_owned(), id(5), 1),
@@ -101,44 +102,48 @@ async fn each_cause_that_blocks_a_dag_is_listed_once() {
         if shape != Shape::Page {
             expected.insert(("deferred".to_owned(), id(7), 1));
         }
-        assert_eq!(blockers(&told), expected, "on {}", shape.name());
+        assert_eq!(blockers(&shown), expected, "on {}", shape.name());
 
-        let path: Vec<&str> =
-            told["critical_path"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+        let path: Vec<&str> = shown["critical_path"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["id"].as_str().unwrap())
+            .collect();
         assert_eq!(path, [id(5), id(6)], "on {}", shape.name());
-        assert_eq!(told["jobs"].as_array().unwrap().len(), JOBS.len());
+        assert_eq!(shown["jobs"].as_array().unwrap().len(), JOBS.len());
         let progress = json!({"total_jobs": 14, "completed": 1, "waiting": 9, "active": 2, "failed": 1, "other": 1, "progress_pct": 21.4});
-        assert_eq!(told["progress"], progress);
+        assert_eq!(shown["progress"], progress);
 
         if shape != Shape::Page {
             database.run("update dag set state = 'failed'").await;
-            let told = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
+            let shown = in_process::json(&database.url, &["dags", "show", &id(DAG)]).await;
             expected.insert(("dag_finished".to_owned(), String::new(), 11));
-            assert_eq!(blockers(&told), expected, "on {}", shape.name());
+            assert_eq!(blockers(&shown), expected, "on {}", shape.name());
         }
         database.run("update job set state = 'completed' where state not in ('failed', 'cancelled')").await;
-        let told = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
-        assert_eq!(told["blocked_by"], json!([]), "on {}", shape.name());
+        let shown = in_process::json(&database.url, &["dags", "show", &id(DAG)]).await;
+        assert_eq!(shown["blocked_by"], json!([]), "on {}", shape.name());
     }
 }
 
 #[tokio::test]
 async fn missing_dependency_table_gives_the_same_answers() {
-    let mut database = scene(Shape::New).await;
-    let before = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
-    let parents = asking::json(&database.url, &["jobs", "show", &id(4)]).await["parents"].clone();
-    let children = asking::json(&database.url, &["jobs", "show", &id(1)]).await["children"].clone();
+    let mut database = blocked_dag(Shape::New).await;
+    let before = in_process::json(&database.url, &["dags", "show", &id(DAG)]).await;
+    let parents = in_process::json(&database.url, &["jobs", "show", &id(4)]).await["parents"].clone();
+    let children = in_process::json(&database.url, &["jobs", "show", &id(1)]).await["children"].clone();
     assert_eq!((parents.as_array().unwrap().len(), children.as_array().unwrap().len()), (2, 4));
     database.run("drop table job_dependencies cascade").await;
-    let after = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
+    let after = in_process::json(&database.url, &["dags", "show", &id(DAG)]).await;
     assert_eq!(blockers(&before), blockers(&after));
-    assert_eq!(parents, asking::json(&database.url, &["jobs", "show", &id(4)]).await["parents"]);
-    assert_eq!(children, asking::json(&database.url, &["jobs", "show", &id(1)]).await["children"]);
+    assert_eq!(parents, in_process::json(&database.url, &["jobs", "show", &id(4)]).await["parents"]);
+    assert_eq!(children, in_process::json(&database.url, &["jobs", "show", &id(1)]).await["children"]);
 }
 
-/// Clients write the lists; PostgreSQL takes each of these for the same id.
+/// Clients write the lists. PostgreSQL reads each of these spellings as the same id.
 #[tokio::test]
-async fn a_child_is_found_however_its_list_spells_the_id() {
+async fn child_is_found_with_each_spelling_of_the_id() {
     let mut database = Database::new(Shape::Page).await;
     let parent = "abcdef01-2d3e-7f00-8000-00000000000a";
     let bare = parent.replace('-', "");
@@ -162,23 +167,24 @@ async fn a_child_is_found_however_its_list_spells_the_id() {
         do $$ begin execute format('alter database %I set enable_seqscan = off', current_database()); end $$";
     for index in ["", by_index] {
         database.run(index).await;
-        let told = asking::json(&database.url, &["jobs", "show", parent]).await;
-        let children = told["children"].as_array().unwrap().iter().map(|child| child["id"].as_str().unwrap());
+        let shown = in_process::json(&database.url, &["jobs", "show", parent]).await;
+        let children =
+            shown["children"].as_array().unwrap().iter().map(|child| child["id"].as_str().unwrap());
         assert_eq!(children.collect::<Vec<_>>(), [id(1), id(2), id(3), id(4)], "{index}");
     }
 }
 
 #[tokio::test]
 async fn missing_dependency_columns_leave_other_blockers() {
-    let mut database = scene(Shape::Mid).await;
+    let mut database = blocked_dag(Shape::Mid).await;
     database
         .run(
             "drop table job_dependencies cascade; alter table job drop column dependencies cascade;
               update dag set state = 'failed'",
         )
         .await;
-    let told = asking::json(&database.url, &["dags", "show", &id(DAG)]).await;
-    let blockers: Vec<_> = told["blocked_by"]
+    let shown = in_process::json(&database.url, &["dags", "show", &id(DAG)]).await;
+    let blockers: Vec<_> = shown["blocked_by"]
         .as_array()
         .unwrap()
         .iter()
@@ -191,21 +197,22 @@ async fn missing_dependency_columns_leave_other_blockers() {
     let mut others = blockers[1..].to_vec();
     others.sort_by_key(|(_, job, _)| job.to_string());
     assert_eq!(others, [of_job("failed", 2), of_job("stuck", 5), of_job("cancelled", 13)]);
-    let note = told["blocked_by_note"].as_str().unwrap();
+    let note = shown["blocked_by_note"].as_str().unwrap();
     assert!(note.contains("no column job.dependencies"), "{note}");
-    assert!(told.get("critical_path").is_none(), "{told}");
-    let text = asking::text(&database.url, &["dags", "show", &id(DAG)]).await;
+    assert!(shown.get("critical_path").is_none(), "{shown}");
+    let text = in_process::text(&database.url, &["dags", "show", &id(DAG)]).await;
     assert!(text.contains("\nBLOCKED BY\n") && text.contains(note), "{text}");
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said_to_be_missing() {
+async fn missing_job_or_dag_is_an_error_with_the_reason() {
     for shape in Shape::ALL {
         let mut database = Database::new(shape).await;
-        let error = asking::ask(&database.url, &["dags", "show", &id(DAG)]).await.unwrap_err().to_string();
+        let error =
+            in_process::run(&database.url, &["dags", "show", &id(DAG)]).await.unwrap_err().to_string();
         assert!(error.contains(&format!("no DAG {}", id(DAG))) && error.contains("purged"), "{error}");
         let show = ["jobs", "show", &id(1)];
-        let error = asking::ask(&database.url, &show).await.unwrap_err().to_string();
+        let error = in_process::run(&database.url, &show).await.unwrap_err().to_string();
         assert!(error.contains(&format!("no job {}", id(1))) && error.contains("purged"), "{error}");
         if shape != Shape::Page {
             database
@@ -215,7 +222,7 @@ async fn what_is_not_there_is_said_to_be_missing() {
                     id(DAG)
                 ))
                 .await;
-            let error = asking::ask(&database.url, &show).await.unwrap_err().to_string();
+            let error = in_process::run(&database.url, &show).await.unwrap_err().to_string();
             assert!(error.contains("in the archive since 20") && error.contains("completed"), "{error}");
         }
     }
@@ -236,12 +243,12 @@ async fn huge_dag_table_shows_100_jobs_and_json_all() {
              from generate_series(0, 4999) as n"
         ))
         .await;
-    let text = asking::text(&database.url, &["dags", "show", &dag]).await;
+    let text = in_process::text(&database.url, &["dags", "show", &dag]).await;
     let (_, jobs) = text.split_once("\nJOBS\n").unwrap();
     assert_eq!(jobs.lines().count(), 102, "{jobs}");
     assert_eq!(jobs.matches(" created ").count(), 50);
     assert!(jobs.ends_with("and 4900 more; --format=json has them all"), "{jobs}");
-    let told = asking::json(&database.url, &["dags", "show", &dag]).await;
-    assert_eq!(told["jobs"].as_array().unwrap().len(), 5000);
-    assert_eq!(told["critical_path"].as_array().unwrap().len(), 5000);
+    let shown = in_process::json(&database.url, &["dags", "show", &dag]).await;
+    assert_eq!(shown["jobs"].as_array().unwrap().len(), 5000);
+    assert_eq!(shown["critical_path"].as_array().unwrap().len(), 5000);
 }

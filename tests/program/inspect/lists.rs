@@ -1,15 +1,15 @@
-//! Each list against the maintenance page's own SQL where that is right, on the same random tables.
+//! Each list equals the SQL of the maintenance page, where that is right, on the same random tables.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::inspect::asking;
+use crate::inspect::in_process;
 use crate::support::databases::Database;
 use crate::support::long_tests::is_long_run;
 use crate::support::random_tables::filled;
 
-/// The rows of a query as JSON.
+/// Returns the rows of a query as JSON.
 pub(crate) async fn rows(database: &mut Database, sql: &str) -> Vec<Value> {
     let statement = AssertSqlSafe(format!("select to_json(oracle)::text from ({sql}) as oracle"));
     let rows = sqlx::query(statement).persistent(false).fetch_all(&mut database.admin).await;
@@ -26,9 +26,9 @@ pub(crate) fn sorted(mut values: Vec<Value>) -> Vec<String> {
     values.into_iter().map(|value| value.to_string()).collect()
 }
 
-/// That a list's ids are those of the oracle, in its order where it has one.
-async fn same(database: &mut Database, words: &[&str], oracle: &str) {
-    let ours = asking::column(&database.url, words, "id").await;
+/// Asserts that a list has the ids of the oracle, in its order if it has one.
+async fn assert_same(database: &mut Database, words: &[&str], oracle: &str) {
+    let ours = in_process::column(&database.url, words, "id").await;
     let theirs = ids(database, oracle).await;
     if oracle.contains("order by") {
         assert_eq!(ours, theirs, "{words:?}");
@@ -37,16 +37,16 @@ async fn same(database: &mut Database, words: &[&str], oracle: &str) {
     }
 }
 
-/// Each shape, each with a seed of its own.
-pub(crate) async fn everywhere(check: impl AsyncFn(Shape, &mut Database)) {
+/// Runs the check on each shape, with a different seed each.
+pub(crate) async fn on_each_shape(check: impl AsyncFn(Shape, &mut Database)) {
     for (shape, seed) in Shape::ALL.into_iter().zip([0.25, 0.5, 0.75, 0.125]) {
         check(shape, &mut filled(shape, seed).await).await;
     }
 }
 
 #[tokio::test]
-async fn jobs_are_those_of_the_maintenance_page_by_every_filter() {
-    everywhere(async |_, database| {
+async fn each_job_filter_lists_the_jobs_of_the_maintenance_page() {
+    on_each_shape(async |_, database| {
         let dag =
             ids(database, "select dag_id as id from job group by dag_id order by count(*) desc limit 1")
                 .await;
@@ -73,15 +73,15 @@ async fn jobs_are_those_of_the_maintenance_page_by_every_filter() {
             (&[], ""),
         ] {
             let words: Vec<&str> = ["jobs", "list"].iter().chain(words).copied().collect();
-            same(database, &words, &format!("{all} {condition} order by id desc")).await;
+            assert_same(database, &words, &format!("{all} {condition} order by id desc")).await;
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn all_pages_together_are_all_rows_and_no_row_is_on_two() {
-    everywhere(async |shape, database| {
+async fn pages_together_have_each_row_once() {
+    on_each_shape(async |shape, database| {
         let mut lists = vec![
             vec!["jobs", "list"],
             vec!["jobs", "list", "--metadata=doc_type=invoice"],
@@ -94,16 +94,16 @@ async fn all_pages_together_are_all_rows_and_no_row_is_on_two() {
             lists.push(vec!["dags", "list"]);
         }
         for words in lists {
-            let whole = asking::column(&database.url, &words, "id").await;
-            // Four pages, and a fifth where something is left over.
+            let whole = in_process::column(&database.url, &words, "id").await;
+            // Four pages, and a fifth if rows are left over.
             let limit = if is_long_run() { 40 } else { (whole.len() / 4).max(1) };
             let limit_flag = format!("--limit={limit}");
             let mut paged: Vec<Value> = Vec::new();
             for page in 1.. {
                 let page = page.to_string();
-                let asked: Vec<&str> =
+                let words_of_page: Vec<&str> =
                     words.iter().copied().chain(["--format=json", &limit_flag, "--page", &page]).collect();
-                let answer = asking::ask(&database.url, &asked).await.unwrap();
+                let answer = in_process::run(&database.url, &words_of_page).await.unwrap();
                 let rows: Vec<Value> = serde_json::from_str(&answer.text).unwrap();
                 assert!(rows.len() <= limit);
                 paged.extend(rows.iter().map(|row| row["id"].clone()));
@@ -121,8 +121,8 @@ async fn all_pages_together_are_all_rows_and_no_row_is_on_two() {
 }
 
 #[tokio::test]
-async fn the_next_job_is_the_pages_where_it_may_start() {
-    everywhere(async |shape, database| {
+async fn next_jobs_equal_those_of_the_page_that_may_start() {
+    on_each_shape(async |shape, database| {
         let (deferred, finished) = if shape == Shape::Page {
             ("", "")
         } else {
@@ -143,8 +143,8 @@ async fn the_next_job_is_the_pages_where_it_may_start() {
                 {deferred} {finished}"
         );
         let order = "order by priority desc, created_on asc";
-        same(database, &["jobs", "next"], &format!("{next} {order}")).await;
-        same(
+        assert_same(database, &["jobs", "next"], &format!("{next} {order}")).await;
+        assert_same(
             database,
             &["jobs", "next", "--queue=extract"],
             &format!("{next} and j.name = 'extract' {order}"),
@@ -154,33 +154,42 @@ async fn the_next_job_is_the_pages_where_it_may_start() {
             "select * from (select distinct on (dag_id) * from ({next}) as n
             order by dag_id, priority desc, created_on asc) as first {order}"
         );
-        same(database, &["jobs", "next", "--per-dag"], &of_each).await;
-        let dag = asking::column(&database.url, &["jobs", "next"], "dag_id").await[0].clone();
+        assert_same(database, &["jobs", "next", "--per-dag"], &of_each).await;
+        let dag = in_process::column(&database.url, &["jobs", "next"], "dag_id").await[0].clone();
         let dag = dag.as_str().unwrap();
-        same(database, &["jobs", "next", "--dag", dag], &format!("{next} and dag_id = '{dag}' {order}"))
-            .await;
+        assert_same(
+            database,
+            &["jobs", "next", "--dag", dag],
+            &format!("{next} and dag_id = '{dag}' {order}"),
+        )
+        .await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn stuck_failed_and_retrying_jobs_are_those_of_their_states() {
-    everywhere(async |shape, database| {
+async fn stuck_failed_and_retrying_jobs_match_their_states() {
+    on_each_shape(async |shape, database| {
         let stuck = "select * from job where state = 'active' and started_on < now() - interval '1 hour'";
-        same(database, &["jobs", "stuck"], &format!("{stuck} order by started_on, id")).await;
-        same(database, &["jobs", "stuck", "--queue=extract"], &format!("{stuck} and name = 'extract'")).await;
+        assert_same(database, &["jobs", "stuck"], &format!("{stuck} order by started_on, id")).await;
+        assert_same(
+            database,
+            &["jobs", "stuck", "--queue=extract"],
+            &format!("{stuck} and name = 'extract'"),
+        )
+        .await;
         let failed = "select * from job where state in ('failed', 'expired')";
         let order = "order by completed_on desc nulls last, id";
-        same(database, &["jobs", "failed"], &format!("{failed} {order}")).await;
+        assert_same(database, &["jobs", "failed"], &format!("{failed} {order}")).await;
         let recent = "and name = 'extract' and completed_on > now() - interval '6 hours'";
-        same(
+        assert_same(
             database,
             &["jobs", "failed", "--queue=extract", "--since=6h"],
             &format!("{failed} {recent} {order}"),
         )
         .await;
         let order = if shape == Shape::Page { "id" } else { "start_after, id" };
-        same(
+        assert_same(
             database,
             &["jobs", "retrying"],
             &format!("select * from job where state = 'retry' order by {order}"),
@@ -191,23 +200,27 @@ async fn stuck_failed_and_retrying_jobs_are_those_of_their_states() {
 }
 
 #[tokio::test]
-async fn dags_and_their_progress_are_the_pages() {
-    everywhere(async |shape, database| {
+async fn dags_and_progress_equal_the_maintenance_page() {
+    on_each_shape(async |shape, database| {
         if shape != Shape::Page {
             let of_planner = match shape {
-                // There are no planners.
+                // This shape has no planners.
                 Shape::Old => "false",
                 _ => "planner = 'ocr' and state = 'active'",
             };
-            same(database, &["dags", "list"], "select id from dag order by id desc").await;
+            assert_same(database, &["dags", "list"], "select id from dag order by id desc").await;
             for (words, condition) in [
                 (&["--state=active"] as &[&str], "state = 'active'"),
                 (&["--state=failed", "--state=created"], "state in ('failed', 'created')"),
                 (&["--planner=ocr", "--state=active"], of_planner),
             ] {
                 let words: Vec<&str> = ["dags", "list"].iter().chain(words).copied().collect();
-                same(database, &words, &format!("select id from dag where {condition} order by id desc"))
-                    .await;
+                assert_same(
+                    database,
+                    &words,
+                    &format!("select id from dag where {condition} order by id desc"),
+                )
+                .await;
             }
         }
         let page = "select
@@ -224,18 +237,18 @@ async fn dags_and_their_progress_are_the_pages() {
         assert!(pages.len() > 20);
         for mut progress in pages.into_iter().step_by(if is_long_run() { 1 } else { 5 }) {
             let dag = progress.as_object_mut().unwrap().remove("dag_id").unwrap();
-            let told = asking::json(&database.url, &["dags", "show", dag.as_str().unwrap()]).await;
+            let shown = in_process::json(&database.url, &["dags", "show", dag.as_str().unwrap()]).await;
             for (name, value) in progress.as_object().unwrap() {
-                assert_eq!(told["progress"][name], *value, "{name} of {dag}");
+                assert_eq!(shown["progress"][name], *value, "{name} of {dag}");
             }
-            assert_eq!(told["progress"]["total_jobs"], told["jobs"].as_array().unwrap().len());
+            assert_eq!(shown["progress"]["total_jobs"], shown["jobs"].as_array().unwrap().len());
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn queues_are_listed_with_their_settings_and_unfinished_jobs() {
+async fn queues_are_listed_with_settings_and_unfinished_jobs() {
     for shape in [Shape::Old, Shape::Mid, Shape::New] {
         let mut database = filled(shape, 0.5).await;
         database.run("delete from queue where name = 'classify'").await;
@@ -248,7 +261,7 @@ async fn queues_are_listed_with_their_settings_and_unfinished_jobs() {
             group by q.name, j.name
             having count(j.id) filter (where j.state in ('created', 'retry', 'active')) > 0 or q.name is not null";
         let expected = rows(&mut database, expected).await;
-        let ours = asking::json(&database.url, &["queues", "list"]).await.as_array().unwrap().clone();
+        let ours = in_process::json(&database.url, &["queues", "list"]).await.as_array().unwrap().clone();
         assert_eq!(sorted(ours), sorted(expected), "{}", shape.name());
     }
 }
@@ -256,16 +269,16 @@ async fn queues_are_listed_with_their_settings_and_unfinished_jobs() {
 #[tokio::test]
 async fn refusal_without_queue_table_names_another_command() {
     let database = filled(Shape::Page, 0.5).await;
-    let error = asking::ask(&database.url, &["queues", "list"]).await.unwrap_err().to_string();
+    let error = in_process::run(&database.url, &["queues", "list"]).await.unwrap_err().to_string();
     let expected = "queues/list.sql: no table queue; marie-exporter stats shows the queues that hold jobs";
     assert_eq!(error, expected);
-    assert!(asking::text(&database.url, &["stats"]).await.contains("extract"));
+    assert!(in_process::text(&database.url, &["stats"]).await.contains("extract"));
 }
 
 #[tokio::test]
-async fn a_state_that_is_none_is_refused_with_those_that_there_are() {
+async fn unknown_state_is_refused_with_the_known_ones() {
     let database = filled(Shape::Mid, 0.5).await;
-    let error = asking::ask(&database.url, &["jobs", "list", "--state=skipped"]).await.unwrap_err();
+    let error = in_process::run(&database.url, &["jobs", "list", "--state=skipped"]).await.unwrap_err();
     let error = error.to_string();
     assert!(error.contains("skipped") && error.contains("created, retry, active, completed"), "{error}");
 }

@@ -10,7 +10,7 @@ use marie_exporter::demo::shape::Shape;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
-use crate::inspect::asking::{ask, column, json};
+use crate::inspect::in_process::{self, column, json};
 use crate::inspect::terminal::Terminal;
 use crate::support::databases::run;
 
@@ -29,14 +29,14 @@ fn ids(rows: &[Value]) -> BTreeSet<String> {
     rows.iter().map(|row| row.as_str().unwrap().to_owned()).collect()
 }
 
-/// The ids that the database makes of `q1 3` and the like.
-async fn made(admin: &mut PgConnection, names: &[&str]) -> BTreeSet<String> {
-    let made = sqlx::query_scalar("select md5(name)::uuid::text from unnest($1::text[]) as n (name)");
-    made.bind(names).fetch_all(admin).await.unwrap().into_iter().collect()
+/// Returns the ids that the database derives from names such as `q1 3`.
+async fn ids_of(admin: &mut PgConnection, names: &[&str]) -> BTreeSet<String> {
+    let ids = sqlx::query_scalar("select md5(name)::uuid::text from unnest($1::text[]) as n (name)");
+    ids.bind(names).fetch_all(admin).await.unwrap().into_iter().collect()
 }
 
 #[tokio::test]
-async fn commands_read_the_queues_that_they_need() {
+async fn commands_read_only_the_queues_that_they_need() {
     let server = Server::start_with(&[("max_connections", "24")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
@@ -60,20 +60,20 @@ async fn commands_read_the_queues_that_they_need() {
         (["jobs", "next"], &["q5 3"]),
     ] {
         let listed = column(&url, &[words[0], words[1], "--queue=q5"], "id").await;
-        assert_eq!(ids(&listed), made(&mut admin, names).await, "{words:?}");
+        assert_eq!(ids(&listed), ids_of(&mut admin, names).await, "{words:?}");
     }
-    let [waiting] = <[String; 1]>::try_from(Vec::from_iter(made(&mut admin, &["q5 4"]).await)).unwrap();
+    let [waiting] = <[String; 1]>::try_from(Vec::from_iter(ids_of(&mut admin, &["q5 4"]).await)).unwrap();
     let shown = json(&url, &["jobs", "show", &waiting]).await;
     let parents: Vec<Value> =
         shown["parents"].as_array().unwrap().iter().map(|parent| parent["id"].clone()).collect();
-    assert_eq!(ids(&parents), made(&mut admin, &["q6 3"]).await, "{shown}");
+    assert_eq!(ids(&parents), ids_of(&mut admin, &["q6 3"]).await, "{shown}");
 
-    let [dag] = <[String; 1]>::try_from(Vec::from_iter(made(&mut admin, &["dag 5"]).await)).unwrap();
+    let [dag] = <[String; 1]>::try_from(Vec::from_iter(ids_of(&mut admin, &["dag 5"]).await)).unwrap();
     let shown = json(&url, &["dags", "show", &dag]).await;
     assert!(shown.to_string().contains(&waiting), "{shown}");
 }
 
-/// 32 jobs in each of 32 queues, with random values. No age lies near a limit that a list knows.
+/// Inserts 32 jobs into each of 32 queues, with random values. No age is near a threshold of a list.
 const RANDOM_JOBS: &str = "
     with drawn as (
         select
@@ -103,7 +103,7 @@ const QUEUE_NAME: &str = "
     create function pg_temp.queue_name(q int) returns text language sql as
         $$ select (array['q', 'Q ', 'z_\u{e9}'])[1 + q % 3] || q $$";
 
-/// Without them one transaction may lock all partitions.
+/// Drops the indexes. Then one transaction may lock all partitions.
 const DROP_INDEXES: &str = "
     do $$
     declare
@@ -134,9 +134,9 @@ const LISTS: [&[&str]; 15] = [
     &["stats", "throughput"],
 ];
 
-/// The rows of each list, as one page and as a page within, without the columns that grow with time.
+/// Returns the rows of each list, as one large page and as the third small one, without the columns that grow with time.
 async fn lists(url: &str) -> Vec<(String, Vec<Value>)> {
-    let mut answers = Vec::new();
+    let mut lists = Vec::new();
     for list in LISTS {
         for page in [["--limit=5000", "--page=1"], ["--limit=7", "--page=3"]] {
             let words = [list, &page].concat();
@@ -146,10 +146,10 @@ async fn lists(url: &str) -> Vec<(String, Vec<Value>)> {
                     row.as_object_mut().unwrap().remove(age);
                 }
             }
-            answers.push((words.join(" "), rows));
+            lists.push((words.join(" "), rows));
         }
     }
-    answers
+    lists
 }
 
 /// Notes the most locks that all sessions of the exporter hold together.
@@ -186,7 +186,7 @@ async fn filled_with_many_queues(url: &str) -> PgConnection {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_of_groups_of_queues_equal_those_of_all() {
+async fn lists_by_groups_of_queues_equal_undivided_lists() {
     let mut server = Server::start_with(&[("max_connections", "24")]).unwrap();
     let url = server.create_database("marie").await.unwrap();
     let mut admin = filled_with_many_queues(&url).await;
@@ -194,7 +194,7 @@ async fn lists_of_groups_of_queues_equal_those_of_all() {
     let (ends, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let counter = tokio::spawn(count_locks(url.clone(), Arc::clone(&ends), Arc::clone(&most)));
     let divided = lists(&url).await;
-    let note = ask(&url, &["jobs", "list"]).await.unwrap().note.unwrap();
+    let note = in_process::run(&url, &["jobs", "list"]).await.unwrap().note.unwrap();
     assert!(note.contains("transactions, one for each group of queues"), "{note}");
     let stuck = divided.iter().find(|(words, _)| words.starts_with("jobs stuck")).unwrap().1.len();
     let completed: u64 = column(&url, &["stats", "throughput"], "completed")
@@ -211,7 +211,7 @@ async fn lists_of_groups_of_queues_equal_those_of_all() {
     let deadline = Instant::now() + Duration::from_mins(1);
     while most.load(Ordering::Relaxed) < 100 {
         assert!(Instant::now() < deadline, "no locks were seen while lists are read");
-        ask(&url, &["jobs", "next"]).await.unwrap();
+        in_process::run(&url, &["jobs", "next"]).await.unwrap();
     }
     ends.store(true, Ordering::Relaxed);
     counter.await.unwrap();
@@ -223,11 +223,11 @@ async fn lists_of_groups_of_queues_equal_those_of_all() {
     drop(admin);
     server.stop().unwrap();
     server.start_again().unwrap();
-    assert!(!ask(&url, &["jobs", "list"]).await.unwrap().note.unwrap().contains("transactions"));
+    assert!(!in_process::run(&url, &["jobs", "list"]).await.unwrap().note.unwrap().contains("transactions"));
     for ((words, divided), (_, whole)) in divided.into_iter().zip(lists(&url).await) {
         assert!(whole.len() > 5, "{words}: {whole:?}");
         if words.starts_with("stats throughput") {
-            // The clock may have struck between the two.
+            // A new hour may have begun between the two.
             let same = divided.iter().filter(|row| whole.contains(row)).count();
             assert!(same + 1 >= whole.len(), "{words}: {divided:?} and {whole:?}");
         } else {

@@ -1,4 +1,4 @@
-//! What a person is shown is what the metric has counted: stuck and ready jobs, with thresholds by queue, and overdue ones.
+//! The lists of stuck, ready and overdue jobs have as many rows as the metrics count, with thresholds by queue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use marie_exporter::schema::Schema;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::inspect::asking;
+use crate::inspect::in_process;
 use crate::support::databases::Database;
 use crate::support::random_tables::filled;
 
@@ -25,11 +25,12 @@ fn config(url: &str, file: &str) -> Config {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--config.file", file];
     match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
-        other => panic!("serve was asked for: {other:?}"),
+        other => panic!("not serve: {other:?}"),
     }
 }
 
-/// A family's values by queue, those above zero; of series with one more label, those with `last`.
+/// Returns the values of a family above zero, by queue. If the family has a second label, only series with its value
+/// `last` count.
 async fn metric(
     config: &Config,
     collector: &Collector,
@@ -63,14 +64,14 @@ async fn metric(
 
 async fn listed(url: &str, words: &[&str]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for queue in asking::column(url, words, "queue").await {
+    for queue in in_process::column(url, words, "queue").await {
         *counts.entry(queue.as_str().unwrap().to_owned()).or_default() += 1;
     }
     counts
 }
 
-/// What `top` counts by queue, those above zero.
-async fn of_top(
+/// Returns the counts of `top` above zero, by queue.
+async fn counted_by_top(
     database: &mut Database,
     config: &Config,
     file: &str,
@@ -82,26 +83,26 @@ async fn of_top(
     session.finish(run, None).await;
     let query = inspect::queries().find(|query| query.sql.name == file).unwrap();
     let text = query.text(&schema);
-    let mut asked = sqlx::query(AssertSqlSafe(text)).persistent(false);
+    let mut statement = sqlx::query(AssertSqlSafe(text)).persistent(false);
     if file == "queues.sql" {
         let (queues, thresholds): (Vec<&str>, Vec<f64>) = config
             .stuck_after_by_queue
             .iter()
             .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))
             .unzip();
-        asked = asked.bind(queues).bind(thresholds).bind(config.stuck_after.as_secs_f64());
+        statement = statement.bind(queues).bind(thresholds).bind(config.stuck_after.as_secs_f64());
     }
     if file == "ready.sql" {
-        asked = asked.bind(None::<Vec<String>>);
+        statement = statement.bind(None::<Vec<String>>);
     }
-    let rows = asked.fetch_all(&mut database.admin).await.unwrap();
+    let rows = statement.fetch_all(&mut database.admin).await.unwrap();
     let counts =
         rows.iter().map(|row| (row.get("queue"), usize::try_from(row.get::<i64, _>(column)).unwrap()));
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
 #[tokio::test]
-async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
+async fn stuck_and_ready_jobs_equal_the_metrics() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         file.path(),
@@ -122,7 +123,7 @@ async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
                 shape.name()
             );
             assert_eq!(
-                of_top(&mut database, &config, "queues.sql", "stuck").await,
+                counted_by_top(&mut database, &config, "queues.sql", "stuck").await,
                 stuck,
                 "on {}",
                 shape.name()
@@ -136,7 +137,7 @@ async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
                 shape.name()
             );
             assert_eq!(
-                of_top(&mut database, &config, "ready.sql", "ready").await,
+                counted_by_top(&mut database, &config, "ready.sql", "ready").await,
                 ready,
                 "on {}",
                 shape.name()
@@ -146,7 +147,7 @@ async fn stuck_and_ready_jobs_are_as_many_as_the_metrics_say() {
 }
 
 #[tokio::test]
-async fn overdue_jobs_are_as_many_as_the_metric_says() {
+async fn overdue_jobs_equal_the_metric() {
     for shape in Shape::ALL {
         let mut database = filled(shape, 0.3).await;
         database

@@ -1,9 +1,9 @@
-//! The reading commands on real PostgreSQL, in all four shapes of Marie's schema, by question: do the lists hold what the
-//! maintenance page's own SQL and the metrics hold, is one job or DAG told rightly, is it printed so that people and
-//! programs can read it, and what may it read.
+//! The reading commands on real PostgreSQL, in all four shapes of Marie's schema: lists equal the SQL of the maintenance
+//! page and the metrics, a job or DAG is described correctly, output is readable for people and programs, and commands
+//! need no more rights than granted.
 
-mod asking;
 mod dag;
+mod in_process;
 mod lists;
 mod locks;
 mod metrics;

@@ -1,5 +1,4 @@
-//! What the binary prints, for people and for programs: whatever clients and clocks wrote, it can be read, and steers no
-//! terminal.
+//! Output of the binary for people and programs: it is readable and controls no terminal, whatever text clients wrote.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -11,7 +10,7 @@ use crate::inspect::terminal::Terminal;
 use crate::support::databases::Database;
 use crate::support::process::{command, output, text};
 
-/// What the binary prints for these words, which must succeed.
+/// Runs the binary, which must succeed, and returns its output.
 pub(crate) fn printed(url: &str, words: &[&str]) -> String {
     let output = output(&[words, &["--database-url", url]].concat());
     assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
@@ -51,8 +50,8 @@ fn hostile_names() -> Vec<String> {
     names.map(str::to_owned).to_vec()
 }
 
-/// One job in each hostile queue, in a shape that takes names of any length.
-async fn hostile() -> Database {
+/// Creates a database with a job in each hostile queue, in a shape that accepts names of any length.
+async fn hostile_database() -> Database {
     let mut database = Database::new(Shape::Page).await;
     for (number, name) in hostile_names().iter().enumerate() {
         sqlx::query(
@@ -68,8 +67,8 @@ async fn hostile() -> Database {
 }
 
 #[tokio::test]
-async fn json_and_csv_hold_every_name_as_it_is() {
-    let database = hostile().await;
+async fn json_and_csv_contain_every_name_unchanged() {
+    let database = hostile_database().await;
     for words in [["jobs", "list"], ["jobs", "failed"]] {
         let rows = json(&database.url, &words);
         let rows = rows.as_array().unwrap();
@@ -99,8 +98,8 @@ async fn json_and_csv_hold_every_name_as_it_is() {
 }
 
 #[tokio::test]
-async fn table_has_a_line_a_row_and_no_control_characters() {
-    let database = hostile().await;
+async fn table_has_one_line_per_row_and_no_control_characters() {
+    let database = hostile_database().await;
     let last = id(hostile_names().len() - 1);
     for (words, lines) in [
         (vec!["jobs", "list"], Some(1 + hostile_names().len())),
@@ -114,10 +113,10 @@ async fn table_has_a_line_a_row_and_no_control_characters() {
         if let Some(lines) = lines {
             assert_eq!(table.lines().count(), lines, "{words:?}: {table}");
         }
-        let steers = |c: char| {
+        let controls = |c: char| {
             c != '\n' && (c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
         };
-        assert_eq!(table.chars().find(|c| steers(*c)), None, "{words:?}: {table}");
+        assert_eq!(table.chars().find(|c| controls(*c)), None, "{words:?}: {table}");
     }
     let table = printed(&database.url, &["jobs", "list"]);
     for shown in
@@ -127,7 +126,7 @@ async fn table_has_a_line_a_row_and_no_control_characters() {
     }
 }
 
-/// Every reading command, for this job and this DAG.
+/// Returns every reading command, for this job and this DAG.
 pub(crate) fn commands<'a>(shape: Shape, job: &'a str, dag: &'a str) -> Vec<Vec<&'a str>> {
     let mut commands = vec![
         vec!["jobs", "list"],
@@ -152,8 +151,8 @@ pub(crate) fn commands<'a>(shape: Shape, job: &'a str, dag: &'a str) -> Vec<Vec<
 }
 
 #[tokio::test]
-async fn colours_are_for_terminals_that_want_them() {
-    let database = hostile().await;
+async fn only_terminals_without_no_color_get_colours() {
+    let database = hostile_database().await;
     let plain = printed(&database.url, &["jobs", "list"]);
     assert!(!plain.contains('\u{1b}'), "{plain}");
     let url = &database.url;
@@ -167,8 +166,8 @@ async fn colours_are_for_terminals_that_want_them() {
 }
 
 #[tokio::test]
-async fn that_there_is_more_is_no_part_of_the_answer() {
-    let database = hostile().await;
+async fn notes_go_to_standard_error() {
+    let database = hostile_database().await;
     let short = output(&["jobs", "list", "--limit=2", "--format=json", "--database-url", &database.url]);
     assert_eq!(serde_json::from_slice::<Value>(&short.stdout).unwrap().as_array().unwrap().len(), 2);
     assert_eq!(text(&short.stderr), "There are more: --page 2, or a larger --limit\n");
@@ -182,7 +181,7 @@ async fn that_there_is_more_is_no_part_of_the_answer() {
 }
 
 #[tokio::test]
-async fn whoever_reads_only_the_beginning_is_no_trouble() {
+async fn pipe_closed_after_the_beginning_is_no_error() {
     let mut database = Database::new(Shape::Page).await;
     database
         .run("insert into job (id, name) select md5(n::text)::uuid, 'extract' from generate_series(1, 5000) as n")

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::inspect::asking;
-use crate::inspect::lists::{everywhere, rows, sorted};
+use crate::inspect::in_process;
+use crate::inspect::lists::{on_each_shape, rows, sorted};
 
 #[tokio::test]
-async fn the_statistics_are_the_pages() {
-    everywhere(async |_, database| {
-        let ours = asking::json(&database.url, &["stats"]).await;
+async fn statistics_equal_the_maintenance_page() {
+    on_each_shape(async |_, database| {
+        let ours = in_process::json(&database.url, &["stats"]).await;
         let mut by_state: BTreeMap<String, i64> = BTreeMap::new();
         for row in ours.as_array().unwrap() {
             let states =
@@ -38,23 +38,23 @@ async fn the_statistics_are_the_pages() {
         let retries = "select name as queue, count(*) as jobs, round(avg(retry_count), 2) as average_retries,
             max(retry_count) as most_retries from job where retry_count > 0 group by name";
         let retries = rows(database, retries).await;
-        let ours = asking::json(&database.url, &["stats", "retries"]).await.as_array().unwrap().clone();
+        let ours = in_process::json(&database.url, &["stats", "retries"]).await.as_array().unwrap().clone();
         assert_eq!(sorted(ours), sorted(retries));
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_throughput_is_the_pages_with_the_idle_hours_between() {
-    everywhere(async |_, database| {
-        // The latter's hours begin half past ours.
+async fn throughput_equals_the_page_and_includes_idle_hours() {
+    on_each_shape(async |_, database| {
+        // Hours in Kolkata begin half an hour later.
         for zone in ["UTC", "Asia/Kolkata"] {
             database.run(&format!("set timezone = '{zone}'")).await;
             let page = "select date_trunc('hour', completed_on) as hour, count(*) as completed from job
                 where state = 'completed' and completed_on > now() - interval '24 hours'
                 group by date_trunc('hour', completed_on) order by hour";
             let busy = rows(database, page).await;
-            let ours = asking::json(&database.url, &["stats", "throughput", "--timezone", zone]).await;
+            let ours = in_process::json(&database.url, &["stats", "throughput", "--timezone", zone]).await;
             let ours = ours.as_array().unwrap();
             assert_eq!(ours.len(), 25);
             let ours: Vec<Value> = ours.iter().filter(|hour| hour["completed"] != 0).cloned().collect();

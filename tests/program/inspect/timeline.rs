@@ -1,5 +1,5 @@
-//! `jobs show`'s timeline: the very changes of the job among the refreshes of all jobs, found without reading the
-//! history.
+//! The timeline of `jobs show`: exactly the changes of the job among the refreshes of all jobs, found without reading the
+//! whole history.
 
 use marie_exporter::config::SchemaName;
 use marie_exporter::demo::shape::Shape;
@@ -11,16 +11,17 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::inspect::asking;
+use crate::inspect::in_process;
 use crate::support::databases::Database;
 use crate::support::long_tests::is_long_run;
 
 const SHAPES: [Shape; 3] = [Shape::Old, Shape::Mid, Shape::New];
 
-/// A row of the history: when its transaction began and how long afterwards it got its id, in seconds, whose it is,
-/// and what it says.
+/// Row of the history.
 struct Recorded {
+    /// When its transaction began, in seconds.
     began: u32,
+    /// Seconds from the begin of the transaction until the row got its id.
     delay: u32,
     job: usize,
     image: Image,
@@ -34,7 +35,7 @@ struct Image {
     completed: Option<u32>,
 }
 
-/// A job's life: changes with refreshes between and behind them.
+/// Returns the random history of a job: changes with refreshes between and after them.
 fn life(dice: &mut StdRng, job: usize) -> Vec<Recorded> {
     let mut now = dice.random_range(0..70_000);
     let mut image = Image { state: "created", retry_count: 0, started: None, completed: None };
@@ -59,7 +60,7 @@ fn life(dice: &mut StdRng, job: usize) -> Vec<Recorded> {
         let refreshes = (1..30).map(|minute| Recorded { began: now + 60 * minute, delay: 0, job, image });
         rows.extend(refreshes);
     }
-    // One job is written by one transaction after the other, so its rows have their ids in order.
+    // Transactions write a job one after the other, so its rows have ids in order.
     let mut latest = 0;
     for row in &mut rows {
         latest = latest.max(row.began + row.delay);
@@ -78,7 +79,7 @@ pub(crate) fn id(job: usize) -> String {
     format!("00000000-0000-4000-8000-{job:012}")
 }
 
-/// Fills job and `job_history` with random lives, and returns them.
+/// Fills `job` and `job_history` with random histories, and returns them.
 async fn fill(database: &mut Database, seed: u64) -> Vec<Vec<Recorded>> {
     let mut dice = StdRng::seed_from_u64(seed);
     let lives: Vec<Vec<Recorded>> = (0..40).map(|job| life(&mut dice, job)).collect();
@@ -95,7 +96,7 @@ async fn fill(database: &mut Database, seed: u64) -> Vec<Vec<Recorded>> {
         .iter()
         .map(|row| {
             let Image { state, retry_count, started, completed } = row.image;
-            // Most ids of the sequence are rolled back or purged.
+            // In real histories most ids are missing, because rows were rolled back or purged.
             number += dice.random_range(1..1000);
             format!(
                 "({number}, '{}', 'extract', 0, '{state}', 2, {retry_count}, 0, false, now(), {}, '0', now(), {}, now(), \
@@ -147,7 +148,7 @@ fn printed(seconds: u32) -> String {
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since_1970).to_string().replace('Z', "+00:00")
 }
 
-/// What a person would note down who reads the job's rows one by one.
+/// Returns the expected timeline: each row that differs from the row before.
 fn changes(life: &[Recorded]) -> Vec<Value> {
     let mut before = None;
     let mut changes = Vec::new();
@@ -164,37 +165,38 @@ fn changes(life: &[Recorded]) -> Vec<Value> {
     changes
 }
 
-async fn all_agree(database: &Database, lives: &[Vec<Recorded>], place: &str) {
+/// Asserts that the timelines of all jobs equal their histories.
+async fn assert_timelines(database: &Database, lives: &[Vec<Recorded>], place: &str) {
     for life in lives.iter().step_by(if is_long_run() { 1 } else { 4 }) {
         let job = id(life[0].job);
-        let told = asking::json(&database.url, &["jobs", "show", &job]).await;
-        assert_eq!(told["timeline"], Value::from(changes(life)), "{job} {place}");
+        let shown = in_process::json(&database.url, &["jobs", "show", &job]).await;
+        assert_eq!(shown["timeline"], Value::from(changes(life)), "{job} {place}");
     }
 }
 
 #[tokio::test]
-async fn the_timeline_is_every_change_of_the_job_and_no_refresh() {
+async fn timeline_has_every_change_of_the_job_and_no_refresh() {
     for (seed, shape) in (1..).zip(SHAPES) {
         let mut database = Database::new(shape).await;
         let lives = fill(&mut database, seed).await;
-        all_agree(&database, &lives, &format!("on {}, seed {seed}", shape.name())).await;
+        assert_timelines(&database, &lives, &format!("on {}, seed {seed}", shape.name())).await;
         database.run("create index on job_history (id, history_id)").await;
-        all_agree(&database, &lives, &format!("on {} with an index", shape.name())).await;
+        assert_timelines(&database, &lives, &format!("on {} with an index", shape.name())).await;
     }
 }
 
 #[tokio::test]
-async fn a_job_without_history_has_an_empty_timeline() {
+async fn job_without_history_has_an_empty_timeline() {
     let mut database = Database::new(Shape::Mid).await;
     database.run("truncate job_history").await;
     let job: String =
         sqlx::query_scalar("select id::text from job").fetch_one(&mut database.admin).await.unwrap();
-    let told = asking::json(&database.url, &["jobs", "show", &job]).await;
-    assert_eq!(told["timeline"], json!([]));
+    let shown = in_process::json(&database.url, &["jobs", "show", &job]).await;
+    assert_eq!(shown["timeline"], json!([]));
 }
 
 #[tokio::test]
-async fn the_history_is_never_read_as_a_whole() {
+async fn timeline_does_not_read_the_whole_history() {
     for shape in SHAPES {
         let mut database = Database::new(shape).await;
         fill(&mut database, 7).await;

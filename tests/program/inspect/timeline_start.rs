@@ -1,14 +1,14 @@
-//! Where a job's timeline begins when no index finds its rows.
+//! Start of a job's timeline if no index finds its rows.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::Value;
 
-use crate::inspect::asking;
+use crate::inspect::in_process;
 use crate::inspect::timeline::id;
 use crate::support::databases::Database;
 
-/// Rows of the history as (seconds ago, state, seconds since its start), and the job as they left it.
-async fn recorded(database: &mut Database, created_on: &str, rows: &[(u32, &str, Option<u32>)]) {
+/// Inserts rows of the history, given as (seconds ago, state, seconds since its start), and the job that they describe.
+async fn insert_history(database: &mut Database, created_on: &str, rows: &[(u32, &str, Option<u32>)]) {
     let ago = |ago: Option<u32>| {
         ago.map_or("null::timestamptz".to_owned(), |ago| format!("now() - interval '{ago} seconds'"))
     };
@@ -37,31 +37,37 @@ async fn recorded(database: &mut Database, created_on: &str, rows: &[(u32, &str,
     }
 }
 
-fn states(told: &Value) -> Vec<&str> {
-    told["timeline"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect()
+fn states(shown: &Value) -> Vec<&str> {
+    shown["timeline"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect()
 }
 
 const DAY: u32 = 86_400;
 
-/// With the rows that are found without an index on the job's id, and all.
-async fn bounded(created_on: &str, rows: &[(u32, &str, Option<u32>)], found: &[&str], all: &[&str]) -> Value {
+/// Asserts that without an index on the job's id the timeline has the states `found`, and with it the states `all`.
+/// Returns the output without the index.
+async fn assert_timeline(
+    created_on: &str,
+    rows: &[(u32, &str, Option<u32>)],
+    found: &[&str],
+    all: &[&str],
+) -> Value {
     let mut database = Database::new(Shape::Mid).await;
-    recorded(&mut database, created_on, rows).await;
-    let told = asking::json(&database.url, &["jobs", "show", &id(1)]).await;
-    assert_eq!(states(&told), found, "{told}");
-    let note = told["timeline_note"].as_str().unwrap();
-    let text = asking::text(&database.url, &["jobs", "show", &id(1)]).await;
+    insert_history(&mut database, created_on, rows).await;
+    let shown = in_process::json(&database.url, &["jobs", "show", &id(1)]).await;
+    assert_eq!(states(&shown), found, "{shown}");
+    let note = shown["timeline_note"].as_str().unwrap();
+    let text = in_process::text(&database.url, &["jobs", "show", &id(1)]).await;
     assert!(text.contains(&format!("\n{note}")), "{note} is not in {text}");
     database.run("create index on job_history (id)").await;
-    let indexed = asking::json(&database.url, &["jobs", "show", &id(1)]).await;
+    let indexed = in_process::json(&database.url, &["jobs", "show", &id(1)]).await;
     assert_eq!(states(&indexed), all, "{indexed}");
     assert!(indexed.get("timeline_note").is_none(), "{indexed}");
-    told
+    shown
 }
 
 #[tokio::test]
-async fn what_a_job_did_before_it_was_reset_is_said_to_be_left_out() {
-    let told = bounded(
+async fn note_says_that_rows_before_a_reset_are_omitted() {
+    let shown = assert_timeline(
         "now() - interval '5 minutes'",
         &[
             (2 * DAY, "created", None),
@@ -74,26 +80,27 @@ async fn what_a_job_did_before_it_was_reset_is_said_to_be_left_out() {
         &["created", "active", "failed", "created", "active"],
     )
     .await;
-    let note = told["timeline_note"].as_str().unwrap();
+    let note = shown["timeline_note"].as_str().unwrap();
     assert!(note.starts_with("rows recorded before 20") && note.contains(" or after 20"), "{note}");
     assert!(note.ends_with("were not looked for; with an index on job_history (id) all are found"), "{note}");
 }
 
 #[tokio::test]
-async fn a_job_that_is_to_be_created_in_the_future_has_a_past() {
+async fn job_created_in_the_future_has_a_timeline() {
     let rows = [(120, "created", None), (60, "active", Some(60))];
-    bounded("now() + interval '2 hours'", &rows, &["created", "active"], &["created", "active"]).await;
+    assert_timeline("now() + interval '2 hours'", &rows, &["created", "active"], &["created", "active"])
+        .await;
     let rows = [(DAY, "created", None), (DAY - 60, "active", Some(DAY - 60)), (60, "retry", Some(DAY - 60))];
     let all = ["created", "active", "retry"];
-    let told = bounded("now() + interval '2 hours'", &rows, &all, &all).await;
-    let note = told["timeline_note"].as_str().unwrap();
+    let shown = assert_timeline("now() + interval '2 hours'", &rows, &all, &all).await;
+    let note = shown["timeline_note"].as_str().unwrap();
     assert!(!note.contains("after"), "{note}");
 }
 
-/// Or the history of all jobs since would be read for nothing.
+/// Otherwise the history of all jobs since then would be read.
 #[tokio::test]
-async fn of_an_active_job_nothing_is_looked_for_long_after_its_start() {
-    bounded(
+async fn rows_long_after_start_of_active_job_are_not_read() {
+    assert_timeline(
         "now() - interval '2 days'",
         &[
             (2 * DAY, "created", None),
@@ -108,14 +115,14 @@ async fn of_an_active_job_nothing_is_looked_for_long_after_its_start() {
 }
 
 #[tokio::test]
-async fn a_history_that_cannot_be_read_takes_nothing_from_the_rest() {
+async fn locked_history_leaves_the_other_sections() {
     let mut database = Database::new(Shape::New).await;
     let job: String =
         sqlx::query_scalar("select id::text from job").fetch_one(&mut database.admin).await.unwrap();
     let mut other = database.session().await;
     crate::support::databases::run(&mut other, "begin; lock table job_history in access exclusive mode")
         .await;
-    let text = asking::text(&database.url, &["jobs", "show", &job, "--payload"]).await;
+    let text = in_process::text(&database.url, &["jobs", "show", &job, "--payload"]).await;
     let (_, timeline) = text.split_once("\nTIMELINE\n").unwrap();
     assert!(
         timeline.starts_with("could not be read: show/timeline.sql: canceling statement due to lock"),
@@ -124,6 +131,6 @@ async fn a_history_that_cannot_be_read_takes_nothing_from_the_rest() {
     for section in ["JOB\n", "\nLEASES\n", "\nPARENTS\nnone", "\nATTEMPTS\nnone", "\nDATA\nnone"] {
         assert!(text.contains(section), "{section} is not in {text}");
     }
-    let told = asking::json(&database.url, &["jobs", "show", &job]).await;
-    assert!(told["timeline"]["error"].as_str().unwrap().contains("lock timeout"), "{told}");
+    let shown = in_process::json(&database.url, &["jobs", "show", &job]).await;
+    assert!(shown["timeline"]["error"].as_str().unwrap().contains("lock timeout"), "{shown}");
 }

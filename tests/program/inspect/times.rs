@@ -1,16 +1,16 @@
-//! Times as the commands print them: dates without meaning, and time zones.
+//! Printed times: unusual dates, and time zones.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::Value;
 
-use crate::inspect::asking;
+use crate::inspect::in_process;
 use crate::inspect::printed::{commands, id, json, printed};
 use crate::support::databases::Database;
 use crate::support::long_tests::is_long_run;
 use crate::support::process::{output, text};
 
 #[tokio::test]
-async fn dates_that_are_none_are_printed_as_they_stand() {
+async fn unusual_dates_are_printed_unchanged() {
     let dates = [
         "infinity",
         "-infinity",
@@ -30,7 +30,7 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
             for state in states {
                 number += 1;
                 let created = if date == "null" { "now()" } else { &date };
-                // These shapes' generated columns take no infinite creation.
+                // start_after is set too, except in the shape without that column.
                 let (column, value) = if is_page { ("", "") } else { (", start_after", created) };
                 let comma = if is_page { "" } else { ", " };
                 database
@@ -46,7 +46,7 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
             json(&database.url, &["jobs", "list", "--limit=1"])[0]["dag_id"].as_str().unwrap().to_owned();
         for (words, number) in commands(shape, &id(3), &dag).into_iter().zip(place..) {
             let formats = ["--format=table", "--format=json"];
-            // In the short run one of the two, and the other one on the next shape.
+            // The short run checks one of the formats, and the other one on the next shape.
             let formats = if is_long_run() { &formats[..] } else { &formats[number % 2..][..1] };
             for format in formats {
                 printed(&database.url, &[&words[..], &[format]].concat());
@@ -57,7 +57,7 @@ async fn dates_that_are_none_are_printed_as_they_stand() {
             if !is_long_run() && state != (date + place) % states.len() {
                 continue;
             }
-            let shown = asking::json(&database.url, &["jobs", "show", &id(job)]).await;
+            let shown = in_process::json(&database.url, &["jobs", "show", &id(job)]).await;
             let date = dates.get(date);
             let expected = date.map(|date| match date.split_once(' ') {
                 Some(("0044-03-15", _)) => "0044-03-15T12:00:00+00:00 BC".to_owned(),

@@ -1,4 +1,4 @@
-//! `top` in a terminal: what it shows, how it ends, what it does while the database is away, and what it costs.
+//! `top` in a terminal: its screen, its end, outages of the database, and the load budget.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ fn top(url: &str, flags: &[&str]) -> Terminal {
     Terminal::running("", &[&["top", "--database-url", url], flags].concat(), 80, 24)
 }
 
-/// That the program has ended well and left the terminal as it was: typed letters are shown again.
-fn has_ended(terminal: &Terminal) {
+/// Asserts that the program has ended with 0 and restored the terminal.
+fn assert_ended(terminal: &Terminal) {
     let screen = terminal.until("the end", |screen| screen.contains("ended with 0\n0\n"));
-    assert!(!screen.contains("Queues"), "the screen before has not come back: {screen}");
+    assert!(!screen.contains("Queues"), "the screen before top is not restored: {screen}");
 }
 
 #[tokio::test]
-async fn it_shows_every_shapes_queues_and_jobs_until_q_is_pressed() {
+async fn top_shows_queues_and_jobs_of_every_shape() {
     for shape in Shape::ALL {
         let mut database = Database::new(shape).await;
         let (active, stuck) = ("md5('running')::uuid", "md5('stuck')::uuid");
@@ -47,7 +47,7 @@ async fn it_shows_every_shapes_queues_and_jobs_until_q_is_pressed() {
         assert!(screen.contains("1m 3") || screen.contains("1m 4"), "{screen}");
         assert!(!screen.contains("could not") && !screen.contains("old"), "{screen}");
         terminal.press(&["q"]);
-        has_ended(&terminal);
+        assert_ended(&terminal);
     }
 }
 
@@ -60,7 +60,7 @@ async fn top_keeps_numbers_during_outage_and_recovers() {
     terminal.until("the queue", |screen| screen.contains("extract"));
     server.stop().unwrap();
     let screen =
-        terminal.until("the trouble", |screen| screen.contains("cannot connect to PostgreSQL at 127.0.0.1"));
+        terminal.until("the error", |screen| screen.contains("cannot connect to PostgreSQL at 127.0.0.1"));
     assert!(screen.contains("extract") && screen.contains("retry in"), "{screen}");
     server.start_again().unwrap();
     let mut admin = PgConnection::connect(&url).await.unwrap();
@@ -71,11 +71,11 @@ async fn top_keeps_numbers_during_outage_and_recovers() {
     .await;
     terminal.until("the new queue", |screen| screen.contains("after ") && !screen.contains("cannot connect"));
     terminal.press(&["Escape"]);
-    has_ended(&terminal);
+    assert_ended(&terminal);
 }
 
 #[tokio::test]
-async fn a_pane_without_numbers_names_the_column_that_is_lacking() {
+async fn pane_without_numbers_names_the_missing_column() {
     let mut database = Database::new(Shape::Page).await;
     database.run("alter table job rename column retry_count to retries").await;
     let terminal = top(&database.url, &QUICK);
@@ -86,11 +86,11 @@ async fn a_pane_without_numbers_names_the_column_that_is_lacking() {
     assert!(lack.starts_with("no ") && lack.contains("retry_count"), "{lack}");
     terminal.until("the lack", |screen| screen.matches(&format!("this database has {lack}")).count() == 2);
     terminal.press(&["q"]);
-    has_ended(&terminal);
+    assert_ended(&terminal);
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_as_a_key_does() {
+async fn signal_ends_top_like_a_key() {
     let database = Database::new(Shape::New).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
@@ -100,16 +100,16 @@ async fn a_signal_ends_it_as_a_key_does() {
         terminal.until("the queue", |screen| screen.contains("extract"));
         let id = fs::read_to_string(&file).unwrap();
         send(signal, id.trim().parse().unwrap());
-        has_ended(&terminal);
+        assert_ended(&terminal);
     }
     let terminal = top(&database.url, &QUICK);
     terminal.until("the queue", |screen| screen.contains("extract"));
     terminal.press(&["C-c"]);
-    has_ended(&terminal);
+    assert_ended(&terminal);
 }
 
 #[tokio::test]
-async fn it_needs_a_terminal_and_a_time_zone_that_there_is() {
+async fn top_without_terminal_or_valid_time_zone_fails() {
     let database = Database::new(Shape::Page).await;
     let refused = output(&["top", "--database-url", &database.url]);
     assert_eq!(refused.status.code(), Some(1));
@@ -118,10 +118,10 @@ async fn it_needs_a_terminal_and_a_time_zone_that_there_is() {
     terminal
         .until("the refusal", |screen| screen.contains("--timezone") && screen.contains("Europe/Atlantis"));
     terminal.press(&["q"]);
-    has_ended(&terminal);
+    assert_ended(&terminal);
 }
 
-/// A query that keeps the database busy for 0.2 s may run every 2 s where a tenth of the time is allowed.
+/// With a budget of a tenth, a query of 0.2 s may run every 2 s.
 #[tokio::test]
 async fn pressed_keys_do_not_exceed_the_load_budget() {
     let mut database = Database::new(Shape::New).await;
@@ -144,8 +144,8 @@ async fn pressed_keys_do_not_exceed_the_load_budget() {
             reached.push(began.elapsed());
         }
     }
-    // What is counted is told within a second.
+    // PostgreSQL reports counted calls within a second.
     assert!(reached[3] > reached[0] + Duration::from_secs(3 * 2 - 1), "{reached:?}");
     terminal.press(&["q"]);
-    has_ended(&terminal);
+    assert_ended(&terminal);
 }

@@ -1,5 +1,5 @@
-//! The wall clock is set forwards and back while the exporter serves, as by hand, by NTP or by a hypervisor. The library of
-//! `faketime` sets it for this process only. It leaves the monotonic clock alone, as setting the time does.
+//! The wall clock is set forwards and back while the exporter serves, as by a person, NTP or a hypervisor. The library of
+//! `faketime` sets it for this process only. It does not change the monotonic clock, like a real change of the time.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,14 +23,14 @@ struct Clock {
 
 impl Clock {
     fn new(file: PathBuf) -> Self {
-        // The command knows where its library is.
+        // The command faketime finds its library.
         let printed = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().unwrap();
         let clock = Clock { library: text(&printed.stdout).trim().to_owned(), file };
         clock.set("+0");
         clock
     }
 
-    /// Sets the clock so far from the true time, atomically.
+    /// Sets the clock to this offset from the true time, atomically.
     fn set(&self, offset: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, offset).unwrap();
@@ -69,7 +69,7 @@ fn keep_their_pace(watch: &Watch) {
     assert_eq!(after.count("marie_collector_failures_total", &[]), 0.0, "{}", watch.page());
 }
 
-/// Asserts that Unix times follow the clock as set, `offset` seconds from the true one, and that ages are true.
+/// Asserts that Unix times follow the wall clock, which is `offset` seconds from the true time, and that ages are true.
 fn tells_the_time(watch: &Watch, address: &str, started: Instant, ready: Instant, offset: f64) {
     let metrics = watch.until("the clock's offset is measured", |now| {
         let measured = now.value("marie_database_clock_offset_seconds", &[]);

@@ -1,6 +1,5 @@
-//! Many clients at once. `CROWD=1` makes the test of a thousand scrapers last a minute and that of idle
-//! connections have ten thousand of them, where `ulimit -n` allows:
-//! `CROWD=1 cargo test --test program crowds`.
+//! Many clients at the same time. With `CROWD=1`, the test of a thousand scrapers lasts a minute, and the test of idle
+//! connections opens ten thousand if `ulimit -n` permits: `CROWD=1 cargo test --test program crowds`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +36,7 @@ async fn scrape(address: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// Whether head and body are complete.
+/// Returns whether head and body are complete.
 fn is_whole(answer: &str) -> bool {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
@@ -61,7 +60,7 @@ async fn thousand_concurrent_scrapers_get_whole_answers() {
     for _ in 0..scrapers {
         let (address, answers) = (address.clone(), Arc::clone(&answers));
         crowd.spawn(async move {
-            // At least once.
+            // Each client scrapes at least once.
             loop {
                 let answer = scrape(&address).await.unwrap();
                 assert!(is_whole(&answer), "{answer}");
@@ -85,7 +84,7 @@ async fn idle_connections_cost_little_and_are_released() {
     let mut idle = Vec::new();
     let wanted = if is_full() { 10_000 } else { 800 };
     for _ in 0..wanted {
-        // Where the kernel's queue is full, a client has to wait until others have timed out.
+        // If the kernel's queue is full, a client waits until others have timed out.
         let patience = Duration::from_secs(if is_full() { 60 } else { 2 });
         match tokio::time::timeout(patience, TcpStream::connect(&address)).await {
             Ok(Ok(stream)) => idle.push(stream),
@@ -93,7 +92,7 @@ async fn idle_connections_cost_little_and_are_released() {
             Err(_) => break,
         }
     }
-    // It has places for 512, and of the rest as many wait as the system allows: on Linux four thousand, unless set lower.
+    // The exporter has places for 512. The kernel queues the others, on Linux up to four thousand unless set lower.
     assert!(idle.len() > 512, "{}", idle.len());
     assert!(idle.len() == wanted || cfg!(not(target_os = "linux")), "{} of {wanted}", idle.len());
     eprintln!("{} idle connections, {:?} MiB at most", idle.len(), peak_memory(&process));
@@ -107,7 +106,7 @@ async fn idle_connections_cost_little_and_are_released() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn running_scrape_is_completed_during_shutdown() {
     let mut database = Database::new(Shape::New).await;
-    // More than fits into the buffers between the two.
+    // The response is larger than the buffers between server and client.
     database
         .run("select create_queue(repeat('queue ', 20) || n, '{}') from generate_series(1, 1000) as n")
         .await;

@@ -10,7 +10,7 @@ use crate::support::databases::Database;
 use crate::support::process::Process;
 use crate::support::scrape::{get, metrics, until, until_ready};
 
-/// The exporter under limits that the shell sets first.
+/// Starts the exporter under limits that the shell sets.
 fn limited(limits: &str, url: &str, flags: &[&str]) -> Process {
     let mut shell = Command::new("/bin/sh");
     shell.env_clear().env("DATABASE_URL", url).args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]);
@@ -28,7 +28,7 @@ async fn idle_clients_leave_descriptors_to_the_database_sessions() {
     let process = limited(&format!("ulimit -n {DESCRIPTORS}"), &database.url, &[]);
     until_ready(process.address());
     let address = process.address().trim_start_matches("http://").to_owned();
-    // The kernel accepts them all; the exporter has descriptors for a part.
+    // The kernel accepts all connections, but the exporter has descriptors for only some of them.
     let _clients: Vec<TcpStream> =
         (0..2 * DESCRIPTORS).map(|_| TcpStream::connect(&address).unwrap()).collect();
     let began = Instant::now();
@@ -50,7 +50,7 @@ async fn full_disk_delays_events_and_counts_them_once() {
     let mut database = Database::new(Shape::New).await;
     let folder = tempfile::tempdir().unwrap();
     let file = format!("--state-file={}", folder.path().join("events.json").display());
-    // A full disk fails a write as this limit does; the signal that comes with it would end the process.
+    // This limit fails a write like a full disk. Its signal is ignored, because it would end the process.
     let process = limited("trap '' XFSZ; ulimit -S -f 0", &database.url, &[&file]);
     let labels = [("collector", "events"), ("pace", "events")];
     let page = until(process.address(), "the events fail", |answer| answer.text().contains("the state file"));
@@ -72,18 +72,18 @@ async fn full_disk_delays_events_and_counts_them_once() {
         assert!(status.success());
     };
     limit("--fsize=0:unlimited");
-    until(&metrics_url, "it fails again", |answer| !answer.text().contains(success));
-    // Counted once, although the state could not be saved at first.
+    until(&metrics_url, "saving fails again", |answer| !answer.text().contains(success));
+    // The events are counted once, although the state could not be saved at first.
     database.run("update job set state = 'completed', completed_on = now() where name = 'extract'").await;
     let failures = || metrics(process.address()).count("marie_collector_failures_total", &labels);
     let so_far = failures();
-    until(&metrics_url, "polls fail", |_| failures() >= so_far + 2.0);
+    until(&metrics_url, "runs fail", |_| failures() >= so_far + 2.0);
     limit("--fsize=unlimited");
     let finished =
         |value| format!("marie_jobs_finished_total{{queue=\"extract\",state=\"completed\"}} {value}\n");
-    until(&metrics_url, "it is counted", |answer| answer.text().contains(&finished(1)));
+    until(&metrics_url, "the event is counted", |answer| answer.text().contains(&finished(1)));
     let runs = || metrics(process.address()).count("marie_collector_runs_total", &labels);
     let so_far = runs();
-    until(&metrics_url, "more polls", |_| runs() >= so_far + 3.0);
-    assert!(get(&metrics_url).text().contains(&finished(1)), "it is counted twice");
+    until(&metrics_url, "more runs", |_| runs() >= so_far + 3.0);
+    assert!(get(&metrics_url).text().contains(&finished(1)), "the event is counted twice");
 }

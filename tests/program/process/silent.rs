@@ -1,4 +1,4 @@
-//! Clients that open many connections and send nothing, or half of a request, or do not read.
+//! Clients that open many connections and send nothing, send half a request, or read no response.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::support::process::Process;
 
 const CONNECTIONS: usize = 1500;
 
-/// The scrape time-out of Prometheus by default, and of a kubelet as configured.
+/// Default scrape time-out of Prometheus, and the probe time-out in `contrib/kubernetes`.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -28,7 +28,7 @@ async fn connect(address: &str, from: Ipv4Addr) -> std::io::Result<TcpStream> {
     socket.connect(address.parse().unwrap()).await
 }
 
-/// So many connections from these addresses; each is opened again as soon as it ends.
+/// Connections from these addresses. Each is opened again when it ends.
 fn attack(address: &str, from: &[Ipv4Addr], sends: &'static [u8]) -> (JoinSet<()>, Arc<AtomicUsize>) {
     let (mut attackers, opened) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
     for number in 0..CONNECTIONS {
@@ -42,10 +42,10 @@ fn attack(address: &str, from: &[Ipv4Addr], sends: &'static [u8]) -> (JoinSet<()
                 opened.fetch_add(1, Ordering::Relaxed);
                 let _ = stream.write_all(sends).await;
                 if sends.ends_with(b"\r\n\r\n") {
-                    // Longer than the server waits for a client that does not read.
+                    // Waits longer than the server waits for a client that does not read.
                     tokio::time::sleep(Duration::from_secs(6)).await;
                 } else {
-                    // Until the server ends the connection.
+                    // Waits until the server closes the connection.
                     let _ = stream.read(&mut [0]).await;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -67,7 +67,7 @@ fn without_database() -> Process {
     Process::serve("postgres://marie@127.0.0.1:1/none", &[])
 }
 
-/// Scrapes and probes during an attack.
+/// Asserts that scrapes and probes succeed during an attack.
 async fn scraper_gets_in(process: &Process, from: &[Ipv4Addr], sends: &'static [u8], what: &str) {
     let address = process.address().trim_start_matches("http://").to_owned();
     let (mut attackers, opened) = attack(&address, from, sends);
@@ -81,7 +81,7 @@ async fn scraper_gets_in(process: &Process, from: &[Ipv4Addr], sends: &'static [
         for (path, patience) in [("/metrics", SCRAPE_TIMEOUT), ("/-/healthy", PROBE_TIMEOUT)] {
             let began = Instant::now();
             let answer = tokio::time::timeout(patience, get(&address, path)).await;
-            let answer = answer.unwrap_or_else(|_| panic!("{path} timed out beside {what}"));
+            let answer = answer.unwrap_or_else(|_| panic!("{path} timed out while clients {what}"));
             assert!(answer.starts_with("HTTP/1.1 200"), "{path} beside {what}: {answer}");
             slowest = slowest.max(began.elapsed());
         }

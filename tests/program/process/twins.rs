@@ -25,7 +25,7 @@ async fn two_exporters_agree_and_have_two_sessions_each() {
         for line in [
             "marie_jobs{queue=\"idle\",state=\"created\"} 7\n",
             "marie_jobs_ready{queue=\"idle\"} 7\n",
-            // Each counts for itself.
+            // Each exporter counts its own.
             "marie_jobs_created_total{queue=\"idle\"} 7\n",
         ] {
             until(&url, line, |answer| answer.text().contains(line));

@@ -13,10 +13,10 @@ use crate::support::scrape::{get, until_ready};
 
 const CLIENTS: usize = 500;
 
-/// As long as Prometheus waits by default.
+/// Default scrape time-out of Prometheus.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client with a tiny receive buffer, so that the response stays in the exporter.
+/// Connects a client with a tiny receive buffer, so that the response stays in the exporter.
 async fn unread(address: &str, encoding: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(2048).unwrap();
@@ -26,7 +26,7 @@ async fn unread(address: &str, encoding: &str) -> TcpStream {
     stream
 }
 
-/// An exporter whose page is larger than the buffers between it and a client.
+/// Starts an exporter whose page is larger than the buffers between it and a client.
 pub(crate) async fn with_large_page() -> (Database, Process) {
     let mut database = Database::new(Shape::New).await;
     let name = "\u{1f600}".repeat(40);
@@ -61,9 +61,9 @@ async fn unread_answers_share_their_memory_and_end() {
         tokio::time::sleep(Duration::from_secs(6)).await;
         let mut rest = Vec::new();
         let end = tokio::time::timeout(Duration::from_secs(5), last.read_to_end(&mut rest)).await;
-        assert!(end.is_ok(), "it is still open");
+        assert!(end.is_ok(), "the connection is still open");
         if encoding == "identity" {
-            assert!(rest.len() < size, "all of it fit into the buffers");
+            assert!(rest.len() < size, "the whole response fits into the buffers");
         }
     }
     let peak = peak_mib(process.id());

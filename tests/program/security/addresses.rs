@@ -1,4 +1,4 @@
-//! Each form of a host, in each place where it can be given, with each mode of TLS: the exporter connects if psql does.
+//! Each form of a host, in each place of the settings, with each TLS mode: the exporter connects if psql does.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -78,12 +78,12 @@ impl Given {
     fn exporter(&self) -> Result<(), String> {
         let mut check = command(&["check", "--database.schema=pg_catalog", "--database-url", &self.url]);
         let output = check.envs(self.variables.iter().cloned()).output().unwrap();
-        let told = text(&output.stdout) + &text(&output.stderr);
-        if told.contains("role      postgres") { Ok(()) } else { Err(told) }
+        let message = text(&output.stdout) + &text(&output.stderr);
+        if message.contains("role      postgres") { Ok(()) } else { Err(message) }
     }
 }
 
-/// Returns the words of the refusal if psql can connect so and the driver cannot.
+/// Returns the words of the refusal if psql can connect with these settings and the driver cannot.
 fn refusal(form: &str, given: &Given, mode: &str) -> Option<&'static str> {
     let has = |name: &str| given.variables.iter().any(|(variable, _)| *variable == name);
     if mode == "verify-full" && (given.url.contains("hostaddr=") || has("PGHOSTADDR")) {
@@ -105,7 +105,7 @@ async fn every_host_form_connects_like_psql() {
     let forms =
         ["localhost", "127.0.0.1", "::1", "::1%1", &socket, "[::1]", "localhost.invalid", "127.0.0.9"];
     let modes = ["disable", "require", "verify-full", "prefer", "verify-ca"];
-    // `make test` takes the first ones.
+    // `make test` tries only the first ones.
     let (forms, modes) = if is_long_run() { (&forms[..], &modes[..]) } else { (&forms[..5], &modes[..3]) };
     for &form in forms {
         let authority_form = match form {
@@ -129,7 +129,7 @@ async fn every_host_form_connects_like_psql() {
             by_variable("PGHOSTADDR"),
         ] {
             for &mode in modes {
-                // libpq knows brackets in a URL only.
+                // libpq accepts brackets only in a URL.
                 let is_ours_alone = form == "[::1]" && !url.contains("@[");
                 let url = format!("{url}&sslmode={mode}&sslrootcert={authority}").replace("?&", "?");
                 let given = Given { url, variables: variable.clone().into_iter().collect() };
@@ -138,7 +138,9 @@ async fn every_host_form_connects_like_psql() {
                 tried += 1;
                 connected += usize::from(ours.is_ok());
                 match (&ours, &psql, refusal(form, &given, mode)) {
-                    (Err(told), Ok(()), Some(words)) => assert!(told.contains(words), "{given:?}: {told}"),
+                    (Err(message), Ok(()), Some(words)) => {
+                        assert!(message.contains(words), "{given:?}: {message}");
+                    }
                     (Ok(()), Err(_), None) if is_ours_alone => {}
                     _ => assert_eq!(ours.is_ok(), psql.is_ok(), "{given:?}: {ours:?}, psql {psql:?}"),
                 }
@@ -164,8 +166,8 @@ async fn first_suitable_host_of_several_is_used() {
             let given = Given { url, variables: Vec::new() };
             let (ours, psql) = (given.exporter(), given.psql(&LISTENING.server));
             assert_eq!(ours.is_ok(), psql.is_ok(), "{given:?}: {ours:?}, psql {psql:?}");
-            if let Err(told) = ours {
-                assert!(told.contains("target_session_attrs"), "{told}");
+            if let Err(message) = ours {
+                assert!(message.contains("target_session_attrs"), "{message}");
             }
         }
     }
@@ -178,7 +180,7 @@ async fn silent_host_ends_at_connect_timeout() {
     let began = std::time::Instant::now();
     let given =
         Given { url: format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=1"), variables: Vec::new() };
-    let told = given.exporter().unwrap_err();
-    assert!(told.contains("no answer within 1 s"), "{told}");
+    let message = given.exporter().unwrap_err();
+    assert!(message.contains("no answer within 1 s"), "{message}");
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
 }

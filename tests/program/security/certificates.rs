@@ -1,5 +1,5 @@
-//! Server certificates as people make them, for instance from PostgreSQL's manual. If psql accepts a certificate and the
-//! exporter does not, the error names the fault and how to make a better certificate.
+//! Server certificates from common instructions, such as PostgreSQL's manual. If psql accepts a certificate and the exporter
+//! does not, the error names the fault and how to create a better certificate.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -14,14 +14,14 @@ use crate::security::tls::encrypted;
 use crate::support::databases::run;
 use crate::support::process::text;
 
-/// An authority and a request for a certificate, as the manual makes them.
+/// Creates an authority and a request for a certificate, like the manual.
 const BASE: &str = "
     openssl req -new -x509 -nodes -days 365 -out root.crt -keyout root.key -subj /CN=root
     openssl req -new -nodes -out server.csr -keyout server.key -subj /CN=localhost
     sign='openssl x509 -req -in server.csr -CA root.crt -CAkey root.key -CAcreateserial -out server.crt'
     echo subjectAltName=DNS:localhost > san";
 
-/// How a certificate is made, the file that clients trust, and the error under `verify-ca` and `verify-full`, if any.
+/// Commands that create a certificate, the file that clients trust, and the errors under `verify-ca` and `verify-full`.
 struct Case {
     name: &'static str,
     script: &'static str,
@@ -62,7 +62,7 @@ const CASES: [Case; 17] = [
         AUTHORITY,
     ),
     case("the manual's certificate of an authority", "$sign -days 365 -text", "root.crt", VERSION, VERSION),
-    // The commands that our error messages recommend.
+    // The commands that the exporter's error messages recommend.
     case(
         "the advised certificate that signs itself",
         "openssl req -x509 -new -nodes -days 365 -subj /CN=localhost -addext basicConstraints=critical,CA:FALSE \
@@ -219,7 +219,7 @@ async fn certificate_that_only_psql_accepts_is_explained() {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), script);
         install(&server, &mut admin, folder.path()).await;
-        // Without an authority any certificate is accepted that the driver can parse.
+        // Without an authority, every certificate that the driver can parse is accepted.
         for (mode, expected) in [("require", None), ("verify-ca", verify_ca), ("verify-full", verify_full)] {
             let port = server.port();
             let authority = folder.path().join(authority).display().to_string();
@@ -230,13 +230,16 @@ async fn certificate_that_only_psql_accepts_is_explained() {
             let theirs = theirs.unwrap();
             eprintln!("{name}, {mode}: ours {ours:?}, psql {}", theirs.status);
             match (&ours, expected) {
-                (Err(told), None) if mode == "require" => {
-                    assert!(told.contains("certificate") && !told.contains("Other("), "{name}: {told}");
+                (Err(message), None) if mode == "require" => {
+                    assert!(
+                        message.contains("certificate") && !message.contains("Other("),
+                        "{name}: {message}"
+                    );
                 }
                 (Ok(is_encrypted), None) => assert!(is_encrypted, "{name}, {mode}"),
-                (Err(told), Some(words)) => {
-                    assert!(told.contains(words), "{name}, {mode}: {told}");
-                    assert!(!told.contains("Other("), "{name}, {mode}: {told}");
+                (Err(message), Some(words)) => {
+                    assert!(message.contains(words), "{name}, {mode}: {message}");
+                    assert!(!message.contains("Other("), "{name}, {mode}: {message}");
                 }
                 _ => panic!("{name}, {mode}: {ours:?}, psql {}", text(&theirs.stderr)),
             }
@@ -262,7 +265,7 @@ async fn encrypted_key_of_a_client_is_named() {
     ] {
         let folder = folder.path().display().to_string();
         let url = format!("postgres://u@127.0.0.1:1/d?sslcert={folder}/root.crt&sslkey={folder}/{key}");
-        let told = encrypted(&url).await.unwrap_err();
-        assert!(told.contains(&format!("cannot use {folder}/{key} (sslkey): {words}")), "{told}");
+        let message = encrypted(&url).await.unwrap_err();
+        assert!(message.contains(&format!("cannot use {folder}/{key} (sslkey): {words}")), "{message}");
     }
 }

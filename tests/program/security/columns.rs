@@ -1,4 +1,4 @@
-//! Each query reads exactly the columns that it declares. PostgreSQL is the judge: a role with just these rights can run the
+//! Each query reads exactly the columns that it declares. PostgreSQL decides: a role with exactly these rights can run the
 //! query, and a role that lacks one of them cannot. `grants` prints the declared columns.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::databases::Database;
 
-/// A role without rights and its session, with the schema as a superuser sees it.
+/// A role without rights, its session, and the schema as a superuser reads it.
 struct Reader {
     database: Database,
     role: String,
@@ -32,7 +32,7 @@ fn config(url: &str) -> Config {
     let arguments = ["marie-exporter", "serve", "--database-url", url, "--dags.progress-limit=3"];
     match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
-        other => panic!("serve was asked for: {other:?}"),
+        other => panic!("not serve: {other:?}"),
     }
 }
 
@@ -105,12 +105,13 @@ fn queries() -> impl Iterator<Item = &'static Query> {
     pass::statements().chain(inspect::queries())
 }
 
-/// Whether the feed reads this column although the query does not: it looks at the job history for DAG events too.
+/// Returns whether the event counter reads this column although the query does not. For events of DAGs it also reads the
+/// history of jobs.
 fn is_asked_for_by_the_feed(query: &Query, column: (&str, &str)) -> bool {
     query.sql.name == "dag_events.sql" && column == ("job_history", "history_id")
 }
 
-async fn ask(reader: &mut Reader, query: &'static Query) -> Result<(), Failure> {
+async fn run_query(reader: &mut Reader, query: &'static Query) -> Result<(), Failure> {
     let is_an_operators = inspect::queries().any(|own| std::ptr::eq(own, query));
     if is_an_operators { reader.execute(query).await } else { reader.fetch(query).await }
 }
@@ -121,11 +122,11 @@ async fn reads_just_what_it_says(reader: &mut Reader, query: &'static Query) {
         reader.change("grant", column).await;
     }
     let place = format!("{} on {}", query.sql.name, reader.schema.shape());
-    let outcome = ask(reader, query).await;
+    let outcome = run_query(reader, query).await;
     assert_eq!(outcome, Ok(()), "{place} reads more than {columns:?}");
     for &column in columns.iter().filter(|column| !is_asked_for_by_the_feed(query, **column)) {
         reader.change("revoke", column).await;
-        let outcome = ask(reader, query).await.map_err(|failure| failure.reason);
+        let outcome = run_query(reader, query).await.map_err(|failure| failure.reason);
         assert_eq!(outcome, Err(Reason::Permission), "{place} does not read {column:?}");
         reader.change("grant", column).await;
     }

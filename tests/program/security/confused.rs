@@ -21,21 +21,21 @@ fn peak(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-/// Scrapes until `is_over`; returns the longest time of a scrape.
+/// Scrapes until `is_over` returns true; returns the longest time of a scrape.
 fn slowest(address: &str, mut is_over: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     let mut slowest = Duration::ZERO;
     while !is_over() {
-        assert!(began.elapsed() < PATIENCE, "it is not over");
-        let asked = Instant::now();
+        assert!(began.elapsed() < PATIENCE, "the harm is not over");
+        let start = Instant::now();
         assert_eq!(get(&format!("{address}/metrics")).status, 200);
-        slowest = slowest.max(asked.elapsed());
+        slowest = slowest.max(start.elapsed());
         std::thread::sleep(Duration::from_millis(20));
     }
     slowest
 }
 
-/// Serves against this server until it has done harm several times; returns the peak memory, and the longest time of a
+/// Runs `serve` against this server until it has done harm several times. Returns the peak memory and the longest time of a
 /// scrape.
 fn survives(harm: Harm) -> (u64, Duration) {
     let fake = FakeServer::start(harm);

@@ -1,4 +1,4 @@
-//! Databases in other encodings than UTF-8: one text that cannot be sent hides no other number, a filter with a character
+//! Databases in other encodings than UTF-8: a text that cannot be sent hides no other number, and a filter with a character
 //! that the encoding lacks finds nothing.
 
 use marie_exporter::demo::shape::Shape;
@@ -26,7 +26,7 @@ async fn database(encoding: &str, shape: Shape) -> Database {
     database
 }
 
-/// The texts of a job with this SQL expression for its queue, its DAG and its queue's settings.
+/// Inserts jobs, a DAG and a queue whose texts are the value of this SQL expression.
 async fn add_texts(database: &mut Database, queue: &str) {
     database
         .run(&format!(
@@ -56,7 +56,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["check"],
 ];
 
-/// Runs every command; returns all output.
+/// Runs every command and returns all output.
 fn commands(database: &Database, more: &[&[&str]]) -> String {
     let mut printed = String::new();
     for words in COMMANDS.iter().chain(more) {
@@ -68,7 +68,7 @@ fn commands(database: &Database, more: &[&[&str]]) -> String {
     printed
 }
 
-/// Serves until one failed job was counted; returns the page and the log.
+/// Runs `serve` until a failed job is counted; returns the page and the log.
 fn page(database: &Database, counted: &str) -> String {
     let process = Process::serve(&database.url, &[]);
     until_ready(process.address());

@@ -1,4 +1,4 @@
-//! A role that can do more than the exporter needs: `check` names each right, and `grants` takes it away.
+//! A role with more rights than the exporter needs: `check` names each excess right, and the SQL of `grants` revokes it.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::security::role::{check, grant, server_is_at_least};
 use crate::support::databases::Database;
 use crate::support::process::{output, text};
 
-/// An excess right, and how `check` names it.
+/// Statements that give an excess right, and the name of the right in `check`.
 const RIGHTS: [(&str, &str); 31] = [
     ("grant update (state) on job to reader", "UPDATE on column state of table marie_scheduler.job"),
     ("grant insert (priority) on job to reader", "INSERT on column priority of table marie_scheduler.job"),
@@ -94,20 +94,20 @@ async fn each_excess_right_is_named_and_revoked() {
     for (change, right) in RIGHTS {
         assert!(excess.iter().any(|listed| listed.contains(right)), "{change}: {excess:#?}");
     }
-    let told = output(&["check", "--database-url", &url]);
-    assert_eq!(told.status.code(), Some(0), "a right too many is no failure");
-    let told = text(&told.stdout);
-    assert!(told.contains("could write to archive") && told.contains("CREATEDB"), "{told}");
+    let shown = output(&["check", "--database-url", &url]);
+    assert_eq!(shown.status.code(), Some(0), "an excess right is no failure");
+    let shown = text(&shown.stdout);
+    assert!(shown.contains("could write to archive") && shown.contains("CREATEDB"), "{shown}");
 
     grant(&mut database, "excessive", &[]).await;
     let report = check(&url, &[]);
     assert_eq!(listed(&report, "excess"), Vec::<String>::new());
     assert!(report["collectors"].to_string().contains("\"ran\""), "{report:#}");
-    let told = text(&output(&["check", "--database-url", &url]).stdout);
-    assert!(told.contains("can read what the exporter needs and no more"), "{told}");
+    let shown = text(&output(&["check", "--database-url", &url]).stdout);
+    assert!(shown.contains("can read what the exporter needs and no more"), "{shown}");
 }
 
-/// Each of these alone is enough for `check` not to print "and no more".
+/// With any one of these rights, `check` does not print "and no more".
 #[tokio::test]
 async fn single_excess_right_changes_the_line_of_the_role() {
     let (mut database, url) = with_reader("nearly_right").await;
@@ -121,8 +121,8 @@ async fn single_excess_right_changes_the_line_of_the_role() {
         ("alter role nearly_right replication", "alter role nearly_right noreplication"),
     ] {
         database.run(give).await;
-        let told = text(&output(&["check", "--database-url", &url]).stdout);
-        assert!(told.contains("can do more than the exporter needs"), "{give}: {told}");
+        let shown = text(&output(&["check", "--database-url", &url]).stdout);
+        assert!(shown.contains("can do more than the exporter needs"), "{give}: {shown}");
         database.run(take).await;
     }
 }
@@ -197,10 +197,10 @@ async fn function_with_its_owners_rights_is_named() {
         report["database"]["owner_functions"],
         json!(["can run function marie_scheduler.payload() with the rights of postgres"])
     );
-    let told = text(&output(&["check", "--database-url", &url]).stdout);
+    let shown = text(&output(&["check", "--database-url", &url]).stdout);
     assert!(
-        told.contains("can run function marie_scheduler.payload()") && !told.contains("and no more"),
-        "{told}"
+        shown.contains("can run function marie_scheduler.payload()") && !shown.contains("and no more"),
+        "{shown}"
     );
 }
 
@@ -220,6 +220,6 @@ async fn grants_to_public_are_listed_apart() {
         ["CREATE on schema open_to_all", "EXECUTE on function pg_read_file(text)",]
     );
     assert_eq!(listed(&report, "excess"), Vec::<String>::new());
-    let told = text(&output(&["check", "--database-url", &url]).stdout);
-    assert!(told.contains("As every role, by a grant to PUBLIC: CREATE on schema open_to_all"), "{told}");
+    let shown = text(&output(&["check", "--database-url", &url]).stdout);
+    assert!(shown.contains("As every role, by a grant to PUBLIC: CREATE on schema open_to_all"), "{shown}");
 }

@@ -23,7 +23,7 @@ use self::bombs::bombs;
 use self::broken::{SETTINGS, Secrets, WEB, mutate};
 use crate::support::process::text;
 
-/// Printed where the test fails while it is there.
+/// Prints the document if the test fails while this value exists.
 struct Shown<'a>(&'a [u8]);
 
 impl Drop for Shown<'_> {
@@ -34,7 +34,7 @@ impl Drop for Shown<'_> {
     }
 }
 
-/// How long a test goes on, and what one file may take in an unoptimized program on a busy machine.
+/// Duration of a test, and longest time for one file in an unoptimized program on a busy machine.
 const TIME: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,12 +57,12 @@ impl Files {
         Files { random: StdRng::seed_from_u64(seed), secrets: Secrets::new(&key), folder }
     }
 
-    /// Passes these documents to `judge` unchanged, then broken ones until the time is up.
-    fn go_through(&mut self, documents: &[&str], judge: impl Fn(&Path) -> Result<(), String>) {
+    /// Passes these documents to `read` unchanged, then broken ones until the time is up.
+    fn check_all(&mut self, documents: &[&str], read: impl Fn(&Path) -> Result<(), String>) {
         let path = self.folder.path().join("given.yml");
         let began = Instant::now();
         let (mut understood, mut refused, mut with_line) = (0, 0, 0);
-        // A minimum, and more until the time is up.
+        // At least 1,000 rounds, and more until the time is up.
         for round in 0.. {
             if round > 1000 && began.elapsed() > TIME {
                 break;
@@ -75,26 +75,26 @@ impl Files {
             let document = self.secrets.put_into(&document);
             let _shown = Shown(&document);
             fs::write(&path, &document).unwrap();
-            let asked = Instant::now();
-            let judged = judge(&path);
-            assert!(asked.elapsed() < PATIENCE, "it took {:?}", asked.elapsed());
-            let Err(told) = judged else {
+            let start = Instant::now();
+            let result = read(&path);
+            assert!(start.elapsed() < PATIENCE, "reading took {:?}", start.elapsed());
+            let Err(message) = result else {
                 understood += 1;
                 continue;
             };
-            assert!(round >= documents.len(), "{told}");
+            assert!(round >= documents.len(), "{message}");
             refused += 1;
-            let leak = self.secrets.parts.iter().find(|part| told.contains(*part));
-            assert!(leak.is_none(), "{leak:?} is told: {told}");
-            let place = told.split_once(&path.display().to_string());
-            let (_, place) = place.unwrap_or_else(|| panic!("the file is not named: {told}"));
+            let leak = self.secrets.parts.iter().find(|part| message.contains(*part));
+            assert!(leak.is_none(), "{leak:?} is in the message: {message}");
+            let place = message.split_once(&path.display().to_string());
+            let (_, place) = place.unwrap_or_else(|| panic!("the file is not named: {message}"));
             if let Some(line) = place.strip_prefix(", line ") {
                 with_line += 1;
                 let end = line.find(|character: char| !character.is_ascii_digit()).unwrap();
                 let line: usize = line[..end].parse().unwrap();
                 let text = String::from_utf8_lossy(&document);
                 let lines = text.split(['\n', '\r', '\u{85}', '\u{2028}']).count();
-                assert!((1..=lines).contains(&line), "line {line} of {lines}: {told}");
+                assert!((1..=lines).contains(&line), "line {line} of {lines}: {message}");
             }
         }
         eprintln!("{understood} understood, {refused} refused, {with_line} of them with a line");
@@ -104,11 +104,11 @@ impl Files {
 
 #[test]
 fn random_configuration_is_accepted_or_clearly_refused() {
-    Files::new().go_through(&SETTINGS, |path| {
+    Files::new().check_all(&SETTINGS, |path| {
         let arguments =
             [OsString::from("marie-exporter"), "serve".into(), "--config.file".into(), path.into()];
         match cli::parse(arguments, |_| None, &[("storage", "Table sizes")]) {
-            // A missing database has no place in the file.
+            // The error about a missing database URL names no line of the file.
             Ok(_) | Err(ConfigError::NoDatabaseUrl) => Ok(()),
             Err(error) => Err(format!("{error} {error:?}")),
         }
@@ -117,7 +117,7 @@ fn random_configuration_is_accepted_or_clearly_refused() {
 
 #[test]
 fn random_web_configuration_is_accepted_or_clearly_refused() {
-    Files::new().go_through(&WEB, |path| match Access::load(Some(path)) {
+    Files::new().check_all(&WEB, |path| match Access::load(Some(path)) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{error} {error:?}")),
     });
@@ -132,15 +132,15 @@ fn hostile_configuration_file_costs_little() {
         fs::write(&file, document).unwrap();
         for flags in [&["--config.file"][..], &[nowhere, "--web.config.file"]] {
             let mut shell = Command::new("/bin/sh");
-            // Kilobytes, the program and its libraries included; seconds of processor time.
+            // ulimit -v: kilobytes, including the program and its libraries. ulimit -t: seconds of processor time.
             shell.env_clear().args(["-c", "ulimit -v 300000; ulimit -t 10; exec \"$0\" check \"$@\""]);
             shell.arg(env!("CARGO_BIN_EXE_marie-exporter")).args(flags).arg(&file);
             let output = shell.output().unwrap();
             let errors = text(&output.stderr);
-            let told: String = errors.chars().take(500).collect();
-            assert!(matches!(output.status.code(), Some(1 | 2)), "{name}: {:?}: {told}", output.status);
-            assert!(errors.starts_with("error: ") && errors.contains("bomb.yml"), "{name}: {told}");
-            assert!(errors.len() < 1000, "{name}: {} bytes: {told}", errors.len());
+            let message: String = errors.chars().take(500).collect();
+            assert!(matches!(output.status.code(), Some(1 | 2)), "{name}: {:?}: {message}", output.status);
+            assert!(errors.starts_with("error: ") && errors.contains("bomb.yml"), "{name}: {message}");
+            assert!(errors.len() < 1000, "{name}: {} bytes: {message}", errors.len());
         }
     }
 }

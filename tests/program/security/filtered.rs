@@ -25,16 +25,16 @@ const FILTERED: &str = "row-level security keeps rows of table job from ";
 async fn filtered_table_is_a_missing_right_everywhere() {
     let (mut database, url) = granted("filtered_reader").await;
     database.run("alter table job enable row level security").await;
-    let (status, told) = code(&url, &["check"]);
-    assert_eq!(status, Some(1), "{told}");
-    assert!(told.contains(FILTERED) && told.contains("DENIED  stuck.sql"), "{told}");
-    assert!(told.contains("ALTER ROLE \"filtered_reader\" BYPASSRLS"), "{told}");
+    let (status, shown) = code(&url, &["check"]);
+    assert_eq!(status, Some(1), "{shown}");
+    assert!(shown.contains(FILTERED) && shown.contains("DENIED  stuck.sql"), "{shown}");
+    assert!(shown.contains("ALTER ROLE \"filtered_reader\" BYPASSRLS"), "{shown}");
     for words in
         [&["jobs", "stuck"] as &[&str], &["jobs", "list"], &["queues", "list"], &["dags", "list"], &["stats"]]
     {
-        let (status, told) = code(&url, words);
-        assert_eq!(status, Some(1), "{words:?}: {told}");
-        assert!(told.contains(FILTERED), "{words:?}: {told}");
+        let (status, shown) = code(&url, words);
+        assert_eq!(status, Some(1), "{words:?}: {shown}");
+        assert!(shown.contains(FILTERED), "{words:?}: {shown}");
     }
     let process = Process::serve(&url, &[]);
     let off = |collector| {
@@ -44,11 +44,14 @@ async fn filtered_table_is_a_missing_right_everywhere() {
         ["stuck", "statistics", "sla"].iter().all(|collector| answer.text().contains(&off(collector)))
     });
     let metrics = metrics(process.address());
-    assert!(!metrics.has("marie_jobs_stuck") && !metrics.has("marie_jobs"), "no number of a part");
+    assert!(
+        !metrics.has("marie_jobs_stuck") && !metrics.has("marie_jobs"),
+        "no number is published that covers only some rows"
+    );
     let (_, _, log) = process.end("TERM");
     assert!(log.contains(FILTERED), "{log}");
 
-    // The printed SQL is enough.
+    // The printed SQL makes all rows visible.
     let report = check(&url, &[]);
     database.run(report["grants"].as_str().unwrap()).await;
     let report = check(&url, &[]);
@@ -57,11 +60,11 @@ async fn filtered_table_is_a_missing_right_everywhere() {
         (&json!(null), &json!([])),
         "{report:#}"
     );
-    let (status, told) = code(&url, &["jobs", "list"]);
-    assert!(status == Some(0) && told.contains("extract"), "{told}");
+    let (status, shown) = code(&url, &["jobs", "list"]);
+    assert!(status == Some(0) && shown.contains("extract"), "{shown}");
 }
 
-/// Policies on `job`, and whether a role that owns nothing reads every row with them.
+/// Policies on `job`, and whether with them a role without ownership reads every row.
 const POLICIES: [(&str, bool); 11] = [
     ("create policy a on job using (true)", true),
     ("create policy a on job for select to secured_reader using (true)", true),
@@ -87,16 +90,16 @@ async fn only_policies_that_keep_no_row_are_accepted() {
         .await;
     for (policies, is_whole) in POLICIES {
         database.run(policies).await;
-        let (status, told) = code(&url, &["check"]);
-        assert_eq!(status, Some(i32::from(!is_whole)), "{policies}: {told}");
-        let (status, told) = code(&url, &["jobs", "list"]);
-        assert_eq!(status, Some(i32::from(!is_whole)), "{policies}: {told}");
-        assert_eq!(told.contains("extract"), is_whole, "{policies}: {told}");
+        let (status, shown) = code(&url, &["check"]);
+        assert_eq!(status, Some(i32::from(!is_whole)), "{policies}: {shown}");
+        let (status, shown) = code(&url, &["jobs", "list"]);
+        assert_eq!(status, Some(i32::from(!is_whole)), "{policies}: {shown}");
+        assert_eq!(shown.contains("extract"), is_whole, "{policies}: {shown}");
         if !is_whole {
             let report = check(&url, &[]);
             database.run(report["grants"].as_str().unwrap()).await;
-            let (status, told) = code(&url, &["check"]);
-            assert_eq!(status, Some(0), "after the remedy for {policies}: {told}");
+            let (status, shown) = code(&url, &["check"]);
+            assert_eq!(status, Some(0), "after the remedy for {policies}: {shown}");
         }
         database
             .run(
@@ -120,8 +123,8 @@ async fn forced_row_security_filters_the_owner() {
     let url = database.url.replace("postgres@", "owner_under_force@");
     assert_eq!(code(&url, &["jobs", "list"]).0, Some(0));
     database.run("alter table job force row level security").await;
-    let (status, told) = code(&url, &["jobs", "list"]);
-    assert!(status == Some(1) && told.contains(FILTERED), "{told}");
+    let (status, shown) = code(&url, &["jobs", "list"]);
+    assert!(status == Some(1) && shown.contains(FILTERED), "{shown}");
     database.run("alter role owner_under_force bypassrls").await;
     assert_eq!(code(&url, &["jobs", "list"]).0, Some(0));
 }
@@ -140,20 +143,17 @@ async fn view_is_judged_by_the_rights_of_its_owner() {
         )
         .await;
     let filtered = "row-level security keeps rows of table job_rows from view_owner, whose view job reads it";
-    let (status, told) = code(&url, &["jobs", "list"]);
-    assert!(status == Some(1) && told.contains(filtered), "{told}");
+    let (status, shown) = code(&url, &["jobs", "list"]);
+    assert!(status == Some(1) && shown.contains(filtered), "{shown}");
     if server_is_at_least(15) {
         database.run("alter view job set (security_invoker = true)").await;
-        let (status, told) = code(&url, &["jobs", "list"]);
-        assert!(status == Some(0) && told.contains("extract"), "{told}");
+        let (status, shown) = code(&url, &["jobs", "list"]);
+        assert!(status == Some(0) && shown.contains("extract"), "{shown}");
         database.run("alter view job reset (security_invoker)").await;
     }
     database.run("alter table job_rows owner to view_owner").await;
-    let (status, told) = code(&url, &["check"]);
-    assert!(
-        status == Some(0) && told.contains("job is a view; which rows it leaves out is not known"),
-        "{told}"
-    );
+    let (status, shown) = code(&url, &["check"]);
+    assert!(status == Some(0) && shown.contains("job is a view, which may leave out rows"), "{shown}");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn filter_added_while_serving_gives_no_wrong_number() {
         let off = "marie_collector_disabled_info{collector=\"stuck\",reason=\"permission\"} 1";
         until(&page, "the collector is off", |answer| {
             let text = answer.text();
-            assert!(!text.contains(&format!("{of_queue} 0")), "a number of a part: {text}");
+            assert!(!text.contains(&format!("{of_queue} 0")), "a number that covers only some rows: {text}");
             text.contains(off)
         });
         let _ = process.end("TERM");

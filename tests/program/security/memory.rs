@@ -9,7 +9,7 @@ use crate::support::databases::Database;
 use crate::support::long_tests::is_long_run;
 use crate::support::metrics::Metrics;
 use crate::support::process::Process;
-use crate::support::scrape::{get, until};
+use crate::support::scrape::{Answer, get, until};
 
 const LIMIT_KIB: u64 = 64 * 1024;
 
@@ -20,19 +20,22 @@ fn peak_kib(process: &Process) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// Serves until the backlog and the history were read twice; returns the last metrics.
+/// Runs `serve` until the pulse and the history have run twice, and the pulse twice more; returns the last metrics.
 #[allow(clippy::print_stdout, reason = "the figures are for docs/faults.md")]
 fn metrics_within_limit(database: &Database, flags: &[&str], what: &str) -> Metrics {
     let flags = [&["--collector.load-budget=100%"], flags].concat();
     let process = Process::serve(&database.url, &flags);
     let url = format!("{}/metrics", process.address());
-    let answer = until(&url, "both ran twice", |answer| {
-        let metrics = Metrics::parse(&answer.text());
-        ["backlog", "history"].iter().all(|pace| {
-            let labels = [("collector", "statistics"), ("pace", *pace)];
-            metrics.value("marie_collector_runs_total", &labels).is_some_and(|runs| runs >= 2.0)
-        })
+    let runs = |answer: &Answer, pace: &str| {
+        let labels = [("collector", "statistics"), ("pace", pace)];
+        Metrics::parse(&answer.text()).value("marie_collector_runs_total", &labels).unwrap_or(0.0)
+    };
+    let answer = until(&url, "both run twice", |answer| {
+        ["pulse", "history"].iter().all(|pace| runs(answer, pace) >= 2.0)
     });
+    // The queue inventory has been read, but the latest run of the pulse may have begun before that.
+    let before = runs(&answer, "pulse");
+    let answer = until(&url, "the pulse runs again", |answer| runs(answer, "pulse") >= before + 2.0);
     let metrics = Metrics::parse(&answer.text());
     let failed = metrics.count("marie_collector_failures_total", &[]);
     assert_eq!(failed, 0.0, "{what}: {}", get(process.address()).text());
@@ -42,7 +45,7 @@ fn metrics_within_limit(database: &Database, flags: &[&str], what: &str) -> Metr
     metrics
 }
 
-/// Queues in the table and a stuck job in each hundredth of them.
+/// Creates queues in the table, and a stuck job in each hundredth queue.
 async fn add_queues(database: &mut Database, name: &str, count: u32) {
     database
         .run(&format!(

@@ -1,4 +1,4 @@
-//! Names with quotes, markup, line breaks or 10,000 characters break neither the SQL nor the exposition nor the page.
+//! Names with quotes, markup, line breaks or 10,000 characters break no SQL, exposition or page.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ async fn queue_of_any_name_is_published_unchanged() {
         let metrics = Metrics::parse(&text);
         assert_eq!(metrics.value("marie_up", &[]), Some(1.0), "a name has become a sample");
         assert_eq!(metrics.count("marie_collector_failures_total", &[]), 0.0);
-        // Whole lines, because the parser above fails at a brace in a label.
+        // Lines are compared, because the parser above fails at a brace in a label.
         let lines: BTreeSet<&str> = text.split('\n').collect();
         for name in NAMES.map(escaped) {
             for line in [
@@ -94,7 +94,7 @@ async fn queue_with_too_long_name_counts_as_other() {
         let labels = [("queue", "extract"), ("dead_letter", cut.as_str()), ("policy", &cut)];
         assert_eq!(metrics.value("marie_queue_info", &labels), Some(1.0));
 
-        // One that comes up later than the inventory is no exception.
+        // A name that is newer than the inventory is handled in the same way.
         add_queue(&mut database, &"z".repeat(LONGEST + 1)).await;
         until(&format!("{}/metrics", process.address()), "it is counted", |answer| {
             answer.text().contains("marie_jobs_stuck{queue=\"other\"} 4")

@@ -10,8 +10,8 @@ use crate::security::role::check;
 use crate::support::databases::{Database, SERVER};
 use crate::support::process::{command, output, text};
 
-/// A database with a role that may create objects in the scheduler's schema and in `public`, as every role could before
-/// PostgreSQL 15, and a function of that role that writes a line to the server's log when it is called.
+/// Creates a database and a role, the stranger, that may create objects in the scheduler's schema and in `public`, as every
+/// role could before PostgreSQL 15. A function of the stranger writes a line to the server's log when it is called.
 pub(crate) async fn with_stranger(shape: Shape, stranger: &str) -> Database {
     let mut database = Database::new(shape).await;
     database
@@ -35,12 +35,12 @@ pub(crate) fn captures(stranger: &str) -> Vec<String> {
     log.lines().filter(|line| line.contains(&captured)).map(str::to_owned).collect()
 }
 
-fn told(url: &str, words: &[&str]) -> String {
+fn printed_by(url: &str, words: &[&str]) -> String {
     let output = output(&[words, &["--database-url", url]].concat());
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// The statements with which a stranger replaces a table that this shape lacks.
+/// Statements with which the stranger creates a table that this shape lacks.
 fn planted(stranger: &str, table: &str) -> [(&'static str, String); 4] {
     let filtered = format!(
         "create table {table} (job_id uuid, state text);
@@ -75,14 +75,14 @@ async fn planted_relation_for_missing_table_is_not_used() {
         assert_eq!(
             report["database"]["untrusted"],
             serde_json::json!([format!(
-                "{kind} marie_scheduler.job_attempt is not used and counts as missing: it (of {stranger}) belongs to a role who owns \
+                "{kind} marie_scheduler.job_attempt is not used and counts as missing: it (of {stranger}) belongs to a role that owns \
                  neither the schema nor its table job and is no superuser. Drop it, or give it to the owner of job"
             )])
         );
-        let shown = told(&database.url, &["check"]);
+        let shown = printed_by(&database.url, &["check"]);
         assert!(shown.contains("job_attempt is not used and counts as missing"), "{shown}");
         for words in [&["jobs", "stuck"] as &[&str], &["jobs", "list"], &["queues", "list"], &["stats"]] {
-            let shown = told(&database.url, words);
+            let shown = printed_by(&database.url, words);
             assert!(!shown.contains("error"), "{words:?}: {shown}");
         }
         assert_eq!(captures(stranger).len(), before, "{plant}");
@@ -103,13 +103,13 @@ async fn planted_job_is_named_and_ends_commands() {
              reset role"
         ))
         .await;
-    let why = "view marie_scheduler.job is not used and counts as missing: it (of planter_of_job) belongs to a role who";
+    let why = "view marie_scheduler.job is not used and counts as missing: it (of planter_of_job) belongs to a role that";
     let archive = ["maintain", "archive", "--older-than=1d"];
     for words in [&["check"] as &[&str], &["jobs", "stuck"], &["stats"], &["grants"], &archive] {
         let output = output(&[words, &["--database-url", &database.url]].concat());
         assert_eq!(output.status.code(), Some(1), "{words:?}");
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert!(told.contains(why), "{words:?}: {told}");
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        assert!(shown.contains(why), "{words:?}: {shown}");
     }
     assert_eq!(captures(stranger), Vec::<String>::new());
 }
@@ -195,7 +195,7 @@ async fn owner_that_can_act_as_the_owner_of_job_is_trusted() {
     let report = check(&database.url, &[]);
     assert_eq!(report["database"]["untrusted"], serde_json::json!([]), "{report:#}");
 
-    // Another member of the group could have made the table.
+    // Another member of the group could have created the table.
     database.run("alter table queue owner to scheduler_group").await;
     let report = check(&database.url, &[]);
     let untrusted: &Value = &report["database"]["untrusted"][0];
@@ -236,12 +236,12 @@ fn armed(stranger: &str) -> [(String, &'static str); 5] {
     ]
 }
 
-/// Runs `maintain` and answers its question with the schema's name; returns whether it succeeded, and its output.
+/// Runs `maintain`, and confirms with the schema's name. Returns whether it succeeded, and its output.
 fn maintained(url: &str, words: &[&str]) -> (bool, String) {
     let mut command = command(&[&["maintain"], words, &["--database-url", url]].concat());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command without a question may have ended by now.
+    // A command without confirmation may have ended already.
     let _ = child.stdin.take().unwrap().write_all(b"marie_scheduler\n");
     let output = child.wait_with_output().unwrap();
     (output.status.success(), text(&output.stdout) + &text(&output.stderr))
@@ -274,16 +274,16 @@ async fn maintain_runs_no_code_of_another_role() {
             &["purge", "all", "--execute"],
             &["queue", "create", "another", "--execute"],
         ] {
-            let (is_done, told) = maintained(&database.url, words);
+            let (is_done, shown) = maintained(&database.url, words);
             if !refusal.is_empty() {
-                assert!(!is_done && told.contains(refusal), "{change}: {words:?}: {told}");
+                assert!(!is_done && shown.contains(refusal), "{change}: {words:?}: {shown}");
             } else if change.contains("create_queue") && words[0] == "queue" {
-                assert!(told.contains("create_queue belongs to armed"), "{told}");
+                assert!(shown.contains("create_queue belongs to armed"), "{shown}");
             } else if words[1] == "all" {
-                assert!(is_done, "{change}: {words:?}: {told}");
+                assert!(is_done, "{change}: {words:?}: {shown}");
                 assert!(
-                    !told.contains("kv_store_worker_history") || change.contains("create_queue"),
-                    "{told}"
+                    !shown.contains("kv_store_worker_history") || change.contains("create_queue"),
+                    "{shown}"
                 );
             }
         }

@@ -1,5 +1,5 @@
-//! Every function, operator, cast, type and relation that the exporter's statements use, planted by a role with CREATE in
-//! each schema where it could be found: none is ever called, and every output is the same as without them.
+//! A role with CREATE plants every function, operator, cast, type and relation that the exporter's statements use, in each
+//! schema where a name could be resolved. None is ever called, and every output is the same as without them.
 //!
 //! PostgreSQL lists what the statements use: `debug_print_parse` logs the tree of each statement of every command, with the
 //! ids to which its names were resolved.
@@ -25,7 +25,7 @@ use crate::support::long_tests::is_long_run;
 use crate::support::process::{Process, command, text};
 use crate::support::scrape::{metrics, until};
 
-/// All commands in an order in which those that write have something to do.
+/// All commands, in an order in which each writing command finds rows to change.
 const COMMANDS: [&str; 32] = [
     "check",
     "grants --role=nobody_yet",
@@ -80,29 +80,30 @@ fn answer(url: &str, words: &str) -> String {
     let mut command = command(&arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command without a question may have ended by now.
+    // A command without confirmation may have ended already.
     let _ = child.stdin.take().unwrap().write_all(b"marie_scheduler\n");
     let output = child.wait_with_output().unwrap();
-    let told = text(&output.stdout) + &text(&output.stderr);
+    let shown = text(&output.stdout) + &text(&output.stderr);
     let changing = Regex::new(
         r"marie_\d+|\d{4}-\d\d-\d\d[T ][\d:.]+\S*|\d+(\.\d+)? ?(ms|us|s|m|h|d)\b|\d+\.\d+|_\d{4,}|\d[\d,.]* (kB|MB|bytes)| +",
     )
     .unwrap();
-    // Other tests make the role that the SQL is for, the slowest query differs, and what is planted is named.
+    // These parts of the output differ: SQL for a role that other tests create, the slowest query, and names of planted
+    // objects.
     let role_sql = Regex::new(r"(?s)BEGIN;.*?COMMIT;").unwrap();
-    let told = role_sql.replace_all(&told, "").replace(" that can be trusted", "");
+    let shown = role_sql.replace_all(&shown, "").replace(" that can be trusted", "");
     let differing =
         ["is not used and counts as missing", "this index would serve it", ".sql:", "It may take about"];
-    let told: Vec<&str> =
-        told.lines().filter(|line| !differing.iter().any(|text| line.contains(text))).collect();
-    format!("{words}: {:?}\n{}", output.status.code(), changing.replace_all(&told.join("\n"), " "))
+    let shown: Vec<&str> =
+        shown.lines().filter(|line| !differing.iter().any(|text| line.contains(text))).collect();
+    format!("{words}: {:?}\n{}", output.status.code(), changing.replace_all(&shown.join("\n"), " "))
 }
 
-/// Every query of the collectors, the commands and `top`, prepared in a transaction of the exporter's.
+/// Prepares every query of the collectors, the commands and `top` in a transaction of the exporter. Returns their number.
 async fn prepare_all(url: &str) -> Result<usize, Failure> {
     let arguments = ["marie-exporter", "serve", "--database-url", url];
     let Ok(Command::Serve(config)) = cli::parse(arguments.map(Into::into), |_| None, &[]) else {
-        panic!("serve was asked for");
+        panic!("not serve");
     };
     let config: Config = config;
     let mut session = Session::new(config.database.clone(), config.collectors.timeout);
@@ -121,7 +122,7 @@ async fn prepare_all(url: &str) -> Result<usize, Failure> {
     Ok(count)
 }
 
-/// Metrics of a serving exporter that do not change with time.
+/// Returns the metrics of a serving exporter that do not change with time.
 fn served(url: &str) -> Vec<String> {
     let process = Process::serve(url, &["--dags.progress-limit=9"]);
     let page = format!("{}/metrics", process.address());
@@ -150,7 +151,7 @@ async fn all_answers(url: &str, job: &str, dag: &str) -> Vec<String> {
     answers
 }
 
-/// The ids behind one kind of field in the parse trees of the log.
+/// Returns the ids in these fields of the parse trees in the log.
 fn ids(log: &str, fields: &str) -> String {
     let pattern = Regex::new(&format!(r":(?:{fields}) (\d+)")).unwrap();
     let ids: BTreeSet<&str> =
@@ -203,7 +204,7 @@ async fn nothing_planted_is_called(shape: Shape, stranger: &str, schemas: &str) 
     }
     database.run("set search_path = marie_scheduler, pg_catalog").await;
 
-    // What is planted works: a session with the schema in its path runs it.
+    // The planted objects work: a session with the schema in its path runs them.
     let mut session = database.session().await;
     let unnest = "select unnest(array['x'::pg_catalog.text])";
     sqlx::raw_sql(unnest).fetch_all(&mut session).await.unwrap();
@@ -220,7 +221,7 @@ async fn nothing_planted_is_called(shape: Shape, stranger: &str, schemas: &str) 
     }
 }
 
-/// One shape and the monitored schema; the next test has all of them, in `make test-all`.
+/// Only one shape, and only the monitored schema. The next test has all of them, in `make test-all`.
 #[tokio::test]
 async fn nothing_planted_in_the_schema_is_called() {
     nothing_planted_is_called(Shape::Mid, "planter_of_all", "marie_scheduler").await;

@@ -1,7 +1,8 @@
--- Plants, as the role current_setting('plant.role'), in each schema of current_setting('plant.schemas'), functions,
--- operators, types and views of the names in the tables used_function, used_operator, used_type and used_relation: with the
--- very arguments of the original, and with concrete types in place of polymorphic ones, which are a better match than it.
--- Each of them logs `captured by ROLE` when it runs. What cannot be made is skipped; the caller counts what was made.
+-- Plants functions, operators, types and views with the names in the tables used_function, used_operator, used_type and
+-- used_relation. They have the arguments of the original, and for polymorphic arguments also concrete types, which PostgreSQL
+-- prefers. Each object logs `captured by ROLE` when it runs. Objects that cannot be created are skipped, and the caller
+-- counts the created ones.
+-- plant.role: setting with the role that creates them. plant.schemas: setting with the schemas.
 create schema if not exists plant;
 
 create function plant.instance(type oid, element text) returns text language sql stable as $$
@@ -16,7 +17,8 @@ create function plant.instance(type oid, element text) returns text language sql
     where t.oid = type
 $$;
 
--- Every list of concrete argument types with which a function of these types can be called; a variadic "any" as up to five.
+-- Returns each list of concrete argument types with which a function of these types can be called. A variadic "any" becomes
+-- up to five arguments.
 create function plant.signatures(types oid[], variadic_any bool) returns setof text[] language sql stable as $$
     select distinct signature
     from unnest(array[

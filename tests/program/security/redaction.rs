@@ -1,5 +1,5 @@
-//! Random connection strings, valid and invalid, in each place where one can be given: no message contains a part of the
-//! password. A failure prints the seed; `SEED=n` repeats it.
+//! Random connection strings, valid and invalid, in each place of the settings: no message contains a part of the password.
+//! A failure prints the seed; `SEED=n` repeats it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,11 +22,11 @@ const SPECIAL: [&str; 36] = [
     "@", "[", "\\", "]", "^", "`", "{", "|", "}", "~", "\t", "\n", "ä", "任", "🙂",
 ];
 
-/// Characters that are taken more often, because they separate the parts of a URL.
+/// Characters that are chosen more often, because they separate the parts of a URL.
 const RESERVED: [&str; 7] = ["@", "/", "?", "#", ":", "&", "%"];
 
-/// `{p}` is the password as given, `{port}` a port, `{r}` the password fully percent-encoded. The latter stands in URLs with
-/// wrong syntax, in which the end of a plain password is not defined.
+/// `{p}` is the password as given, `{port}` a port, `{r}` the password fully percent-encoded. Only URLs with wrong syntax
+/// contain `{r}`, because the end of a plain password is not defined in them.
 const FORMS: [&str; 27] = [
     "postgres://marie:{p}@127.0.0.1:{port}/marie",
     "postgresql://marie:{p}@127.0.0.1:{port}/marie?sslmode=prefer",
@@ -86,13 +86,13 @@ impl Given {
         Given { text, parts }
     }
 
-    fn is_not_in(&self, what: &str, told: &str) {
-        let leak = self.parts.iter().find(|part| told.contains(*part));
-        assert!(leak.is_none(), "{what} tells {leak:?} of {:?}: {told}", self.text);
+    fn is_not_in(&self, what: &str, message: &str) {
+        let leak = self.parts.iter().find(|part| message.contains(*part));
+        assert!(leak.is_none(), "{what} contains {leak:?} of {:?}: {message}", self.text);
     }
 }
 
-/// With this share of what is no letter or digit percent-encoded.
+/// Returns the password with this share of its special characters percent-encoded.
 fn encoded(password: &str, share: f64, random: &mut StdRng) -> String {
     let encode = |character: char| {
         if character.is_ascii_alphanumeric() || !random.random_bool(share) {
@@ -120,7 +120,7 @@ fn parse(arguments: &[&str], variables: &[(&str, &str)]) -> (String, Option<Conf
     }
 }
 
-/// Gives it in each place.
+/// Passes the connection string in each place of the settings.
 fn give(given: &Given, folder: &Path) {
     let text = given.text.as_str();
     let file = folder.join("given").display().to_string();
@@ -151,12 +151,12 @@ fn give(given: &Given, folder: &Path) {
         (&["serve"], &[("DATABASE_URL", other), ("MARIE_EXPORTER_COLLECTOR_INTERVAL", text)]),
         (&["serve", "--help"], &[("DATABASE_URL", text)]),
     ] {
-        let (told, _) = parse(arguments, variables);
-        given.is_not_in(&format!("{arguments:?} with {variables:?}"), &told);
+        let (message, _) = parse(arguments, variables);
+        given.is_not_in(&format!("{arguments:?} with {variables:?}"), &message);
     }
 }
 
-/// How long a test goes on.
+/// Duration of a test.
 const TIME: Duration = Duration::from_secs(3);
 
 fn seed() -> u64 {
@@ -172,7 +172,7 @@ fn password_given_in_any_place_is_redacted() {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let mut tried = 0;
-    // A minimum, and more until the time is up.
+    // A minimum number of rounds, and more until the time is up.
     while tried < 40 || began.elapsed() < TIME {
         give(&Given::random(&mut random), folder.path());
         tried += 1;
@@ -197,7 +197,7 @@ async fn password_in_any_spelling_is_redacted() {
                 refused += 1;
                 given.is_not_in("the refusal", &format!("{error} {error:?}"));
             }
-            // What the driver and the server repeat.
+            // Words that the driver and the server repeat.
             Ok(Target { servers, .. }) => {
                 taken += 1;
                 for Server { options, place, .. } in servers {
@@ -215,8 +215,8 @@ async fn password_in_any_spelling_is_redacted() {
             session.close().await;
         }
     }
-    eprintln!("{taken} taken, {refused} refused");
-    assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused");
+    eprintln!("{taken} accepted, {refused} refused");
+    assert!(taken > 100 && refused > 100, "{taken} accepted, {refused} refused");
 }
 
 #[test]

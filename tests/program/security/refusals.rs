@@ -1,5 +1,5 @@
-//! What the exporter's role cannot do if its password is stolen: any kind of write, also in a writable session, and any
-//! read of private data.
+//! A stolen password of the exporter's role is of little use: the role can neither write, also in a writable session, nor
+//! read private data.
 
 use marie_exporter::demo::shape::Shape;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -126,7 +126,7 @@ async fn writes_are_refused_even_in_a_writable_session() {
         let writes = writes(&mut database).await;
         for statement in &writes {
             let code = refusal(&mut session, statement).await;
-            // Denied, or because the session is read only.
+            // 25006: refused because the session is read-only.
             assert!([DENIED, "25006"].contains(&code.as_str()), "{statement}: {code}");
         }
         run(&mut session, "set default_transaction_read_only = off").await;
@@ -146,7 +146,7 @@ async fn private_columns_and_tables_cannot_be_read() {
     for statement in PRIVATE {
         assert_eq!(refusal(&mut session, statement).await, DENIED, "{statement}");
     }
-    // The planner's statistics contain samples of it.
+    // The planner's statistics contain samples of private data.
     let statistics =
         "select count(*) filter (where attname = 'data'), count(*) filter (where attname = 'name')
         from pg_stats where schemaname = 'marie_scheduler' and tablename like 'j%'";

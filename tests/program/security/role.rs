@@ -1,4 +1,4 @@
-//! The role that `marie-exporter grants` makes: with it every query of the exporter runs, on every shape.
+//! The role that `marie-exporter grants` creates can run every query of the exporter, on every shape.
 
 use marie_exporter::demo::shape::Shape;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(crate) async fn grant(database: &mut Database, role: &str, flags: &[&str]) -
     let printed = output(&[&["grants", "--database-url", &database.url, "--role", role], flags].concat());
     assert!(printed.status.success(), "{}", text(&printed.stderr));
     database.run(&text(&printed.stdout)).await;
-    // Some names of roles have to be encoded in a URL.
+    // Some role names must be encoded in a URL.
     let encoded: Vec<String> = role.bytes().map(|byte| format!("%{byte:02X}")).collect();
     database.url.replace("postgres@", &format!("{}@", encoded.concat()))
 }
@@ -35,7 +35,7 @@ fn results(report: &Value) -> Vec<(String, String)> {
     queries.map(|query| (query["file"].to_string(), query["outcome"]["result"].to_string())).collect()
 }
 
-/// Writes events in both histories, with gaps between their ids that make the feed read them in slices.
+/// Writes events to both histories. Gaps between their ids make the counter read them in slices.
 const EVENTS: &str = "
     select setval('job_history_history_id_seq', 200000), setval('dag_history_history_id_seq', 200000);
     insert into job (id, name, dag_id) values (gen_random_uuid(), 'extract', md5('dag')::uuid);
@@ -88,10 +88,13 @@ async fn role_that_can_read_more_is_reported_and_revoked() {
     for needed in ["job.name", "dag.planner", "xmin"] {
         assert!(!besides.contains(&format!("\"{needed}\"")), "{needed} is in {besides}");
     }
-    let told = output(&["check", "--database-url", &url]);
-    assert_eq!(told.status.code(), Some(0), "a right too many is no failure");
-    let told = text(&told.stdout);
-    assert!(told.contains("can only read, but also archive.") && told.contains("GRANT SELECT ("), "{told}");
+    let shown = output(&["check", "--database-url", &url]);
+    assert_eq!(shown.status.code(), Some(0), "an excess right is no failure");
+    let shown = text(&shown.stdout);
+    assert!(
+        shown.contains("can only read, but also archive.") && shown.contains("GRANT SELECT ("),
+        "{shown}"
+    );
 
     grant(&mut database, "reads_more", &[]).await;
     let report = check(&url, &[]);
@@ -109,7 +112,7 @@ async fn sessions_lost_in_the_network_do_not_fill_role_limit() {
         for (setting, value) in
             [("tcp_keepalives_idle", "60"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")]
         {
-            // As the socket has it.
+            // pg_settings shows the value of the session's socket.
             let shown: String = sqlx::query_scalar("select setting from pg_settings where name = $1")
                 .bind(setting)
                 .fetch_one(&mut session)

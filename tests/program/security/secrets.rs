@@ -14,7 +14,7 @@ use crate::support::scrape::{get, until};
 const PASSWORD: &str = "hunter2-of-marie";
 
 fn is_silent(what: &str, text: &str) {
-    assert!(!text.contains("hunter2"), "{what} tells the password: {text}");
+    assert!(!text.contains("hunter2"), "{what} contains the password: {text}");
 }
 
 /// Searches all output of `serve` and `check` with these variables for the password.

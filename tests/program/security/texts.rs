@@ -6,11 +6,11 @@ use crate::support::databases::Database;
 use crate::support::process::{Process, command, output, text};
 use crate::support::scrape::{until, until_ready};
 
-/// Raised by a function in the schema: escape sequences, a forged log line, and 100,000 characters.
+/// Text of an error of the server: escape sequences, a forged log line, and 100,000 characters.
 const MESSAGE: &str = "E'boom \\x1b]52;c;ZXZpbA==\\x07\\x1b[2J\\r\\n2026-01-01T00:00:00Z ERROR marie_exporter: FORGED \
                        \\u202e\\u2028\\u0085 end' || repeat('long', 25000)";
 
-/// The longest line with a text of 500 characters.
+/// Longest line that contains a text of 500 characters.
 const LONGEST_LINE: usize = 1000;
 
 async fn hostile() -> Database {
@@ -29,14 +29,14 @@ async fn hostile() -> Database {
     database
 }
 
-/// Asserts that nothing in it is harmful, and that the message is there, escaped and cut.
-fn judge(place: &str, told: &str) {
+/// Asserts that the text has no harmful characters, and that it contains the message, escaped and shortened.
+fn assert_escaped(place: &str, shown: &str) {
     let harmful =
         |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{200b}'));
-    assert_eq!(told.chars().find(|c| harmful(*c)), None, "{place}: {told}");
-    assert!(told.contains("boom \\u{1b}]52;c;"), "{place}: {told}");
-    assert!(told.contains("FORGED \\u{202e}") && told.contains('…'), "{place}: {told}");
-    for line in told.lines() {
+    assert_eq!(shown.chars().find(|c| harmful(*c)), None, "{place}: {shown}");
+    assert!(shown.contains("boom \\u{1b}]52;c;"), "{place}: {shown}");
+    assert!(shown.contains("FORGED \\u{202e}") && shown.contains('…'), "{place}: {shown}");
+    for line in shown.lines() {
         assert!(!line.starts_with("2026-01-01"), "{place}: a forged line: {line}");
         assert!(line.chars().count() < LONGEST_LINE, "{place}: a line of {} characters", line.len());
     }
@@ -51,7 +51,7 @@ async fn server_text_in_the_log_is_one_short_line() {
     let page = until(process.address(), "the error is shown", |answer| answer.text().contains("FORGED"));
     assert!(page.text().len() < 50_000, "the page has {} bytes", page.text().len());
     let (_, _, log) = process.end("TERM");
-    judge("log", &log);
+    assert_escaped("log", &log);
     assert!(!log.contains("sqlx::postgres::notice"), "{log}");
 }
 
@@ -77,15 +77,15 @@ async fn check_escapes_server_text_and_names() {
     database.run("grant usage on schema marie_scheduler to public; grant select on all tables in schema marie_scheduler to public").await;
     let database_name: String =
         sqlx::query_scalar("select current_database()::text").fetch_one(&mut database.admin).await.unwrap();
-    let told = text(&output(&["check", "--database-url", &database.url]).stdout);
-    judge("check", &told);
-    assert!(told.contains(&database_name), "{told}");
+    let shown = text(&output(&["check", "--database-url", &database.url]).stdout);
+    assert_escaped("check", &shown);
+    assert!(shown.contains(&database_name), "{shown}");
 
     let mut as_role = command(&["check", "--database-url", &database.url.replace("postgres@", "")]);
     as_role.env("PGUSER", "r\u{1b}]52;c;b\u{7}\nAll collectors that are switched on work.");
-    let told = text(&as_role.output().unwrap().stdout);
-    assert!(told.contains("role      r\\u{1b}]52;c;b\\u{7}\\nAll collectors"), "{told}");
-    assert_eq!(told.chars().find(|c| *c != '\n' && c.is_control()), None, "{told}");
+    let shown = text(&as_role.output().unwrap().stdout);
+    assert!(shown.contains("role      r\\u{1b}]52;c;b\\u{7}\\nAll collectors"), "{shown}");
+    assert_eq!(shown.chars().find(|c| *c != '\n' && c.is_control()), None, "{shown}");
 
     let json = text(&output(&["check", "--format=json", "--database-url", &database.url]).stdout);
     assert_eq!(json.chars().find(|c| *c != '\n' && c.is_control()), None, "{json}");
@@ -114,7 +114,7 @@ async fn maintain_escapes_server_text() {
         "--database-url",
         &database.url,
     ]);
-    judge("maintain", &(text(&maintain.stdout) + &text(&maintain.stderr)));
+    assert_escaped("maintain", &(text(&maintain.stdout) + &text(&maintain.stderr)));
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn commands_escape_server_text() {
     // PostgreSQL repeats the name of a time zone that it does not know.
     let zone = "boom \u{1b}]52;c;\u{7}\r\n2026-01-01 FORGED \u{202e}".to_owned() + &"x".repeat(100_000);
     let stats = output(&["stats", "--timezone", &zone, "--database-url", &database.url]);
-    judge("stats", &text(&stats.stderr));
+    assert_escaped("stats", &text(&stats.stderr));
 
     let name = "=cmd|' /C calc'!A0\u{1b}]52;c;\u{7}\u{9b}2J\u{202e}";
     sqlx::query("with made as (select create_queue($1, '{}')) select count(*) from made")

@@ -1,4 +1,4 @@
-//! The TLS modes of libpq, with a PostgreSQL that has TLS on and with one that has not.
+//! The TLS modes of libpq, with a PostgreSQL server with TLS and one without.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -31,7 +31,7 @@ impl Authority {
         Authority { issuer: Issuer::new(parameters, key), certificate }
     }
 
-    /// Writes a certificate for `common_name`, also good for the host `name`, and its key.
+    /// Writes a certificate for `common_name` and for the host `name`, and its key.
     pub(crate) fn certify(
         &self,
         folder: &Path,
@@ -83,7 +83,7 @@ impl Secured {
         let folder = self.server.folder();
         let rules = folder.join("data/pg_hba.conf");
         let mut admin = PgConnection::connect(&self.server.url("postgres")).await.unwrap();
-        // Tests prepare it one after the other.
+        // Only one test at a time prepares the server.
         run(&mut admin, "select pg_advisory_lock(1)").await;
         let others = fs::read_to_string(&rules).unwrap();
         if !others.contains("certified") {
@@ -106,7 +106,7 @@ impl Secured {
         }
     }
 
-    /// `$` in the parameters stands for the clients' folder.
+    /// Returns the URL with these parameters, in which `$` stands for the clients' folder.
     pub(crate) fn url(&self, at: &str, parameters: &str) -> String {
         let folder = self.clients.path().display().to_string();
         let parameters = parameters.replace('$', &folder);
@@ -123,7 +123,7 @@ pub(crate) async fn encrypted(url: &str) -> Result<bool, String> {
     let arguments = ["marie-exporter", "serve", "--database-url", url];
     let config = match cli::parse(arguments.map(Into::into), |_| None, &[]) {
         Ok(Command::Serve(config)) => config,
-        Ok(other) => panic!("serve was asked for: {other:?}"),
+        Ok(other) => panic!("not serve: {other:?}"),
         Err(error) => return Err(error.to_string()),
     };
     let mut session = Session::new(config.database, config.collectors.timeout);
@@ -207,7 +207,7 @@ async fn libpq_variables_configure_tls() {
         check.env("DATABASE_URL", SECURED.url(&format!("encrypted@{host}"), ""));
         let output = check.env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", &authority).output().unwrap();
         let told = text(&output.stdout);
-        // Exit status 1 is of the schema, which has no jobs.
+        // The exit status is 1 because the schema has no jobs.
         assert_eq!(output.status.code() == Some(2), code == 2, "{host}: {told}");
         assert_eq!(told.contains("role      encrypted"), code == 0, "{host}: {told}");
     }

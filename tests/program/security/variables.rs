@@ -12,7 +12,7 @@ use crate::support::databases::{Database, SERVER};
 use crate::support::process::{Process, command, text};
 use crate::support::scrape::{metrics, until_ready};
 
-/// Makes a role that needs a password; returns the database's name.
+/// Creates a role that needs a password; returns the database's name.
 async fn guarded(database: &mut Database, role: &str, password: &str) -> String {
     database.reader(role).await;
     database.run(&format!("alter role {role} password '{password}'")).await;
@@ -24,12 +24,12 @@ async fn guarded(database: &mut Database, role: &str, password: &str) -> String 
 /// Makes the server require the password of this role, once it has reloaded `pg_hba.conf`.
 pub(crate) fn guard(role: &str) {
     use std::io::Write;
-    // Two tests may edit the file at once.
+    // Other tests edit the file too.
     static RULES: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _alone = RULES.lock().unwrap();
     let file = SERVER.folder().join("data/pg_hba.conf");
     let others = fs::read_to_string(&file).unwrap();
-    // SCRAM, or MD5 where the password is stored that way, as before PostgreSQL 14.
+    // SCRAM, or MD5 if the password is stored as MD5, as before PostgreSQL 14.
     let rules = format!("host all {role} 127.0.0.1/32 md5\nlocal all {role} md5\n{others}");
     let replacement = file.with_extension("new");
     let mut new = fs::File::create(&replacement).unwrap();
@@ -59,20 +59,20 @@ async fn libpq_variables_replace_or_complete_a_url() {
     let password = ("PGPASSWORD", "p@ss:w/rd");
     let reached = "role      of_variables";
     for host in [("PGHOST", "127.0.0.1"), ("PGHOSTADDR", "127.0.0.1"), ("PGHOST", &folder)] {
-        let told = check(&[&base[..], &[host, password]].concat());
-        assert!(told.contains(reached), "{host:?}: {told}");
+        let shown = check(&[&base[..], &[host, password]].concat());
+        assert!(shown.contains(reached), "{host:?}: {shown}");
     }
-    let told = check(&[&base[..], &[("PGHOST", "127.0.0.1"), ("PGPASSWORD", "wrong")]].concat());
-    assert!(told.contains("password authentication failed"), "{told}");
-    let told = check(&[&base[..], &[("PGHOST", "/nowhere"), password]].concat());
-    assert!(told.contains(&format!("cannot connect to PostgreSQL at /nowhere:{port}")), "{told}");
+    let shown = check(&[&base[..], &[("PGHOST", "127.0.0.1"), ("PGPASSWORD", "wrong")]].concat());
+    assert!(shown.contains("password authentication failed"), "{shown}");
+    let shown = check(&[&base[..], &[("PGHOST", "/nowhere"), password]].concat());
+    assert!(shown.contains(&format!("cannot connect to PostgreSQL at /nowhere:{port}")), "{shown}");
 
     let url = ("DATABASE_URL", "postgres://127.0.0.1");
     assert!(check(&[&base[..], &[url, password]].concat()).contains(reached));
     let url = format!("postgres://of_variables@127.0.0.1:{port}/{name}");
     let others =
         [("DATABASE_URL", url.as_str()), ("PGUSER", "other"), ("PGPORT", "1"), ("PGDATABASE", "other")];
-    assert!(check(&[&others[..], &[password]].concat()).contains(reached), "a URL goes before");
+    assert!(check(&[&others[..], &[password]].concat()).contains(reached), "a URL overrides variables");
 }
 
 #[tokio::test]
@@ -86,17 +86,20 @@ async fn password_file_is_used_if_others_cannot_read_it() {
     let path = file.display().to_string();
     let variables = [("DATABASE_URL", url.as_str()), ("PGPASSFILE", &path)];
     write_password_file(&file, &line, 0o600);
-    let told = check(&variables);
-    assert!(told.contains("role      of_file"), "{told}");
+    let shown = check(&variables);
+    assert!(shown.contains("role      of_file"), "{shown}");
     write_password_file(&file, &line, 0o644);
     let why = format!("the password file {path} was not used: other users may read or write it (mode 0644)");
     for words in
         [&["check"][..], &["jobs", "list"], &["grants"], &["maintain", "purge", "failed", "--older-than=7d"]]
     {
         let output = command(words).envs(variables).output().unwrap();
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert!(told.contains("password authentication failed") && told.contains(&why), "{words:?}: {told}");
-        assert_eq!(told.matches(&why).count(), 1, "{words:?}: {told}");
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        assert!(
+            shown.contains("password authentication failed") && shown.contains(&why),
+            "{words:?}: {shown}"
+        );
+        assert_eq!(shown.matches(&why).count(), 1, "{words:?}: {shown}");
     }
     let mut serve = command(&["serve", "--web.listen-address=127.0.0.1:0", "--collector.interval=200ms"]);
     serve.envs(variables);
@@ -131,12 +134,12 @@ async fn unused_password_file_is_named_with_the_reason() {
         (String::new(), String::new(), "no password is set".to_owned()),
     ] {
         let url = format!("{url}{parameter}");
-        let told = check(&[("DATABASE_URL", &url), ("PGPASSFILE", &variable)]);
-        assert!(told.contains("password authentication failed") && told.contains(&why), "{why}: {told}");
+        let shown = check(&[("DATABASE_URL", &url), ("PGPASSFILE", &variable)]);
+        assert!(shown.contains("password authentication failed") && shown.contains(&why), "{why}: {shown}");
     }
     // Without a matching line the connection works if no password is needed; a warning names the file.
-    let told = check(&[("DATABASE_URL", &database.url), ("PGPASSFILE", &missing)]);
-    assert!(told.contains("role      postgres") && told.contains("warning   the password file"), "{told}");
+    let shown = check(&[("DATABASE_URL", &database.url), ("PGPASSFILE", &missing)]);
+    assert!(shown.contains("role      postgres") && shown.contains("warning   the password file"), "{shown}");
 }
 
 #[tokio::test]
@@ -148,9 +151,9 @@ async fn secret_readable_by_every_user_causes_a_warning() {
     for (mode, warns) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         let output = command(&["check", "--database-url-file"]).arg(&file).output().unwrap();
-        let told = text(&output.stdout);
+        let shown = text(&output.stdout);
         let warning = format!("warning   {} can be read by every user (mode {mode:04o})", file.display());
-        assert_eq!(told.contains(&warning), warns, "{mode:o}: {told}");
+        assert_eq!(shown.contains(&warning), warns, "{mode:o}: {shown}");
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Client {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// As they came, names in small letters.
+    /// Status line and headers, in lower case.
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -38,12 +38,12 @@ impl Client {
         Client { tls: None, login: String::new(), host: "marie".to_owned(), from: Ipv4Addr::LOCALHOST }
     }
 
-    /// Over TLS, trusting this authority.
+    /// Returns a client that uses TLS and trusts this authority.
     pub(crate) fn trusting(authority: &Authority) -> Self {
         Self::over_tls(authority, None, &[&version::TLS12, &version::TLS13])
     }
 
-    /// Over TLS, with a certificate to show.
+    /// Returns a client that uses TLS with a client certificate.
     pub(crate) fn showing(authority: &Authority, own: &Signed) -> Self {
         Self::over_tls(authority, Some(own), &[&version::TLS12, &version::TLS13])
     }
@@ -67,26 +67,26 @@ impl Client {
                 config.with_client_auth_cert(vec![certificate], key).unwrap()
             }
         };
-        // As Prometheus does.
+        // Prometheus offers the same protocols.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Client { tls: Some(config), ..Self::plain() }
     }
 
     pub(crate) fn logging_in(self, name: &str, password: &str) -> Self {
-        self.saying(&format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}"))))
+        self.authorized_by(&format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}"))))
     }
 
-    /// With this as its header Authorization.
-    pub(crate) fn saying(self, authorization: &str) -> Self {
+    /// Sets the header Authorization.
+    pub(crate) fn authorized_by(self, authorization: &str) -> Self {
         Client { login: format!("Authorization: {authorization}\r\n"), ..self }
     }
 
-    /// With this as its header Host.
-    pub(crate) fn hosted(&self, host: &str) -> Self {
+    /// Sets the header Host.
+    pub(crate) fn with_host(&self, host: &str) -> Self {
         Client { host: host.to_owned(), ..self.clone() }
     }
 
-    /// From this address of the loopback.
+    /// Connects from this address of the loopback.
     pub(crate) fn from(self, from: Ipv4Addr) -> Self {
         Client { from, ..self }
     }
@@ -97,18 +97,18 @@ impl Client {
         socket.connect(address.parse().unwrap()).await
     }
 
-    /// Ends the handshake.
+    /// Performs the TLS handshake.
     pub(crate) async fn encrypt(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let tls = TlsConnector::from(Arc::new(self.tls.clone().unwrap()));
         tls.connect(ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)), stream).await
     }
 
     pub(crate) async fn get(&self, address: &str, path: &str) -> io::Result<Answer> {
-        self.ask(address, "GET", path, "").await
+        self.request(address, "GET", path, "").await
     }
 
-    /// `rest` is more headers and what follows them.
-    pub(crate) async fn ask(
+    /// Sends a request. `rest` contains further headers and the body.
+    pub(crate) async fn request(
         &self,
         address: &str,
         method: &str,
@@ -120,15 +120,15 @@ impl Client {
         let stream = self.connect(address).await?;
         let answer = async {
             match &self.tls {
-                None => converse(stream, &request).await,
-                Some(_) => converse(self.encrypt(stream).await?, &request).await,
+                None => exchange(stream, &request).await,
+                Some(_) => exchange(self.encrypt(stream).await?, &request).await,
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), answer).await.expect("it answers in a minute")
+        tokio::time::timeout(Duration::from_mins(1), answer).await.expect("an answer within a minute")
     }
 }
 
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Answer> {
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Answer> {
     stream.write_all(request.as_bytes()).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;

@@ -14,17 +14,17 @@ pub(crate) const PASSWORD: &str = "hunter2 of marie";
 /// Hash of [`PASSWORD`], with a low cost that keeps tests fast.
 pub(crate) static HASH: Lazy<String> = Lazy::new(|| bcrypt::hash(PASSWORD, 4).unwrap());
 
-/// What most tests serve with.
+/// TLS settings of most tests.
 pub(crate) const TLS: &str = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n";
 
 pub(crate) struct Exporter {
     pub(crate) process: Process,
-    /// Signed `server.crt` there.
+    /// The authority that signed `server.crt` in the folder.
     pub(crate) authority: Authority,
     folder: TempDir,
 }
 
-/// A folder with an authority's `server.crt` and `server.key`, its own `ca.crt`, and `web.yml`.
+/// Creates a folder with `server.crt` and `server.key`, the `ca.crt` of their authority, and `web.yml`.
 pub(crate) fn folder(web: &str) -> (TempDir, Authority) {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     authority.sign("127.0.0.1").write(folder.path(), "server");
@@ -33,7 +33,7 @@ pub(crate) fn folder(web: &str) -> (TempDir, Authority) {
     (folder, authority)
 }
 
-/// Returns the section for this user.
+/// Returns the section of the web configuration for this user.
 pub(crate) fn users(name: &str, hash: &str) -> String {
     format!("basic_auth_users: {{{name}: {hash}}}\n")
 }
@@ -51,7 +51,7 @@ impl Exporter {
         Exporter { process: Process::start(serve, 1), authority, folder }
     }
 
-    /// As `127.0.0.1:PORT`.
+    /// Returns the address, such as `127.0.0.1:1234`.
     pub(crate) fn address(&self) -> &str {
         self.process.address().split_once("://").unwrap().1
     }

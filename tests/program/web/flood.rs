@@ -11,10 +11,10 @@ use crate::support::memory::{LIMIT, peak_mib};
 use crate::web::client::Client;
 use crate::web::exporter::{Exporter, PASSWORD};
 
-/// As long as Prometheus waits by default.
+/// Default scrape time-out of Prometheus.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Clients that guess passwords without end, each over its own connection.
+/// Clients that guess passwords without end, each guess over a new connection.
 struct Guessers {
     over: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
@@ -22,7 +22,7 @@ struct Guessers {
 }
 
 impl Guessers {
-    /// Starts so many clients from each of these addresses; they are running when this returns.
+    /// Starts `each` clients from each of these addresses. They are running when this returns.
     async fn start(exporter: &Exporter, addresses: &[Ipv4Addr], each: usize) -> Self {
         let mut guessers = Guessers { over: Arc::default(), refused: Arc::default(), tasks: JoinSet::new() };
         for (number, from) in addresses.iter().flat_map(|from| (0..each).map(move |number| (number, *from))) {
@@ -38,7 +38,7 @@ impl Guessers {
                     let Ok(answer) = client.get(&address, "/metrics").await else { continue };
                     assert!([401, 429].contains(&answer.status), "{}", answer.status);
                     refused.fetch_add(1, Ordering::Relaxed);
-                    // All are on one machine here; a pause leaves it time for the scraper.
+                    // All clients are on one machine. The pause leaves time for the scraper.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             });
@@ -59,12 +59,13 @@ impl Guessers {
     }
 }
 
+/// Starts an exporter with a password of a realistic cost.
 fn exporter() -> Exporter {
     let hash = bcrypt::hash(PASSWORD, 10).unwrap();
     Exporter::serve(&format!("basic_auth_users: {{alice: {hash}}}"))
 }
 
-/// Scrapes as Prometheus does; returns the time that it took if the login succeeded.
+/// Scrapes as Prometheus does, and returns its time. `None` if the login failed.
 async fn scrape(exporter: &Exporter, from: Ipv4Addr) -> Option<Duration> {
     let began = Instant::now();
     let alice = Client::plain().logging_in("alice", PASSWORD).from(from);
@@ -72,12 +73,12 @@ async fn scrape(exporter: &Exporter, from: Ipv4Addr) -> Option<Duration> {
     matches!(answer, Ok(Ok(answer)) if answer.status == 200).then(|| began.elapsed())
 }
 
-/// Addresses of the loopback, none of them the scraper's.
+/// Returns addresses of the loopback other than the scraper's.
 fn others(count: u8) -> Vec<Ipv4Addr> {
     (0..count).map(|number| Ipv4Addr::new(127, 0, 2, number + 1)).collect()
 }
 
-/// Logs in a scraper that is not cached yet, within so many scrapes.
+/// Asserts that a scraper whose login is not cached yet gets an answer within `most_scrapes`.
 async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usize) {
     let exporter = exporter();
     let guessers = Guessers::start(&exporter, addresses, each).await;
@@ -85,14 +86,14 @@ async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usiz
     let mut scrapes = 1;
     while scrape(&exporter, Ipv4Addr::LOCALHOST).await.is_none() {
         scrapes += 1;
-        // The server needs a moment to notice that the scrape before was given up.
+        // The server needs some time to notice that the previous scrape timed out.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(scrapes <= most_scrapes, "it is locked out");
+        assert!(scrapes <= most_scrapes, "the scraper is locked out");
     }
     let cold = began.elapsed();
     for _ in 0..5 {
-        let warm = scrape(&exporter, Ipv4Addr::LOCALHOST).await.expect("a known password is accepted");
-        assert!(warm < Duration::from_secs(1), "{warm:?} though it is known");
+        let warm = scrape(&exporter, Ipv4Addr::LOCALHOST).await.expect("a cached login is accepted");
+        assert!(warm < Duration::from_secs(1), "a cached login took {warm:?}");
     }
     guessers.stop().await;
     let peak = peak_mib(exporter.process.id());
@@ -105,7 +106,7 @@ async fn scraper_gets_in(addresses: &[Ipv4Addr], each: usize, most_scrapes: usiz
 
 #[tokio::test]
 async fn guesses_from_scrapers_own_address_do_not_lock_it_out() {
-    // The second one is recognized as repeated.
+    // Later scrapes repeat the password of the first, and are recognized.
     scraper_gets_in(&[Ipv4Addr::LOCALHOST], 50, 3).await;
 }
 

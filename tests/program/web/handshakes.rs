@@ -1,4 +1,4 @@
-//! TLS: versions, client certificates, and handshakes that never end.
+//! TLS: versions, client certificates, and unfinished handshakes.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use crate::web::certificates::Authority;
 use crate::web::client::Client;
 use crate::web::exporter::{Exporter, TLS};
 
-/// TLS with more of its settings.
+/// Returns TLS settings with additional ones.
 fn tls(more: &str) -> String {
     TLS.replace('}', &format!(", {more}}}"))
 }
 
-async fn is_let_in(exporter: &Exporter, client: &Client) -> bool {
+async fn is_accepted(exporter: &Exporter, client: &Client) -> bool {
     match client.get(exporter.address(), "/metrics").await {
         Ok(answer) => {
             assert_eq!(answer.status, 200);
@@ -28,7 +28,7 @@ async fn is_let_in(exporter: &Exporter, client: &Client) -> bool {
 async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     let mut rest = Vec::new();
     let end = tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut rest));
-    // A reset is an end as well.
+    // A reset also ends the connection.
     let _ = end.await.expect("it is closed");
 }
 
@@ -42,7 +42,7 @@ async fn only_configured_tls_versions_are_accepted() {
         let exporter = Exporter::serve(&web);
         for (version, expected) in [&TLS12, &TLS13].into_iter().zip(versions) {
             let client = Client::over_tls(&exporter.authority, None, &[version]);
-            assert_eq!(is_let_in(&exporter, &client).await, expected, "{version:?} with {web}");
+            assert_eq!(is_accepted(&exporter, &client).await, expected, "{version:?} with {web}");
         }
     }
 }
@@ -59,12 +59,12 @@ async fn client_certificate_is_requested_as_configured() {
         let ours = exporter.authority.sign("prometheus");
         for versions in [&TLS12, &TLS13] {
             let client = |own| Client::over_tls(&exporter.authority, own, &[versions]);
-            assert_eq!(is_let_in(&exporter, &client(None)).await, without, "none, {policy}");
-            assert_eq!(is_let_in(&exporter, &client(Some(&ours))).await, with, "ours, {policy}");
+            assert_eq!(is_accepted(&exporter, &client(None)).await, without, "none, {policy}");
+            assert_eq!(is_accepted(&exporter, &client(Some(&ours))).await, with, "ours, {policy}");
             // A client that gets no request sends no certificate.
             let others = policy.contains("NoClientCert");
             let shown = stranger.sign("prometheus");
-            assert_eq!(is_let_in(&exporter, &client(Some(&shown))).await, others, "another's, {policy}");
+            assert_eq!(is_accepted(&exporter, &client(Some(&shown))).await, others, "another's, {policy}");
         }
     }
 }
@@ -76,7 +76,10 @@ async fn http_1_1_is_negotiated_and_plain_http_is_closed() {
     let stream = client.encrypt(client.connect(exporter.address()).await.unwrap()).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
     assert!(Client::plain().get(exporter.address(), "/metrics").await.is_err());
-    assert!(!is_let_in(&exporter, &Client::trusting(&Authority::new())).await, "the test believes anybody");
+    assert!(
+        !is_accepted(&exporter, &Client::trusting(&Authority::new())).await,
+        "the test trusts any certificate"
+    );
 }
 
 #[tokio::test]
@@ -87,13 +90,13 @@ async fn unfinished_handshakes_are_closed_and_delay_no_scrape() {
     let mut unfinished = Vec::new();
     for number in 0..200_usize {
         let mut stream = client.connect(exporter.address()).await.unwrap();
-        // Nothing, or the beginning of a ClientHello.
+        // The client sends nothing, or the beginning of a ClientHello.
         stream.write_all(&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..number % 12]).await.unwrap();
         unfinished.push(stream);
     }
     for _ in 0..3 {
         let asked = Instant::now();
-        assert!(is_let_in(&exporter, &client).await);
+        assert!(is_accepted(&exporter, &client).await);
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     }
     for mut stream in unfinished {

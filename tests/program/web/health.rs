@@ -8,19 +8,20 @@ use crate::support::process::{command, output, text};
 use crate::web::client::Client;
 use crate::web::exporter::{Exporter, TLS};
 
-/// Runs `healthy` as a container's HEALTHCHECK does, and asserts its exit status.
-fn ends_with(asked: &Output, code: i32, told: &str) {
-    let said = format!("{}{}", text(&asked.stdout), text(&asked.stderr));
-    assert_eq!(asked.status.code(), Some(code), "{said}");
-    assert!(said.contains(told), "{told:?} is not in {said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+/// Asserts the exit status of `healthy`, and that it printed one line with this text.
+fn assert_output(output: &Output, code: i32, expected: &str) {
+    let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{printed}");
+    assert!(printed.contains(expected), "{expected:?} is not in {printed}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
 }
 
-fn ask(flags: &[&str]) -> Output {
+/// Runs `healthy` as a container's HEALTHCHECK does.
+fn healthy(flags: &[&str]) -> Output {
     output(&[&["healthy"], flags].concat())
 }
 
-/// Where the exporter serves health alone.
+/// Returns the address on which the exporter serves only the health routes.
 fn health_address(exporter: &mut Exporter) -> String {
     let line = exporter.process.until_logged("health=");
     line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned()
@@ -29,20 +30,20 @@ fn health_address(exporter: &mut Exporter) -> String {
 #[test]
 fn healthy_finds_a_running_exporter() {
     let plain = Exporter::serve("");
-    ends_with(&ask(&["--web.listen-address", plain.address()]), 0, "Healthy.");
-    // All interfaces include the loopback.
+    assert_output(&healthy(&["--web.listen-address", plain.address()]), 0, "Healthy.");
+    // An address of all interfaces includes the loopback.
     let port = plain.address().rsplit(':').next().unwrap();
     for everywhere in [format!(":{port}"), format!("0.0.0.0:{port}")] {
-        ends_with(&ask(&["--web.listen-address", &everywhere]), 0, "Healthy.");
+        assert_output(&healthy(&["--web.listen-address", &everywhere]), 0, "Healthy.");
     }
     let mut by_variable = command(&["healthy"]);
     by_variable.env("MARIE_EXPORTER_WEB_LISTEN_ADDRESS", plain.address());
-    ends_with(&by_variable.output().unwrap(), 0, "Healthy.");
+    assert_output(&by_variable.output().unwrap(), 0, "Healthy.");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yml");
-    // The file of serve has settings that do not matter here.
+    // The file of serve also has settings that healthy ignores.
     std::fs::write(&file, format!("web.listen-address: '{}'\nqueues.limit: 9\n", plain.address())).unwrap();
-    ends_with(&ask(&["--config.file", file.to_str().unwrap()]), 0, "Healthy.");
+    assert_output(&healthy(&["--config.file", file.to_str().unwrap()]), 0, "Healthy.");
 }
 
 #[test]
@@ -51,16 +52,16 @@ fn healthy_speaks_tls_or_says_what_to_do() {
     let with_tls = Exporter::serve(&format!("{TLS}{users}"));
     let file = with_tls.path("web.yml").display().to_string();
     let flags = ["--web.config.file", &file, "--web.listen-address", with_tls.address()];
-    ends_with(&ask(&flags), 0, "Healthy.");
-    ends_with(&ask(&flags[2..]), 1, "does not respond");
+    assert_output(&healthy(&flags), 0, "Healthy.");
+    assert_output(&healthy(&flags[2..]), 1, "does not respond");
 
     let required = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}";
     let mut strict = Exporter::serve_with(&TLS.replace('}', required), &["--web.health-address=127.0.0.1:0"]);
     let file = strict.path("web.yml").display().to_string();
     let flags = ["--web.config.file", &file, "--web.listen-address", strict.address()];
-    ends_with(&ask(&flags), 1, "--web.health-address");
+    assert_output(&healthy(&flags), 1, "--web.health-address");
     let address = health_address(&mut strict);
-    ends_with(&ask(&["--web.config.file", &file, "--web.health-address", &address]), 0, "Healthy.");
+    assert_output(&healthy(&["--web.config.file", &file, "--web.health-address", &address]), 0, "Healthy.");
 }
 
 #[tokio::test]
@@ -94,11 +95,11 @@ fn healthy_fails_when_another_or_no_server_answers() {
             let _ = write!(stream, "{answer}\r\ncontent-length: 0\r\n\r\n");
         }
     });
-    for told in ["a run of a collector has not ended", "status 404", "does not respond"] {
-        ends_with(&ask(&["--web.listen-address", &address]), 1, told);
+    for expected in ["a run of a collector has not ended", "status 404", "does not respond"] {
+        assert_output(&healthy(&["--web.listen-address", &address]), 1, expected);
     }
     server.join().unwrap();
-    ends_with(&ask(&["--web.listen-address", &address]), 1, "Connection refused");
-    ends_with(&ask(&["--web.listen-address", "unix:/nowhere/marie.sock"]), 1, "No such file");
-    ends_with(&ask(&["--web.listen-address", ":0"]), 1, "--web.health-address");
+    assert_output(&healthy(&["--web.listen-address", &address]), 1, "Connection refused");
+    assert_output(&healthy(&["--web.listen-address", "unix:/nowhere/marie.sock"]), 1, "No such file");
+    assert_output(&healthy(&["--web.listen-address", ":0"]), 1, "--web.health-address");
 }

@@ -1,5 +1,5 @@
-//! TLS, passwords and their file: the binary over real sockets, and scraped by a real Prometheus. No test needs a database,
-//! because serving does not.
+//! TLS, passwords and their file: the binary over real sockets, and scraped by a real Prometheus. The tests need no
+//! database, because serving needs none.
 
 mod certificates;
 mod client;

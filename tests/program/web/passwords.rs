@@ -17,11 +17,11 @@ async fn routes_except_health_require_the_password() {
             ("empty", Client::plain().logging_in("alice", "")),
             ("unknown", Client::plain().logging_in("bob", PASSWORD)),
             ("the hash", Client::plain().logging_in("alice", &HASH)),
-            ("another scheme", Client::plain().saying("Bearer YWxpY2U6aHVudGVyMiBvZiBtYXJpZQ==")),
-            ("no base64", Client::plain().saying("Basic alice:hunter2 of marie")),
+            ("another scheme", Client::plain().authorized_by("Bearer YWxpY2U6aHVudGVyMiBvZiBtYXJpZQ==")),
+            ("no base64", Client::plain().authorized_by("Basic alice:hunter2 of marie")),
         ] {
             for method in ["GET", "HEAD", "POST", "OPTIONS", "BREW"] {
-                let answer = client.ask(address, method, path, "").await.unwrap();
+                let answer = client.request(address, method, path, "").await.unwrap();
                 assert_eq!(answer.status, 401, "{who} {method} {path}");
                 assert!(answer.head.contains("www-authenticate: basic realm="), "{}", answer.head);
                 assert!(!answer.body.contains("marie"), "{}", answer.body);
@@ -29,8 +29,10 @@ async fn routes_except_health_require_the_password() {
         }
     }
     for path in &ROUTES[..4] {
-        let (get, head) =
-            (alice.get(address, path).await.unwrap(), alice.ask(address, "HEAD", path, "").await.unwrap());
+        let (get, head) = (
+            alice.get(address, path).await.unwrap(),
+            alice.request(address, "HEAD", path, "").await.unwrap(),
+        );
         assert!([200, 503].contains(&get.status), "{path}: {}", get.status);
         assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
         assert!(!get.body.is_empty());
@@ -48,7 +50,7 @@ async fn health_needs_no_login_and_reveals_only_the_status() {
             let answer = client.get(exporter.address(), path).await.unwrap();
             assert!([200, 503].contains(&answer.status), "{path}: {}", answer.status);
             assert!(bodies.contains(&answer.body.as_str()), "{path}: {}", answer.body);
-            let answer = client.ask(exporter.address(), "POST", path, "").await.unwrap();
+            let answer = client.request(exporter.address(), "POST", path, "").await.unwrap();
             assert_eq!(answer.status, 405, "{path}");
         }
     }
@@ -60,18 +62,18 @@ async fn other_methods_are_refused_and_bodies_not_read() {
     let client = Client::plain();
     for path in &ROUTES[..4] {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
-            // Of this body not one byte is sent.
+            // The client announces a body and sends no byte of it.
             let answer =
-                client.ask(exporter.address(), method, path, "Content-Length: 1000000\r\n\r\n").await;
+                client.request(exporter.address(), method, path, "Content-Length: 1000000\r\n\r\n").await;
             let answer = answer.unwrap();
             assert_eq!(answer.status, 405, "{method} {path}");
             assert!(answer.head.contains("allow: get,head"), "{}", answer.head);
         }
         let expecting = "Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n";
-        let answer = client.ask(exporter.address(), "GET", path, expecting).await.unwrap();
+        let answer = client.request(exporter.address(), "GET", path, expecting).await.unwrap();
         assert_ne!(answer.status, 100, "{path}");
     }
-    let answer = client.ask(exporter.address(), "CONNECT", "example:443", "").await.unwrap();
+    let answer = client.request(exporter.address(), "CONNECT", "example:443", "").await.unwrap();
     assert!((400..500).contains(&answer.status), "{}", answer.status);
 }
 
@@ -122,7 +124,7 @@ async fn protective_headers_are_default_and_configurable() {
 #[tokio::test]
 async fn public_host_name_is_refused_on_loopback_without_login() {
     let ask = async |exporter: &Exporter, client: &Client, host: &str, path: &str| {
-        client.hosted(host).get(exporter.address(), path).await.unwrap()
+        client.with_host(host).get(exporter.address(), path).await.unwrap()
     };
     let open = Exporter::serve("");
     for path in ["/metrics", "/"] {
@@ -134,7 +136,7 @@ async fn public_host_name_is_refused_on_loopback_without_login() {
         }
     }
     assert_ne!(ask(&open, &Client::plain(), "rebind.example", "/-/healthy").await.status, 421);
-    // A browser that DNS rebinding sends here has neither the password nor a host name of the certificate.
+    // After DNS rebinding, a browser has neither the password nor a host name of the certificate.
     let with_password = Exporter::serve(&users("alice", &HASH));
     let alice = Client::plain().logging_in("alice", PASSWORD);
     assert_eq!(ask(&with_password, &alice, "marie.example", "/metrics").await.status, 200);
@@ -144,7 +146,8 @@ async fn public_host_name_is_refused_on_loopback_without_login() {
     let mut on_all_interfaces = Exporter::serve_with("", &["--web.listen-address=0.0.0.0:0"]);
     let line = on_all_interfaces.process.until_logged("http://0.0.0.0:");
     let port = line.split("0.0.0.0:").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
-    let answer = Client::plain().hosted("marie.example").get(&format!("127.0.0.1:{port}"), "/metrics").await;
+    let answer =
+        Client::plain().with_host("marie.example").get(&format!("127.0.0.1:{port}"), "/metrics").await;
     assert_eq!(answer.unwrap().status, 200);
 }
 

@@ -10,7 +10,7 @@ fn invalid_web_file_at_start_names_file_and_key() {
     std::fs::write(folder.join("other.key"), authority.sign("127.0.0.1").key).unwrap();
     std::fs::write(folder.join("nothing"), "nothing").unwrap();
     let required = "client_auth_type: RequireAndVerifyClientCert";
-    for (web, told) in [
+    for (web, expected) in [
         (TLS.replace("server.key", "other.key"), ["key_file", "other.key is not the key of", "server.crt"]),
         (TLS.replace("server.crt", "missing"), ["cert_file", "missing cannot be read", "No such file"]),
         (TLS.replace("server.crt", "nothing"), ["cert_file", "nothing holds no certificate", ""]),
@@ -30,7 +30,7 @@ fn invalid_web_file_at_start_names_file_and_key() {
             let ended = output(&[action, "--database-url", url, "--web.config.file", &file]);
             let errors = text(&ended.stderr);
             assert_eq!(ended.status.code(), Some(1), "{web}: {errors}");
-            for part in told.iter().chain([&file.as_str()]) {
+            for part in expected.iter().chain([&file.as_str()]) {
                 assert!(errors.contains(part), "{web}: {part:?} is not in {errors}");
             }
             assert_eq!(errors.lines().count(), 1, "{errors}");

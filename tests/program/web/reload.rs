@@ -9,17 +9,17 @@ use crate::web::exporter::{Exporter, HASH, PASSWORD, TLS, users};
 
 const GAUGE: &str = "marie_exporter_web_config_last_reload_successful";
 
-/// Polls until the status is this; returns the body.
+/// Requests the metrics until the response has this status; returns its body.
 async fn until(exporter: &Exporter, client: &Client, status: u16) -> String {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let last = client.get(exporter.address(), "/metrics").await;
-        let told = match last {
+        let outcome = match last {
             Ok(answer) if answer.status == status => return answer.body,
             Ok(answer) => answer.status.to_string(),
             Err(error) => error.to_string(),
         };
-        assert!(Instant::now() < deadline, "waited in vain for {status}; the last was {told}");
+        assert!(Instant::now() < deadline, "waited in vain for {status}; the last was {outcome}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
@@ -29,7 +29,7 @@ async fn renewed_certificate_is_served_without_restart() {
     let mut exporter = Exporter::serve(TLS);
     let before = Client::trusting(&exporter.authority);
     until(&exporter, &before, 200).await;
-    // Signed by another authority, so that clients of the old and the new certificate differ.
+    // Another authority signs it, so clients that trust the old certificate reject the new one.
     let next = Authority::new();
     let after = Client::trusting(&next);
     assert!(after.get(exporter.address(), "/metrics").await.is_err());
@@ -67,7 +67,7 @@ async fn changed_users_take_effect_on_reload() {
     until(&exporter, &bob, 401).await;
     exporter.replace("web.yml", &users("bob", &bcrypt::hash("bob's", 4).unwrap()));
     until(&exporter, &bob, 200).await;
-    // Although her login was cached.
+    // The cached login is no longer accepted.
     until(&exporter, &alice, 401).await;
 }
 
@@ -79,7 +79,7 @@ async fn invalid_web_file_keeps_old_settings_and_is_logged() {
     let stranger = Client::trusting(&exporter.authority);
     let key = std::fs::read_to_string(exporter.path("server.key")).unwrap();
     let another = exporter.authority.sign("127.0.0.1").key;
-    for (web, key, told) in [
+    for (web, key, expected) in [
         ("tls_server_config: [", key.as_str(), "there must be a mapping of keys and values"),
         (&good.replace("cert_file", "certfile"), &key, "unknown key \"certfile\""),
         (&good.replace("server.crt", "missing.crt"), &key, "missing.crt cannot be read"),
@@ -91,15 +91,15 @@ async fn invalid_web_file_keeps_old_settings_and_is_logged() {
     ] {
         exporter.replace("web.yml", web);
         exporter.replace("server.key", key);
-        let line = exporter.process.until_logged(told);
+        let line = exporter.process.until_logged(expected);
         assert!(
             line.contains("ERROR") && line.contains("the previous web configuration stays in force"),
             "{line}"
         );
         assert!(line.contains("web.yml"), "{line}");
         let metrics = until(&exporter, &alice, 200).await;
-        assert!(metrics.contains(&format!("\n{GAUGE} 0\n")), "{told}: {metrics}");
-        assert_eq!(stranger.get(exporter.address(), "/metrics").await.unwrap().status, 401, "{told}");
+        assert!(metrics.contains(&format!("\n{GAUGE} 0\n")), "{expected}: {metrics}");
+        assert_eq!(stranger.get(exporter.address(), "/metrics").await.unwrap().status, 401, "{expected}");
     }
     exporter.replace("web.yml", &good);
     exporter.process.until_logged("web configuration reloaded");

@@ -51,9 +51,9 @@ fn prometheus_needs_password_or_certificate() {
         assert_eq!(count(&format!("up{{job='{name}'}} == 1")), 1, "{name}");
         assert_eq!(count(&format!("marie_up{{job='{name}'}}")), 1, "{name}");
     }
-    // Over several rounds, no other target was scraped.
+    // All scrapes succeed for a while, and Prometheus has no other target.
     while count("count_over_time(up[1m]) >= 4") != jobs.len() {
-        assert!(Instant::now() < deadline, "the scrapes do not go on");
+        assert!(Instant::now() < deadline, "scraping does not continue");
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(count("max_over_time(up[1m]) == 1"), 2);

@@ -14,7 +14,7 @@ use crate::web::exporter::{Exporter, TLS};
 
 const CONNECTIONS: usize = 1500;
 
-/// A record that announces more of a `ClientHello` than follows.
+/// Beginning of a TLS record whose `ClientHello` is incomplete.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +31,7 @@ async fn unfinished_handshakes_leave_a_place_for_a_scrape() {
                     if let Ok(mut stream) = attacker.connect(&address).await {
                         opened.fetch_add(1, Ordering::Relaxed);
                         let _ = stream.write_all(sends).await;
-                        // Until the server ends the connection.
+                        // Waits until the server closes the connection.
                         let _ = stream.read(&mut [0]).await;
                     }
                     tokio::time::sleep(Duration::from_millis(10)).await;

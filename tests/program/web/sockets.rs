@@ -14,7 +14,7 @@ use crate::support::process::{Process, command, output, text};
 const DATABASE: &str = "postgres://marie@127.0.0.1:1/none";
 
 fn scrape(mut stream: impl Read + Write) -> String {
-    // Over a Unix socket any host will do.
+    // Over a Unix socket every host is accepted.
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: marie.example\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -61,7 +61,7 @@ fn stale_socket_is_replaced_and_other_files_are_kept() {
     assert!(is_socket(&path), "nothing is left behind");
     let process = serve(&path);
     assert!(scrape(UnixStream::connect(&path).unwrap()).starts_with("HTTP/1.1 200"));
-    // A file that is not its own stays.
+    // A file that the exporter did not create stays.
     fs::remove_file(&path).unwrap();
     fs::write(&path, "important").unwrap();
     process.end("TERM");
@@ -72,7 +72,7 @@ fn stale_socket_is_replaced_and_other_files_are_kept() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "important");
 }
 
-/// Starts `serve` with this socket as systemd passes it.
+/// Starts `serve` with this socket, passed as systemd does.
 fn activated(socket: impl Into<OwnedFd>) -> Process {
     let mut shell = Command::new("/bin/sh");
     let passed =

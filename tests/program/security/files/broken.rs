@@ -84,7 +84,7 @@ const FRAGMENTS: [&str; 46] = [
 /// Bytes that are not UTF-8: marks of other encodings, half of a pair, the beginning of a character.
 const NO_TEXT: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"\xed\xa0\x80", b"\xf0\x9f"];
 
-/// What follows a key.
+/// Values that replace the value of a key.
 const VALUES: [&str; 10] =
     [" []", " {}", " [a, [b]]", " {a: b}", "", " ''", " true", " 0o7", " 2001-01-01", " !!str"];
 
@@ -92,7 +92,7 @@ pub(super) struct Secrets {
     url: String,
     hash: String,
     key: String,
-    /// By which they would be recognised.
+    /// Parts by which the secrets are recognised in a message.
     pub(super) parts: Vec<String>,
 }
 
@@ -110,6 +110,7 @@ impl Secrets {
         }
     }
 
+    /// Replaces the placeholders in a document with the secrets.
     pub(super) fn put_into(&self, document: &[u8]) -> Vec<u8> {
         let put = |byte: &u8| match *byte {
             URL => self.url.clone().into_bytes(),
@@ -141,7 +142,7 @@ pub(super) fn mutate(document: &mut Vec<u8>, random: &mut StdRng) {
                 document.splice(place..place, again).for_each(drop);
             }
             7 => lines(document, |lines| {
-                // A key a second time, or a line elsewhere.
+                // Repeats a line at another place.
                 let line = lines.choose(random).cloned().unwrap_or_default();
                 lines.insert(random.random_range(0..=lines.len()), line);
             }),
@@ -156,7 +157,7 @@ pub(super) fn mutate(document: &mut Vec<u8>, random: &mut StdRng) {
                 insert(open.repeat(random.random_range(1..2000)).as_bytes());
             }
             11 => insert(&vec![b'x'; random.random_range(0..100_000)]),
-            // A secret in the place of a word, or in the midst of one.
+            // Replaces a word with a secret, or inserts a secret into one.
             12 => {
                 let end = document[place..].iter().position(|byte| b" \n:,}]'\"".contains(byte));
                 let end = if random.random() { place + end.unwrap_or(0) } else { place };
@@ -164,7 +165,7 @@ pub(super) fn mutate(document: &mut Vec<u8>, random: &mut StdRng) {
                 let start = if random.random() { start.map_or(0, |before| before + 1) } else { place };
                 document.splice(start..end, [*[URL, HASH, KEY].choose(random).unwrap()]).for_each(drop);
             }
-            // What was a value becomes another one's type.
+            // Replaces a value with one of another type.
             _ => {
                 let value = VALUES.choose(random).unwrap();
                 lines(document, |lines| {
