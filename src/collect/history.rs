@@ -24,7 +24,7 @@ use crate::collect::collector::{Context, Query};
 use crate::collect::collectors::BY_ID_UNLESS_COMPLETED;
 use crate::collect::division;
 use crate::collect::pass::Slice;
-use crate::collect::slice_size::SliceSize;
+use crate::collect::slice_size::{SliceSize, TARGET};
 use crate::postgres::{Failure, Plans, Reason, Run};
 use crate::schema::Schema;
 use crate::schema::queue_partitions::QueuePartition;
@@ -50,7 +50,7 @@ enum Method {
 }
 
 pub(crate) struct History {
-    /// Pages of a slice.
+    /// Pages of a slice, of all partitions together.
     pages: SliceSize,
     /// The same for a range of ids, because its jobs are on scattered pages.
     ids: SliceSize,
@@ -62,7 +62,7 @@ pub(crate) struct History {
 /// What remains to be read.
 struct Work {
     method: Method,
-    /// The files at the beginning.
+    /// The files as of the slice before.
     files: Files,
     progress: Progress,
 }
@@ -109,8 +109,10 @@ impl History {
                 size.shrink();
             }
         })?;
-        if bounds != Bounds::All {
-            size.adapt(run.busy().saturating_sub(before));
+        let took = run.busy().saturating_sub(before);
+        // The rest of a part can be small, which says nothing about the next slice.
+        if bounds != Bounds::All && (!work.progress.is_end(&bounds) || took > TARGET) {
+            size.adapt(took);
         }
         let files = Files::read(run, context.schema).await?;
         if !files.keep(&work.files) {
@@ -119,6 +121,7 @@ impl History {
             return Ok(Slice { rows: Vec::new(), is_last: false });
         }
         let is_last = work.progress.advance(&bounds, &files);
+        work.files = files;
         Ok(Slice { rows, is_last })
     }
 }
@@ -140,7 +143,7 @@ impl Work {
         pages: SliceSize,
         ids: SliceSize,
     ) -> Result<Bounds, Failure> {
-        let first = match self.progress.next(pages) {
+        let first = match self.progress.next(pages, &self.files) {
             Bounds::Ids { first, .. } => first,
             bounds => return Ok(bounds),
         };

@@ -61,8 +61,12 @@ impl Part {
         Part { queues: Some(queues), tables }
     }
 
+    fn tables(&self) -> Option<&[TableId]> {
+        self.queues.is_some().then_some(&self.tables)
+    }
+
     fn pages(&self, files: &Files) -> u64 {
-        files.most_pages(self.queues.is_some().then_some(&self.tables))
+        files.most_pages(self.tables())
     }
 
     fn is_without_queues(&self) -> bool {
@@ -99,7 +103,7 @@ impl Progress {
 
     /// Returns the queues of the slice, `None` for all.
     pub(super) fn queues(&self) -> Option<&[String]> {
-        self.parts[self.part].queues.as_deref()
+        self.part().queues.as_deref()
     }
 
     /// Whether no slice was read yet.
@@ -112,13 +116,23 @@ impl Progress {
     }
 
     /// Returns the next slice. The end of a range of ids is not known yet.
-    pub(super) fn next(&self, pages: SliceSize) -> Bounds {
+    pub(super) fn next(&self, pages: SliceSize, files: &Files) -> Bounds {
         match self.position {
             Position::All => Bounds::All,
             Position::Ids { first } => Bounds::Ids { first, last: Uuid::max() },
             Position::Pages { first, end, .. } => {
-                Bounds::Pages { first, end: end.min(first + pages.get().unsigned_abs()) }
+                let size = pages.get().unsigned_abs();
+                Bounds::Pages { first, end: end.min(files.range_end(self.part().tables(), first, size)) }
             }
+        }
+    }
+
+    /// Whether a slice ends where its part ends, so that it can be smaller than wanted.
+    pub(super) fn is_end(&self, read: &Bounds) -> bool {
+        match (self.position, read) {
+            (Position::Pages { end: all, .. }, Bounds::Pages { end, .. }) => *end == all,
+            (Position::Ids { .. }, Bounds::Ids { last, .. }) => *last == Uuid::max(),
+            _ => true,
         }
     }
 
@@ -135,7 +149,7 @@ impl Progress {
             }
             // Pages that were added meanwhile are read too, but only once, so that the pass ends.
             (Position::Pages { end, is_extended: false, .. }, _) => {
-                let now = self.parts[self.part].pages(files);
+                let now = self.part().pages(files);
                 (now > end).then_some(Position::Pages { first: end, end: now, is_extended: true })
             }
             _ => None,
@@ -153,7 +167,7 @@ impl Progress {
     }
 
     fn begin_part(&mut self, files: &Files) {
-        let part = &self.parts[self.part];
+        let part = self.part();
         self.position = if self.is_at_once || part.is_without_queues() {
             Position::All
         } else if self.has_ids {
@@ -163,9 +177,13 @@ impl Progress {
         };
     }
 
+    fn part(&self) -> &Part {
+        &self.parts[self.part]
+    }
+
     /// Returns the pages of the part, if it has one.
     fn pages(&self, files: &Files) -> Option<Position> {
-        let end = self.parts[self.part].pages(files);
+        let end = self.part().pages(files);
         (end > 0).then_some(Position::Pages { first: 0, end, is_extended: false })
     }
 }
