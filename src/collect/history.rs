@@ -75,7 +75,7 @@ impl History {
         History { pages: size, ids, work: None, has_begun_again: false }
     }
 
-    pub(crate) fn plans(&self, schema: &Schema) -> Plans {
+    pub(crate) fn plans(schema: &Schema) -> Plans {
         if is_divided(schema) { Plans::Custom } else { Plans::Generic }
     }
 

@@ -98,7 +98,7 @@ impl Pass {
     pub fn plans(&self) -> Plans {
         match &self.state {
             State::Backlog(backlog) => backlog.plans(&self.schema),
-            State::History(history) => history.plans(&self.schema),
+            State::History(_) => History::plans(&self.schema),
         }
     }
 

@@ -73,7 +73,7 @@ async fn assert_between_beginning_and_end(shape: Shape) {
     ] {
         work.spawn(repeat(database.session().await, script, pause, Arc::clone(&is_over)));
     }
-    let lasts = if is_long_run() { Duration::from_secs(60) } else { Duration::from_secs(6) };
+    let lasts = if is_long_run() { Duration::from_mins(1) } else { Duration::from_secs(6) };
     let started = Instant::now();
     let (mut passes, mut slices, mut grown) = (0, 0, 0.0);
     while started.elapsed() < lasts || passes < 3 {
