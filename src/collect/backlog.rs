@@ -20,8 +20,8 @@ use self::divided::Divided;
 use self::reads::{Reads, Scope, Strays};
 use self::statements::Zeros;
 use crate::collect::collector::Context;
-use crate::collect::pass::Slice;
-use crate::collect::slice_size::SliceSize;
+use crate::collect::slice::Slice;
+use crate::collect::slice::SliceSize;
 use crate::postgres::{Failure, Plans, Reason, Run};
 use crate::schema::Schema;
 

@@ -17,8 +17,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 
 use crate::collect::collector::{Collector, Context, Division, Query, SqlFile};
-use crate::collect::pace::Pace;
-use crate::collect::pass::PassKind;
+use crate::collect::pace::{Pace, PassKind};
 use crate::collect::queue_labels::LABEL as QUEUE;
 use crate::schema::Index;
 

@@ -23,8 +23,8 @@ use self::statements::{ALL, Counted, IDS, LAST_ID, PAGES, fetch, last_id_argumen
 use crate::collect::collector::{Context, Query};
 use crate::collect::collectors::BY_ID_UNLESS_COMPLETED;
 use crate::collect::division;
-use crate::collect::pass::Slice;
-use crate::collect::slice_size::{SliceSize, TARGET};
+use crate::collect::slice::Slice;
+use crate::collect::slice::{SliceSize, TARGET};
 use crate::postgres::{Failure, Plans, Reason, Run};
 use crate::schema::Schema;
 use crate::schema::queue_partitions::QueuePartition;

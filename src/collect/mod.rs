@@ -19,5 +19,5 @@ pub mod queue_labels;
 pub mod run_status;
 pub mod schema_cache;
 pub mod self_metrics;
-pub mod slice_size;
+pub mod slice;
 pub mod snapshot;

@@ -1,4 +1,4 @@
-//! Paces: what the cost of a query follows, and so how often it runs.
+//! Paces: what the cost of a query follows, and so how often it runs. Two of them read their jobs in a pass.
 
 /// What the cost of a query follows. Declared in order of priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,27 @@ impl Pace {
             Pace::Pulse | Pace::Events => 0.30,
             Pace::Backlog => 0.25,
             Pace::History => 0.15,
+        }
+    }
+}
+
+/// Which jobs a pass looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PassKind {
+    /// Unfinished jobs.
+    Backlog,
+    /// Finished jobs.
+    History,
+}
+
+impl PassKind {
+    pub const ALL: [PassKind; 2] = [PassKind::Backlog, PassKind::History];
+
+    /// Returns the pace of the pass.
+    pub fn pace(self) -> Pace {
+        match self {
+            PassKind::Backlog => Pace::Backlog,
+            PassKind::History => Pace::History,
         }
     }
 }

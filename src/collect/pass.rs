@@ -13,33 +13,14 @@ use crate::collect::backlog::Backlog;
 use crate::collect::collector::{Collector, Context, Query, QuerySamples};
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::history::{self, History};
-use crate::collect::pace::Pace;
+use crate::collect::pace::PassKind;
 use crate::collect::queue_labels::QueueLabels;
-use crate::collect::slice_size::SliceSize;
+use crate::collect::slice::SliceSize;
 use crate::config::Config;
 use crate::postgres::{Failure, Plans, Run};
 use crate::schema::Schema;
 
-/// Which jobs a pass looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PassKind {
-    /// Unfinished jobs.
-    Backlog,
-    /// Finished jobs.
-    History,
-}
-
 impl PassKind {
-    pub const ALL: [PassKind; 2] = [PassKind::Backlog, PassKind::History];
-
-    /// Returns the pace of the pass.
-    pub fn pace(self) -> Pace {
-        match self {
-            PassKind::Backlog => Pace::Backlog,
-            PassKind::History => Pace::History,
-        }
-    }
-
     /// Returns the statements that the pass may run, for the rights that they need.
     pub fn statements(self) -> &'static [&'static Query] {
         match self {
@@ -55,13 +36,6 @@ impl PassKind {
             PassKind::History => History::FIRST_SLICE,
         }
     }
-}
-
-/// The rows of one slice.
-pub(crate) struct Slice {
-    pub(crate) rows: Vec<PgRow>,
-    /// Whether the pass is complete with it.
-    pub(crate) is_last: bool,
 }
 
 /// A pass under way.

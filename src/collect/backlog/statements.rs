@@ -12,8 +12,7 @@ use crate::collect::collector::definition::Definition;
 use crate::collect::collector::{Context, Division, Fallback, Optional, Query, SqlFile};
 use crate::collect::collectors::statistics::{DEPENDENCIES_FROM_JSON, NO_DAGS};
 use crate::collect::collectors::{dags, retries, scheduler, sla, statistics};
-use crate::collect::pace::Pace;
-use crate::collect::pass::PassKind;
+use crate::collect::pace::{Pace, PassKind};
 use crate::metrics::Family;
 use crate::schema::{Index, Need, Schema};
 

@@ -8,9 +8,9 @@ use super::pace_run::PaceRun;
 use crate::collect::budget::Budget;
 use crate::collect::collector::Collector;
 use crate::collect::collectors::COLLECTORS;
-use crate::collect::pace::Pace;
-use crate::collect::pass::{PassKind, fed_queries};
-use crate::collect::slice_size::SliceSize;
+use crate::collect::pace::{Pace, PassKind};
+use crate::collect::pass::fed_queries;
+use crate::collect::slice::SliceSize;
 use crate::config::Config;
 use crate::schema::Schema;
 

@@ -3,7 +3,7 @@
 use sqlx::types::Uuid;
 
 use super::files::{Files, TableId};
-use crate::collect::slice_size::SliceSize;
+use crate::collect::slice::SliceSize;
 
 /// Largest number of a page that PostgreSQL can have, and one more.
 const PAGES_END: u64 = u32::MAX as u64;

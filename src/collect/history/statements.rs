@@ -12,8 +12,7 @@ use crate::collect::collector::{Context, Division, Optional, Query};
 use crate::collect::collectors::{
     BY_ID_UNLESS_COMPLETED, retries, scheduler, statistics, storage, throughput,
 };
-use crate::collect::pace::Pace;
-use crate::collect::pass::PassKind;
+use crate::collect::pace::{Pace, PassKind};
 use crate::metrics::Family;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::Need;

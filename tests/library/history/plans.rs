@@ -1,7 +1,7 @@
 //! The plans of the pass: a range of pages is read as such, and a range of ids by its index.
 
 use marie_exporter::collect::collector::Query;
-use marie_exporter::collect::pass::PassKind;
+use marie_exporter::collect::pace::PassKind;
 use marie_exporter::demo::shape::Shape;
 use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, Row};

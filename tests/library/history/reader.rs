@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use marie_exporter::collect::pass::{Pass, PassKind};
+use marie_exporter::collect::pace::PassKind;
+use marie_exporter::collect::pass::Pass;
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
-use marie_exporter::collect::slice_size::SliceSize;
+use marie_exporter::collect::slice::SliceSize;
 use marie_exporter::config::Config;
 use marie_exporter::postgres::{Plans, Session};
 use marie_exporter::schema::Schema;

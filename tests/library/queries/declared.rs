@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use marie_exporter::collect::collector::{Collector, Query};
 use marie_exporter::collect::collectors::COLLECTORS;
 use marie_exporter::collect::events;
-use marie_exporter::collect::pass::PassKind;
+use marie_exporter::collect::pace::PassKind;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::metrics::Family;
 use sqlx::{Column, Statement, TypeInfo};

@@ -3,8 +3,7 @@
 
 use marie_exporter::collect::collector::{Collector, Division, Query, SqlFile};
 use marie_exporter::collect::collectors::COLLECTORS;
-use marie_exporter::collect::pace::Pace;
-use marie_exporter::collect::pass::PassKind;
+use marie_exporter::collect::pace::{Pace, PassKind};
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::schema::Need;
 use sqlx::postgres::PgArguments;

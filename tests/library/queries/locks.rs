@@ -1,7 +1,8 @@
 //! Locks that a query keeps until its transaction ends.
 
 use marie_exporter::collect::collector::Context;
-use marie_exporter::collect::pass::{self, PassKind};
+use marie_exporter::collect::pace::PassKind;
+use marie_exporter::collect::pass;
 use marie_exporter::demo::shape::Shape;
 use sqlx::{Connection, PgConnection};
 

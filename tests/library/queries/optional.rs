@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use marie_exporter::collect::collector::Query;
 use marie_exporter::collect::collectors::dags;
-use marie_exporter::collect::pass::{self, PassKind};
+use marie_exporter::collect::pace::PassKind;
+use marie_exporter::collect::pass;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::inspect;
 use marie_exporter::schema::Need;

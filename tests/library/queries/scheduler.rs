@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marie_exporter::cli::{self, Command};
 use marie_exporter::collect::collector::{Collector, Context, QuerySamples};
-use marie_exporter::collect::pace::Pace;
-use marie_exporter::collect::pass::{Pass, PassKind, fed_queries};
+use marie_exporter::collect::pace::{Pace, PassKind};
+use marie_exporter::collect::pass::{Pass, fed_queries};
 use marie_exporter::collect::queue_labels::{QueueInventory, QueueLabels};
-use marie_exporter::collect::slice_size::SliceSize;
+use marie_exporter::collect::slice::SliceSize;
 use marie_exporter::config::Config;
 use marie_exporter::demo::shape::Shape;
 use marie_exporter::metrics::Samples;

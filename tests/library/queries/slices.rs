@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use marie_exporter::collect::pass::PassKind;
-use marie_exporter::collect::slice_size::SliceSize;
+use marie_exporter::collect::pace::PassKind;
+use marie_exporter::collect::slice::SliceSize;
 use marie_exporter::demo::shape::Shape;
 
 use crate::queries::random;

@@ -1,6 +1,9 @@
-//! How many rows, units or pages the next slice covers: adapted both ways, so that a statement takes about [`TARGET`].
+//! Slices of a pass: the rows of one, and how many DAGs, jobs or pages the next one covers. The size is adapted both ways,
+//! so that a statement takes about [`TARGET`].
 
 use std::time::Duration;
+
+use sqlx::postgres::PgRow;
 
 /// How long the statement of one slice should take.
 pub const TARGET: Duration = Duration::from_millis(200);
@@ -11,6 +14,14 @@ const MAX_GROWTH: f64 = 4.0;
 /// Share of the size that remains after a time-out.
 const AFTER_TIMEOUT: i64 = 4;
 
+/// The rows of one slice.
+pub(crate) struct Slice {
+    pub(crate) rows: Vec<PgRow>,
+    /// Whether the pass is complete with it.
+    pub(crate) is_last: bool,
+}
+
+/// Size of the next slice, between a smallest and a largest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceSize {
     size: i64,
