@@ -1,8 +1,11 @@
-//! Asks a query in as many transactions as its locks demand.
+//! Divides a query over `job` between several transactions, so that none takes too many locks.
 //!
 //! With hundreds of partitions one statement over all of `job` locks thousands of relations, and the server's lock table
-//! holds a few thousand in all. A query that would take more than its share runs for groups of queues, each
-//! in a transaction of its own: a group's partitions are known when its statement is planned, so no other is locked.
+//! has room for a few thousand. A query that would exceed the lock budget therefore runs for groups of queues, each in a
+//! transaction of its own. Because the statement of a group is planned for its queues, no other partition is locked.
+
+mod collector;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,13 +14,14 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 
-use crate::collect::collector::{Collector, Context, Division, Query, QuerySamples};
-use crate::collect::pace::Pace;
-use crate::postgres::{Failure, Plans, Reason, Run, Session};
+pub(crate) use self::collector::collect;
+pub(crate) use self::transactions::{Stop, Transactions};
+use crate::collect::collector::{Context, Division, Query};
+use crate::postgres::{Failure, Reason, Session};
 use crate::schema::Schema;
 use crate::schema::queue_partitions::QueuePartition;
 
-/// The rows of a query, by transaction, and how long the database worked for them.
+/// The rows of a query, by transaction, and how long the database was busy with them.
 #[derive(Debug)]
 pub struct Fetched {
     pub parts: Result<Vec<Vec<PgRow>>, Failure>,
@@ -27,7 +31,7 @@ pub struct Fetched {
 /// Runs a query in transactions of its own: in one, or one for each group of queues.
 ///
 /// # Errors
-/// [`Reason::Unavailable`] where no transaction could be opened; the query's own failures are in the result.
+/// [`Reason::Unavailable`] if no transaction could be opened. The result has the query's own failures.
 pub async fn fetch(
     session: &mut Session,
     query: &'static Query,
@@ -46,132 +50,27 @@ pub async fn fetch(
     }
 }
 
-/// Runs a collector's queries of one pace, each in transactions of its own, and adds their results to `samples` up to the
-/// first failure. Returns also how long the database was busy.
-pub(crate) async fn collect(
-    session: &mut Session,
-    collector: &'static Collector,
-    pace: Pace,
-    context: &Context<'_>,
-    samples: &mut Vec<QuerySamples>,
-) -> (Result<(), Stop>, Duration) {
-    let mut busy = Duration::ZERO;
-    let mut queues = context.queues.clone();
-    for query in collector.queries_at(pace, context.config, context.schema) {
-        let fetched = match fetch(session, query, context).await {
-            Ok(fetched) => fetched,
-            Err(failure) => return (Err(Stop::Unreachable(failure)), busy),
-        };
-        busy += fetched.busy;
-        let mapped = fetched.parts.and_then(|parts| {
-            parts
-                .iter()
-                .map(|rows| collector.map_rows(query, rows, &mut queues))
-                .collect::<Result<Vec<_>, _>>()
-        });
-        match mapped {
-            Ok(parts) => {
-                let merged = QuerySamples::merged(&parts);
-                samples.push(QuerySamples { query: query.sql.name, samples: merged });
-            }
-            Err(failure) => return (Err(Stop::Failed(failure)), busy),
-        }
-    }
-    (Ok(()), busy)
-}
-
-/// Why no more rows come.
-pub(crate) enum Stop {
-    Unreachable(Failure),
-    Failed(Failure),
-}
-
-impl From<Stop> for Failure {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Unreachable(failure) | Stop::Failed(failure) => failure,
-        }
-    }
-}
-
-/// Opens one transaction after the other on a session.
-pub(crate) struct Transactions<'a> {
-    session: &'a mut Session,
-    schema: &'a Schema,
-    /// The time that the database spent on all of them.
-    pub(crate) busy: Duration,
-}
-
-impl<'a> Transactions<'a> {
-    pub(crate) fn new(session: &'a mut Session, schema: &'a Schema) -> Self {
-        Transactions { session, schema, busy: Duration::ZERO }
-    }
-
-    pub(crate) async fn run<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
-    ) -> Result<T, Stop> {
-        let run = self.session.begin().await.map_err(Stop::Unreachable)?;
-        self.finish(run, work).await
-    }
-
-    /// The same, with statements planned for the values of their parameters.
-    pub(crate) async fn run_for_values<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
-    ) -> Result<T, Stop> {
-        let run = self.session.begin_planning_for_values().await.map_err(Stop::Unreachable)?;
-        self.finish(run, work).await
-    }
-
-    /// Opens a transaction that plans its statements like this.
-    pub(crate) async fn run_with<T>(
-        &mut self,
-        plans: Plans,
-        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
-    ) -> Result<T, Stop> {
-        match plans {
-            Plans::Custom => self.run_for_values(work).await,
-            Plans::Generic | Plans::Auto => self.run(work).await,
-        }
-    }
-
-    async fn finish<T>(
-        &mut self,
-        mut run: Run,
-        work: impl AsyncFnOnce(&mut Run) -> Result<T, Failure>,
-    ) -> Result<T, Stop> {
-        let outcome = match self.schema.permit_policies(&mut run).await {
-            Ok(()) => work(&mut run).await,
-            Err(failure) => Err(failure),
-        };
-        self.busy += run.busy();
-        self.session.finish(run, outcome.as_ref().err()).await;
-        outcome.map_err(Stop::Failed)
-    }
-}
-
-/// Queues that one transaction looks at.
+/// Queues that one transaction reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) queues: Vec<String>,
-    /// What planning a statement over their partitions locks.
+    /// Number of relations that planning a statement over their partitions locks.
     pub(crate) relations: u64,
 }
 
-/// Whether the states of jobs' parents are read, which can be in other queues.
+/// Whether the parents of jobs are read, which can be in other queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parents {
     Read,
     Skip,
 }
 
-/// What one transaction answers and reads.
+/// The queues of one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Slice {
-    /// The queues that it answers for.
+    /// Queues of which it returns rows.
     pub(crate) own: Vec<String>,
-    /// The queues whose jobs it reads: those, and those of parents.
+    /// Queues of which it reads jobs: the same, and those of parents.
     pub(crate) read: Vec<String>,
 }
 
@@ -194,7 +93,7 @@ async fn by_queue(
     for slice in &slices {
         parts.push(part(transactions, query, context, &slice.own, &slice.read).await?);
     }
-    // Queues without a job get their zeros.
+    // Queues without a job have zeros.
     if slices.is_empty() || !known.is_empty() {
         let idle: Vec<String> = known.into_iter().map(str::to_owned).collect();
         parts.push(part(transactions, query, context, &idle, &[]).await?);
@@ -202,7 +101,7 @@ async fn by_queue(
     Ok(parts)
 }
 
-/// Asks for all queues that have a job, in one transaction.
+/// Runs the query over all queues that have a job, in one transaction.
 async fn whole(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
@@ -217,12 +116,12 @@ async fn whole(
     Ok(vec![part(transactions, query, context, context.queues.known(), &queues).await?])
 }
 
-/// The partitions that may hold rows, and how many locks there are for them.
+/// Returns the partitions that may hold rows, and how many locks they may take together.
 async fn partitions(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
 ) -> Result<(Vec<QueuePartition>, u64), Stop> {
-    let schema = transactions.schema;
+    let schema = transactions.schema();
     let tables = query.tables(schema);
     let Some(room) = schema.room_for_partitions(tables.iter().copied()) else {
         return Err(Stop::Failed(out_of_room(query, schema, schema.locks(tables))));
@@ -231,7 +130,7 @@ async fn partitions(
     Ok((partitions, room))
 }
 
-/// Divides the queues that have jobs between transactions, so that each keeps within its locks.
+/// Divides the queues that have jobs between transactions, so that each stays within the lock budget.
 pub(crate) async fn slices(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
@@ -252,7 +151,7 @@ pub(crate) async fn slices(
             let read = group.queues.iter().chain(&beside).cloned().collect();
             slices.push(Slice { own: group.queues, read });
         } else if group.queues.len() == 1 {
-            return Err(Stop::Failed(out_of_room(query, transactions.schema, group.relations + locks)));
+            return Err(Stop::Failed(out_of_room(query, transactions.schema(), group.relations + locks)));
         } else {
             let single = |queue: String| Group { relations: relations[&queue], queues: vec![queue] };
             groups.extend(group.queues.into_iter().rev().map(single));
@@ -261,7 +160,7 @@ pub(crate) async fn slices(
     Ok(slices)
 }
 
-/// The rows of `queues`, for which the jobs of the queues `read` are read.
+/// Returns the rows of `queues`; the statement reads the jobs of the queues `read`.
 async fn part(
     transactions: &mut Transactions<'_>,
     query: &'static Query,
@@ -275,9 +174,9 @@ async fn part(
     transactions.run_for_values(async |run| query.fetch_of_queues(run, &context, read).await).await
 }
 
-/// The queues beyond the group in which parents of its waiting jobs are.
+/// Returns the queues outside of the group that have parents of its waiting jobs.
 async fn foreign_parents(transactions: &mut Transactions<'_>, group: &Group) -> Result<Vec<String>, Stop> {
-    let statement = transactions.schema.name.statement(include_str!("division/foreign_parents.sql"));
+    let statement = transactions.schema().name.statement(include_str!("division/foreign_parents.sql"));
     transactions
         .run_for_values(async |run| {
             let rows = run
@@ -290,7 +189,7 @@ async fn foreign_parents(transactions: &mut Transactions<'_>, group: &Group) -> 
         .await
 }
 
-/// Packs partitions, in their order, into groups that lock at most `room` relations. A larger one is alone.
+/// Packs partitions, in their order, into groups that lock at most `room` relations. A larger partition has its own group.
 pub(crate) fn groups(partitions: Vec<QueuePartition>, room: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for partition in partitions {

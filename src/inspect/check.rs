@@ -6,23 +6,17 @@
 
 mod advice;
 mod report;
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod timing;
 
 pub use self::advice::INDEX_PREFIX;
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::collect::collector::{Collector, Context, Query};
+use crate::collect::collector::{Collector, Query};
 use crate::collect::collectors::COLLECTORS;
-use crate::collect::division::{self, Transactions};
-use crate::collect::pace::PassKind;
-use crate::collect::pass::Pass;
-use crate::collect::queue_labels::{QueueInventory, QueueLabels};
 use crate::config::{Config, ROLE};
 use crate::inspect::grants::{self, Excess, Rights};
-use crate::postgres::{Failure, Reason, Run, Session};
+use crate::postgres::{Failure, Reason, Session};
 use crate::schema::{Filter, Lack, Schema};
 
 /// The findings. They contain no URL and no password.
@@ -264,56 +258,11 @@ async fn run_query(
         None => {}
     }
     let pace = query.pace.label();
-    match time_query(config, session, schema, query).await {
+    match timing::time_query(config, session, schema, query).await {
         Ok(took) => Ok(Outcome::Ran { pace, seconds: took.as_secs_f64() }),
         Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
         Err(Failure { reason, message: error }) => {
             Ok(Outcome::Failed { pace, reason: reason.label(), error })
         }
     }
-}
-
-/// Returns how long the query takes.
-async fn time_query(
-    config: &Config,
-    session: &mut Session,
-    schema: &Schema,
-    query: &'static Query,
-) -> Result<Duration, Failure> {
-    let mut run = session.begin().await?;
-    let queues = known_queues(config, &mut run, schema).await;
-    session.finish(run, queues.as_ref().err()).await;
-    let queues = queues?;
-    let started = Instant::now();
-    match query.pass {
-        Some(kind) => run_pass(config, session, schema, queues, kind).await?,
-        None => {
-            let context = Context { config, schema, queues: &queues };
-            division::fetch(session, query, &context).await?.parts?;
-        }
-    }
-    Ok(started.elapsed())
-}
-
-/// Runs a pass to its end.
-async fn run_pass(
-    config: &Config,
-    session: &mut Session,
-    schema: &Schema,
-    queues: QueueLabels,
-    kind: PassKind,
-) -> Result<(), Failure> {
-    let mut pass = Pass::begin(kind, Arc::new(schema.clone()), queues, kind.first_slice());
-    loop {
-        let mut transactions = Transactions::new(session, schema);
-        let plans = pass.plans();
-        if transactions.run_with(plans, async |run| pass.step(run, config).await).await? {
-            return Ok(());
-        }
-    }
-}
-
-async fn known_queues(config: &Config, run: &mut Run, schema: &Schema) -> Result<QueueLabels, Failure> {
-    schema.permit_policies(run).await?;
-    QueueLabels::read(run, schema, &QueueInventory::default(), &config.queues).await
 }
