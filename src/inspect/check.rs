@@ -5,19 +5,19 @@
 //! `advice` writes the SQL of indexes; `grants` writes that of rights.
 
 mod advice;
+mod examiner;
 mod report;
-mod timing;
 
 pub use self::advice::INDEX_PREFIX;
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::collect::collector::{Collector, Query};
+use self::examiner::Examiner;
 use crate::collect::collectors::COLLECTORS;
 use crate::config::{Config, ROLE};
 use crate::inspect::grants::{self, Excess, Rights};
-use crate::postgres::{Failure, Reason, Session};
-use crate::schema::{Filter, Lack, Schema};
+use crate::postgres::{Failure, Session};
+use crate::schema::{Filter, Schema};
 
 /// The findings. They contain no URL and no password.
 #[derive(Debug, Serialize)]
@@ -74,7 +74,7 @@ pub struct CollectorReport {
     pub queries: Vec<QueryReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct QueryReport {
     pub file: &'static str,
     pub outcome: Outcome,
@@ -82,7 +82,7 @@ pub struct QueryReport {
     pub indexed: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum Outcome {
     Ran {
@@ -198,11 +198,14 @@ async fn examine(config: &Config, session: &mut Session, report: &mut Report) ->
     let partitions = advice::read_partitions(&mut run, schema_name).await?;
     session.finish(run, None).await;
 
+    let mut examiner = Examiner::new(config, session, &schema);
     for collector in COLLECTORS {
-        let found = examine_collector(config, session, &schema, collector).await?;
+        let mut found = examiner.examine(collector).await?;
         for (query, found) in collector.queries.iter().zip(&found.queries) {
             report.advice.extend(advice::advise(query, found, &schema, &partitions));
         }
+        // A pass can fill several groups of families with the same outcome.
+        found.queries.dedup();
         report.collectors.push(found);
     }
     let mut queries = report.collectors.iter().flat_map(|collector| &collector.queries);
@@ -216,53 +219,4 @@ async fn examine(config: &Config, session: &mut Session, report: &mut Report) ->
     report.advice.sort_by(|one, other| one.sql.cmp(&other.sql).then(cost(other).total_cmp(&cost(one))));
     report.advice.dedup_by(|later, kept| later.sql == kept.sql);
     Ok(())
-}
-
-/// Runs each query of a collector in a separate transaction, so that one failure does not hide others.
-async fn examine_collector(
-    config: &Config,
-    session: &mut Session,
-    schema: &Schema,
-    collector: &'static Collector,
-) -> Result<CollectorReport, Failure> {
-    let enabled = config.collectors.is_enabled(collector.name);
-    let mut queries = Vec::new();
-    for query in collector.queries {
-        let outcome = run_query(config, session, schema, query).await?;
-        let indexed = query.index.map(|index| schema.has_index(&index));
-        queries.push(QueryReport { file: query.sql.name, outcome, indexed });
-    }
-    Ok(CollectorReport { name: collector.name, enabled, queries })
-}
-
-/// Runs a query and returns its outcome.
-///
-/// # Errors
-/// Only if the connection fails, because then no other query can run either.
-async fn run_query(
-    config: &Config,
-    session: &mut Session,
-    schema: &Schema,
-    query: &'static Query,
-) -> Result<Outcome, Failure> {
-    if !(query.wanted)(config) {
-        return Ok(Outcome::NotWanted);
-    }
-    match query.lack(schema) {
-        Some(Lack::Missing(lacks)) => return Ok(Outcome::NotHere { lacks }),
-        Some(Lack::Permission(lacks)) => return Ok(Outcome::Forbidden { lacks }),
-        Some(Lack::Filtered(filter)) => {
-            return Ok(Outcome::Forbidden { lacks: format!("all of table {} ({filter})", filter.relation) });
-        }
-        Some(Lack::Locks(lacks)) => return Ok(Outcome::TooManyLocks { lacks }),
-        None => {}
-    }
-    let pace = query.pace.label();
-    match timing::time_query(config, session, schema, query).await {
-        Ok(took) => Ok(Outcome::Ran { pace, seconds: took.as_secs_f64() }),
-        Err(failure) if failure.reason == Reason::Unavailable => Err(failure),
-        Err(Failure { reason, message: error }) => {
-            Ok(Outcome::Failed { pace, reason: reason.label(), error })
-        }
-    }
 }

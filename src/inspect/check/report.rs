@@ -138,7 +138,7 @@ impl fmt::Display for CollectorReport {
             let file = query.file;
             match &query.outcome {
                 Outcome::Ran { pace, seconds } => {
-                    writeln!(to, "  ok      {file:<26} {pace:<5} {:>10}  {index}", measured(*seconds))?;
+                    writeln!(to, "  ok      {file:<26} {pace:<7} {:>10}  {index}", measured(*seconds))?;
                 }
                 Outcome::NotHere { lacks } => {
                     writeln!(to, "  -       {file:<26} not in this schema: {lacks}")?;
