@@ -36,7 +36,7 @@ pub static COLLECTORS: &[&Collector] = &[
 ];
 
 /// Serves everything that looks at unfinished jobs only.
-const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
+pub(crate) const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
 
 /// A query over unfinished jobs by queue; declarations say what differs, which families it serves, and what it reads.
 const UNFINISHED: Query = Query {

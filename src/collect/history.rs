@@ -1,9 +1,10 @@
 //! The pass over finished jobs.
 //!
 //! The scheduler rewrites every job that is not completed once a minute, and the new version of a row can be on any page.
-//! Completed jobs therefore are counted in ranges of pages. All other finished jobs are counted in ranges of ids, where a
-//! row keeps its place. Where no index serves these, a small table is counted in one statement, and of a large one only
-//! the completed jobs are counted. `statements` has the SQL, `files` notices a rewritten table: then the pass begins again.
+//! Completed jobs therefore are counted in ranges of pages. All other finished jobs are counted in one statement where
+//! they are few, and otherwise in ranges of ids, where a row keeps its place. Where no index serves these, a small table is
+//! counted in one statement, and of a large one only the completed jobs are counted. `statements` has the SQL, `files`
+//! notices a rewritten table: then the pass begins again.
 //!
 //! A job that is completed a second time while the pass is between its two pages is counted twice, or not at all.
 
@@ -19,9 +20,11 @@ use sqlx::types::Uuid;
 
 use self::files::{Files, TableId};
 use self::progress::{Bounds, Part, Progress};
-use self::statements::{ALL, Counted, IDS, LAST_ID, PAGES, fetch, last_id_arguments};
+use self::statements::{
+    ALL, COUNT_OTHERS, Counted, IDS, LAST_ID, OTHERS, PAGES, count_others_arguments, fetch, last_id_arguments,
+};
 use crate::collect::collector::{Context, Query};
-use crate::collect::collectors::BY_ID_UNLESS_COMPLETED;
+use crate::collect::collectors::{BY_ID_UNLESS_COMPLETED, BY_STATE};
 use crate::collect::division;
 use crate::collect::slice::Slice;
 use crate::collect::slice::{SliceSize, TARGET};
@@ -36,7 +39,7 @@ const MOST_PAGES_AT_ONCE: u64 = 100_000;
 const IDS_PER_PAGE: i64 = 16;
 
 /// The statements that the pass may run, for the rights that they need.
-pub(super) static STATEMENTS: [&Query; 4] = [&ALL, &PAGES, &IDS, &LAST_ID];
+pub(super) static STATEMENTS: [&Query; 6] = [&ALL, &PAGES, &IDS, &LAST_ID, &OTHERS, &COUNT_OTHERS];
 
 /// How the finished jobs are divided into slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,8 +150,15 @@ impl Work {
             Bounds::Ids { first, .. } => first,
             bounds => return Ok(bounds),
         };
-        let arguments = last_id_arguments(first, ids.get() * IDS_PER_PAGE);
-        let rows = fetch(&LAST_ID, run, context, arguments, self.progress.queues()).await?;
+        let (queues, jobs) = (self.progress.queues(), ids.get() * IDS_PER_PAGE);
+        if first.is_nil() && has_others_by_state(context.schema) {
+            let rows = fetch(&COUNT_OTHERS, run, context, count_others_arguments(jobs), queues).await?;
+            let others = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>("jobs"))?;
+            if others < jobs {
+                return Ok(Bounds::Others);
+            }
+        }
+        let rows = fetch(&LAST_ID, run, context, last_id_arguments(first, jobs), queues).await?;
         let last = rows.first().map_or(Ok(Uuid::max()), |row| row.try_get("last_id"))?;
         Ok(Bounds::Ids { first, last })
     }
@@ -168,6 +178,7 @@ impl Work {
             Bounds::All => &ALL,
             Bounds::Pages { .. } => &PAGES,
             Bounds::Ids { .. } => &IDS,
+            Bounds::Others => &OTHERS,
         };
         let queues = self.progress.queues();
         let labels = match queues {
@@ -193,6 +204,14 @@ impl Method {
             Method::AtOnce
         }
     }
+}
+
+/// Whether an index has the finished jobs that are not completed next to each other, as in every known enum of the states.
+fn has_others_by_state(schema: &Schema) -> bool {
+    let states = schema.states();
+    schema.has_index(&BY_STATE)
+        && !schema.takes_any_state()
+        && ["created", "retry", "active", "completed"].iter().eq(states.iter().take(4))
 }
 
 /// Whether one transaction may not lock all partitions.

@@ -12,6 +12,8 @@ const PAGES_END: u64 = u32::MAX as u64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Bounds {
     All,
+    /// All that are in ids.
+    Others,
     /// The ids from the first to the last.
     Ids {
         first: Uuid,
@@ -32,7 +34,7 @@ impl Bounds {
     pub(super) fn arguments(&self) -> Vec<String> {
         let page = |page: &u64| format!("({},0)", page.min(&PAGES_END));
         match self {
-            Bounds::All => Vec::new(),
+            Bounds::All | Bounds::Others => Vec::new(),
             Bounds::Ids { first, last } => vec![first.to_string(), last.to_string()],
             Bounds::Pages { first, end } => vec![page(first), page(end)],
         }
@@ -140,6 +142,7 @@ impl Progress {
     pub(super) fn advance(&mut self, read: &Bounds, files: &Files) -> bool {
         self.is_first = false;
         let next = match (self.position, read) {
+            (Position::Ids { .. }, Bounds::Others) => self.pages(files),
             (Position::Ids { .. }, Bounds::Ids { last, .. }) => match last.as_u128().checked_add(1) {
                 Some(first) => Some(Position::Ids { first: Uuid::from_u128(first) }),
                 None => self.pages(files),

@@ -10,7 +10,7 @@ use crate::collect::collector::declare::{optional, sql};
 use crate::collect::collector::definition::Definition;
 use crate::collect::collector::{Context, Division, Optional, Query};
 use crate::collect::collectors::{
-    BY_ID_UNLESS_COMPLETED, retries, scheduler, statistics, storage, throughput,
+    BY_ID_UNLESS_COMPLETED, BY_STATE, retries, scheduler, statistics, storage, throughput,
 };
 use crate::collect::pace::{Pace, PassKind};
 use crate::metrics::Family;
@@ -75,6 +75,35 @@ pub(super) static IDS: Query = Query {
     index: Some(BY_ID_UNLESS_COMPLETED),
     ..OVER_ALL
 };
+
+/// Counts the other finished jobs, where they are few.
+pub(super) static OTHERS: Query = Query {
+    definitions: &[Definition {
+        sql: include_str!("slice_of_others.sql"),
+        needs: &[Need::Columns("job", &["name", "state"])],
+    }],
+    index: Some(BY_STATE),
+    ..OVER_ALL
+};
+
+/// Finds out whether the other finished jobs are few.
+pub(super) static COUNT_OTHERS: Query = Query {
+    sql: sql!("count_others.sql"),
+    by_queue: &[],
+    optional: &[],
+    needs: &[Need::Columns("job", &["state"])],
+    definitions: &[],
+    index: Some(BY_STATE),
+    arguments: |_| count_others_arguments(1),
+    ..OVER_ALL
+};
+
+/// Returns the arguments of [`COUNT_OTHERS`].
+pub(super) fn count_others_arguments(most: i64) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    arguments.add(most)?;
+    Ok(arguments)
+}
 
 /// Finds the end of a range of ids.
 pub(super) static LAST_ID: Query = Query {
