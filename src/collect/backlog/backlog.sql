@@ -8,12 +8,14 @@
 with tally as materialized (
     select
         name::text as queue,
+        name is not null as has_queue,
         state::text as state,
         reason,
         is_deferred,
         count(*) as jobs,
         min(created_on) filter (where created_on between '1970-01-01' and '3000-01-01') as oldest_created,
         min(ready_since) filter (where ready_since between '1970-01-01' and '3000-01-01') as oldest_ready,
+        max(started_on) filter (where started_on between '1970-01-01' and '3000-01-01') as newest_start,
         count(*) filter (where retry_count >= retry_limit) as exhausted,
         count(*) filter (where retry_count > 0) as retried,
         coalesce(sum(retry_count) filter (where retry_count > 0), 0) as attempts,
@@ -28,15 +30,17 @@ with tally as materialized (
         ) as hard_due
     from (
         select
-            name, state, reason, is_deferred, created_on, ready_since, retry_count, retry_limit, soft_sla, hard_sla,
+            name, state, reason, is_deferred, created_on, ready_since, started_on, retry_count, retry_limit, soft_sla,
+            hard_sla,
             -- An SLA within a minute of the creation is no promise: the gateway's clock may be ahead.
             case when created_on < '3000-01-01' then created_on + interval '1 minute' end as promised_after
         from judged
-        where is_job and name is not null
+        where is_job
     ) as job
     group by name, state, reason, is_deferred
     union all
-    select queue, state, reason, false, 0, null, null, 0, 0, 0, 0, 0, 0, 0, 0
+    -- A NULL in $1 is the label of queues without rows of their own.
+    select queue, true, state, reason, false, 0, null, null, null, 0, 0, 0, 0, 0, 0, 0, 0
     from unnest($1::text[]) as known (queue)
     cross join unnest(array['created', 'retry']) as states (state)
     cross join unnest(array['dependency', 'parent_failed', 'dag_finished']) as reasons (reason)
@@ -81,7 +85,7 @@ select
     null::float8 as marie_scheduler_last_activity_timestamp_seconds,
     null::float8 as marie_dags_stalled
 from tally
-where state <> 'active'
+where has_queue and state <> 'active'
 union all
 select
     queue, null, null, null, null, null, null,
@@ -96,23 +100,25 @@ select
 from tally
 cross join lateral (select state <> 'active' and reason is null as is_free) as f
 cross join lateral (select is_free and not is_deferred as is_ready) as r
+where has_queue
 union all
 select queue, null, reason, null, null, null, null, null, null, null, null, null, null, null, jobs, null, null, null, null
 from tally
-where reason is not null
+where has_queue and reason is not null
 union all
 select queue, null, null, v.sla, null, null, null, null, null, null, null, null, null, null, null, overdue, due, null, null
 from tally
 cross join lateral (
     values ('soft', soft_overdue, soft_due), ('hard', hard_overdue, hard_due)
 ) as v (sla, overdue, due)
+where has_queue
 union all
 -- A job that waits for its retry keeps its start.
 select
     null, null, null, null, 'start', null, null, null, null, null, null, null, null, null, null, null, null,
-    extract(epoch from max(started_on) filter (where started_on between '1970-01-01' and '3000-01-01')), null
-from judged
-where state in ('created', 'retry')
+    extract(epoch from newest_start), null
+from tally
+where state <> 'active'
 union all
 select null, null, reason, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, count(*)
 from stalled_dag

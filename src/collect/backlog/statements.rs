@@ -121,14 +121,14 @@ pub(super) static OVER_IDS: Statement = Statement {
 
 /// Finds the DAGs that an unfinished job of the queues $1 moves.
 pub(super) static MOVING: Statement = Statement {
-    with_index: Query { definitions: &[UNFINISHED, BY_ID, JUDGED], ..MOVING_DAGS },
-    without_index: Query { definitions: &[UNFINISHED, BY_KEY, JUDGED], ..MOVING_DAGS },
+    with_index: Query { definitions: &[NO_DAG, UNFINISHED, BY_ID, JUDGED], ..MOVING_DAGS },
+    without_index: Query { definitions: &[NO_DAG, UNFINISHED, BY_KEY, JUDGED], ..MOVING_DAGS },
 };
 
 /// Finds the DAGs that an unfinished job of the queues $1 with an id of $10 moves.
 pub(super) static MOVING_OF_IDS: Statement = Statement {
-    with_index: Query { definitions: &[OF_IDS, BY_ID, JUDGED], ..MOVING_DAGS },
-    without_index: Query { definitions: &[OF_IDS, BY_KEY, JUDGED], ..MOVING_DAGS },
+    with_index: Query { definitions: &[NO_DAG, OF_IDS, BY_ID, JUDGED], ..MOVING_DAGS },
+    without_index: Query { definitions: &[NO_DAG, OF_IDS, BY_KEY, JUDGED], ..MOVING_DAGS },
 };
 
 const MOVING_DAGS: Query = Query {

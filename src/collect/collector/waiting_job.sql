@@ -1,4 +1,5 @@
--- The waiting jobs (created, retry) and what each of them waits for. No other statement has this rule.
+-- The waiting jobs (created, retry) and what each of them waits for, row by row: for lists, which need no planner settings.
+-- judged.sql has the same rule for many jobs at once; a test holds both equal.
 -- reason is the first that holds, and NULL for a job that a worker may take once start_after has passed.
 -- ready_since is the time from which a worker could take a ready job.
 -- Index: for each waiting job the primary keys of dag, job_dependencies and job. The parents' rows are the only

@@ -49,7 +49,7 @@ pub static COLLECTOR: Collector = Collector {
 };
 
 /// Where no DAG is known, none is finished.
-pub(crate) const NO_DAGS: Fallback = Fallback {
+pub const NO_DAGS: Fallback = Fallback {
     table: "dag",
     instead_of: &[Need::Columns("dag", &["id", "state"])],
     sql: include_str!("fallbacks/dag.sql"),
@@ -57,7 +57,7 @@ pub(crate) const NO_DAGS: Fallback = Fallback {
 };
 
 /// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
-pub(crate) const DEPENDENCIES_FROM_JSON: Fallback = Fallback {
+pub const DEPENDENCIES_FROM_JSON: Fallback = Fallback {
     table: "job_dependencies",
     instead_of: &[Need::Columns(
         "job_dependencies",
