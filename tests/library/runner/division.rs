@@ -54,6 +54,31 @@ async fn filled_with_more_queues(shape: Shape, seed: f64) -> Database {
     database
 }
 
+/// Adds 64 queues whose jobs belong to the same DAGs. Each job waits for a job of the queue before.
+async fn add_64_queues(database: &mut Database) {
+    for queue in 1..=64 {
+        database.run(&format!("select create_queue('q{queue}', '{{}}')")).await;
+    }
+    database
+        .run(
+            "insert into dag (id, name, state)
+             select md5('shared' || n)::uuid, n::text, (array['active', 'active', 'completed'])[n % 3 + 1]
+             from generate_series(1, 20) as n;
+             insert into job (id, name, state, dag_id, retry_count, created_on, soft_sla)
+             select
+                 md5('job' || q || '.' || n)::uuid, 'q' || q,
+                 (array['created', 'active', 'failed', 'completed', 'retry'])[(q * n) % 5 + 1]::job_state,
+                 md5('shared' || n)::uuid, n % 3, now() - interval '1 day', now() - interval '1 hour' * (n - 5)
+             from generate_series(1, 64) as q
+             cross join generate_series(1, 19) as n;
+             insert into job_dependencies (job_name, job_id, depends_on_name, depends_on_id)
+             select 'q' || q, md5('job' || q || '.' || n)::uuid, 'q' || q - 1, md5('job' || q - 1 || '.' || n)::uuid
+             from generate_series(2, 64) as q
+             cross join generate_series(1, 19) as n",
+        )
+        .await;
+}
+
 async fn look(session: &mut Session, config: &Config) -> (Schema, QueueLabels) {
     let mut run = session.begin().await.unwrap();
     let name = &config.database.schema;
@@ -142,14 +167,18 @@ async fn pass(
 async fn divided_pass_equals_undivided_pass() {
     for shape in [Shape::Old, Shape::Mid] {
         for seed in [0.3, 0.4] {
-            let database = filled_with_more_queues(shape, seed).await;
+            let mut database = filled_with_more_queues(shape, seed).await;
+            if seed > 0.3 {
+                add_64_queues(&mut database).await;
+            }
             for limit in ["200", "2"] {
                 let flag = format!("--queues.limit={limit}");
                 let config = running::config(&database.url, &[&flag]);
                 let mut session = Session::new(config.database.clone(), config.collectors.timeout);
-                let (schema, queues) = look(&mut session, &config).await;
+                let (mut schema, queues) = look(&mut session, &config).await;
                 let mut divided = schema.clone();
                 divided.locks_allowed = 150;
+                schema.locks_allowed = u64::MAX;
                 let kind = PassKind::Backlog;
                 let first = kind.first_slice();
                 let (whole, slices) =
