@@ -2,7 +2,8 @@
 //!
 //! A small backlog is read by one statement, so that all its numbers are of one instant. A large one is read in slices of
 //! unfinished DAGs, in the order of their ids. All jobs of a DAG are in one slice, so that each DAG is of one instant. Then
-//! the jobs that belong to no unfinished DAG follow, in the order of their ids. A slice has at least one DAG, so the
+//! the jobs follow that belong to no unfinished DAG. They are found among all unfinished jobs, the waiting ones in an index
+//! that has their DAGs. A slice has at least one DAG, so the
 //! slice of a DAG with very many unfinished jobs can time out; no slice splits a DAG.
 //!
 //! Where one transaction must not lock all partitions, `divided` reads groups of queues. `statements` has the SQL, `reads`
@@ -17,7 +18,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 
 use self::divided::Divided;
-use self::reads::{Reads, Scope, Strays};
+use self::reads::{Reads, Scope, Strays, WaitingJob};
 use self::statements::Zeros;
 use crate::collect::collector::Context;
 use crate::collect::slice::Slice;
@@ -52,8 +53,10 @@ enum Position {
     Start,
     /// The unfinished DAGs from this id on.
     Dags(Uuid),
-    /// The jobs that belong to no unfinished DAG, from this id on.
-    Jobs(Uuid),
+    /// The waiting jobs behind this one that belong to no unfinished DAG, in the order of an index.
+    Waiting(WaitingJob),
+    /// The other jobs that belong to no unfinished DAG, from this id on. `Strays` says which are other ones.
+    Jobs(Uuid, Strays),
     /// Groups of queues.
     Divided(Divided),
     /// Nothing but the rows of 0.
@@ -90,8 +93,10 @@ impl Backlog {
         }
         if context.schema.has_index(&statements::BY_STATE) {
             // The planner does not know how long the arrays of a statement are. It could prefer scans of small tables, which
-            // compare each row with each element. Merging would sort by names.
-            let set = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off";
+            // compare each row with each element. Merging would sort by names. Where statistics are from before a backlog,
+            // it could sort all jobs for each slice instead of reading them in the order of an index.
+            let set = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; \
+                       SET LOCAL enable_sort = off";
             run.execute(sqlx::raw_sql(set)).await?;
         }
         let slice = self.read(&mut Reads { run, context, queues: None }).await;
@@ -99,7 +104,9 @@ impl Backlog {
             // Only the kind of slice that timed out.
             let size = match self.position {
                 Position::Start | Position::Dags(_) => &mut self.sizes.dags,
-                Position::Jobs(_) | Position::Divided(_) | Position::End => &mut self.sizes.ids,
+                Position::Waiting(_) | Position::Jobs(..) | Position::Divided(_) | Position::End => {
+                    &mut self.sizes.ids
+                }
             };
             size.shrink();
         }
@@ -121,8 +128,11 @@ impl Backlog {
                     let rows = reads.jobs(Scope::All, Zeros { queues: true, dags: true }).await?;
                     return Ok(Slice { rows, is_last: true });
                 }
-                self.position =
-                    if by_dag { Position::Dags(Uuid::nil()) } else { Position::Jobs(Uuid::nil()) };
+                self.position = if by_dag {
+                    Position::Dags(Uuid::nil())
+                } else {
+                    Position::Jobs(Uuid::nil(), Strays::AndOthers)
+                };
                 Vec::new()
             }
             &mut Position::Dags(from) => {
@@ -130,14 +140,37 @@ impl Backlog {
                 let to = last.unwrap_or(Uuid::max());
                 let rows = reads.jobs(Scope::Dags(from, to), Zeros::NONE).await?;
                 self.sizes.dags.adapt(reads.run.busy() - started);
-                self.position = behind(to).map_or(Position::Jobs(Uuid::nil()), Position::Dags);
+                self.position = match behind(to) {
+                    Some(next) => Position::Dags(next),
+                    None if statements::can_read_waiting(reads.context.schema) => {
+                        Position::Waiting(WaitingJob::start())
+                    }
+                    None => Position::Jobs(Uuid::nil(), Strays::Only),
+                };
                 rows
             }
-            &mut Position::Jobs(from) => {
-                let strays = if by_dag { Strays::Only } else { Strays::AndOthers };
-                let (rows, next) = jobs(reads, from, self.sizes.ids.get(), strays).await?;
+            Position::Waiting(after) => {
+                let next = reads.next_waiting(after, self.sizes.ids.get()).await?;
+                let rows = match &next {
+                    Some((_, ids)) => of_ids(reads, ids, Strays::Only).await?,
+                    None => Vec::new(),
+                };
                 self.sizes.ids.adapt(reads.run.busy() - started);
-                self.position = next.map_or(Position::End, Position::Jobs);
+                self.position = match next {
+                    Some((next, _)) => Position::Waiting(next),
+                    None => Position::Jobs(Uuid::nil(), Strays::NotWaiting),
+                };
+                rows
+            }
+            &mut Position::Jobs(from, strays) => {
+                let next = reads.next_jobs(from, self.sizes.ids.get(), strays).await?;
+                let rows = match &next {
+                    Some((_, ids)) => of_ids(reads, ids, strays).await?,
+                    None => Vec::new(),
+                };
+                self.sizes.ids.adapt(reads.run.busy() - started);
+                let next = next.and_then(|(last, _)| behind(last));
+                self.position = next.map_or(Position::End, |next| Position::Jobs(next, strays));
                 rows
             }
             Position::Divided(divided) => match divided.read(reads, &mut self.sizes).await? {
@@ -160,19 +193,12 @@ impl Backlog {
     }
 }
 
-/// Reads the next jobs by ids. Returns the id at which the jobs behind them begin.
-async fn jobs(
-    reads: &mut Reads<'_, '_>,
-    from: Uuid,
-    count: i64,
-    strays: Strays,
-) -> Result<(Vec<PgRow>, Option<Uuid>), Failure> {
-    let Some((last, ids)) = reads.next_jobs(from, count, strays).await? else {
-        return Ok((Vec::new(), None));
-    };
-    let rows =
-        if ids.is_empty() { Vec::new() } else { reads.jobs(Scope::Ids(&ids, strays), Zeros::NONE).await? };
-    Ok((rows, behind(last)))
+/// Reads the jobs with these ids, if there are any.
+async fn of_ids(reads: &mut Reads<'_, '_>, ids: &[Uuid], strays: Strays) -> Result<Vec<PgRow>, Failure> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    reads.jobs(Scope::Ids(ids, strays), Zeros::NONE).await
 }
 
 /// Returns the id behind this one.

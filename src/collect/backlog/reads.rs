@@ -7,8 +7,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::types::Uuid;
 
 use super::statements::{
-    LAST_DAG, MOVING, MOVING_OF_IDS, NEXT_JOBS, OVER_ALL, OVER_DAGS, OVER_IDS, OVER_JOBS, SIZE, Statement,
-    WITH_JOBS, Zeros, arguments,
+    LAST_DAG, MOVING, MOVING_OF_IDS, NEXT_JOBS, NEXT_OTHERS, NEXT_WAITING, OVER_ALL, OVER_DAGS, OVER_IDS,
+    OVER_JOBS, SIZE, Statement, WITH_JOBS, Zeros, arguments,
 };
 use crate::collect::collector::{Context, Query};
 use crate::postgres::{Failure, Reason, Run};
@@ -31,8 +31,25 @@ pub(super) enum Scope<'a> {
 pub(super) enum Strays {
     /// Only jobs that belong to no unfinished DAG.
     Only,
+    /// Of these, only those that [`Reads::next_waiting`] leaves out.
+    NotWaiting,
     /// All jobs.
     AndOthers,
+}
+
+/// Place in the order of waiting jobs by `start_after` and DAG.
+#[derive(Debug, Clone)]
+pub(super) struct WaitingJob {
+    /// As the database writes it.
+    start_after: String,
+    dag: Uuid,
+}
+
+impl WaitingJob {
+    /// Returns the place before all jobs.
+    pub(super) fn start() -> Self {
+        WaitingJob { start_after: "-infinity".to_owned(), dag: Uuid::nil() }
+    }
 }
 
 /// The transaction of a slice.
@@ -73,9 +90,28 @@ impl Reads<'_, '_> {
             arguments.add(count)?;
             arguments.add(strays == Strays::AndOthers)
         };
-        let rows = self.fetch(&NEXT_JOBS, bind).await?;
+        let query = if strays == Strays::NotWaiting { &NEXT_OTHERS } else { &NEXT_JOBS };
+        let rows = self.fetch(query, bind).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some((row.try_get("id")?, row.try_get("ids")?)))
+    }
+
+    /// Looks at the next `count` waiting jobs that have a start and a DAG. Returns the last place and the ids of the jobs to
+    /// read, `None` if there is no job.
+    pub(super) async fn next_waiting(
+        &mut self,
+        after: &WaitingJob,
+        count: i64,
+    ) -> Result<Option<(WaitingJob, Vec<Uuid>)>, Failure> {
+        let bind = |arguments: &mut PgArguments| {
+            arguments.add(&after.start_after)?;
+            arguments.add(after.dag)?;
+            arguments.add(count)
+        };
+        let rows = self.fetch(&NEXT_WAITING, bind).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let last = WaitingJob { start_after: row.try_get("start_after")?, dag: row.try_get("dag_id")? };
+        Ok(Some((last, row.try_get("ids")?)))
     }
 
     /// Runs the main statement.

@@ -22,6 +22,13 @@ pub(super) const BY_STATE: Index = Index { table: "job", columns: &["state"], pr
 /// Finds the jobs of a DAG.
 const BY_DAG: Index = Index { table: "job", columns: &["dag_id"], predicate: None };
 
+/// Has the waiting jobs with their DAGs.
+const BY_START_AND_DAG: Index = Index {
+    table: "job",
+    columns: &["state", "start_after", "dag_id"],
+    predicate: Some("state = any (array['created', 'retry'])"),
+};
+
 /// Finds the parents of many jobs in one scan.
 const BY_CHILD: Index = Index { table: "job_dependencies", columns: &["job_id"], predicate: None };
 
@@ -168,6 +175,20 @@ pub(super) static NEXT_JOBS: Query = Query {
     ..BESIDE
 };
 
+/// Finds the next $3 waiting jobs behind the start $1 and the DAG $2: those that belong to no unfinished DAG.
+pub(super) static NEXT_WAITING: Query = Query {
+    sql: SqlFile { name: "next_waiting.sql", text: include_str!("next_waiting.sql") },
+    needs: &[DAGS, Need::Columns("job", &["id", "state", "dag_id", "start_after"])],
+    ..BESIDE
+};
+
+/// As [`NEXT_JOBS`], only the jobs that [`NEXT_WAITING`] leaves out.
+pub(super) static NEXT_OTHERS: Query = Query {
+    sql: SqlFile { name: "next_others.sql", text: include_str!("next_others.sql") },
+    needs: NEXT_WAITING.needs,
+    ..BESIDE
+};
+
 const BESIDE: Query = Query { by_queue: &[], optional: &[], fallbacks: &[], ..OVER_UNFINISHED };
 
 const fn definition(sql: &'static str) -> Definition {
@@ -228,6 +249,11 @@ pub(super) fn has_dependencies(schema: &Schema) -> bool {
 /// Whether the jobs of a DAG can be read together.
 pub(super) fn can_read_by_dag(schema: &Schema) -> bool {
     !is_replaced(&DAGS, schema) && !is_replaced(&DAG_ID.need, schema) && schema.has_index(&BY_DAG)
+}
+
+/// Whether an index has the waiting jobs in the order of [`NEXT_WAITING`].
+pub(super) fn can_read_waiting(schema: &Schema) -> bool {
+    !NEXT_WAITING.needs.iter().any(|need| is_replaced(need, schema)) && schema.has_index(&BY_START_AND_DAG)
 }
 
 /// Whether the statements are written without this need.
