@@ -1,5 +1,5 @@
 -- Everything that is published of unfinished jobs, from one reading of those of a scope (unfinished*.sql): counts by
--- state, ready, deferred and blocked jobs, SLAs, retries, the newest start of a waiting job, and stalled DAGs. Active jobs
+-- state, ready, deferred and blocked jobs, SLAs, retries, the newest start and lease of a waiting job, and stalled DAGs. Active jobs
 -- are counted by state elsewhere.
 -- $1 to $6 as in by_queue.rs; $7 how soon an SLA is due soon, in seconds; $8 whether each queue of $1 has rows of 0; $9
 -- the same for each reason of stalled DAGs.
@@ -16,6 +16,10 @@ with tally as materialized (
         min(created_on) filter (where created_on between '1970-01-01' and '3000-01-01') as oldest_created,
         min(ready_since) filter (where ready_since between '1970-01-01' and '3000-01-01') as oldest_ready,
         max(started_on) filter (where started_on between '1970-01-01' and '3000-01-01') as newest_start,
+        greatest(
+            max(lease_expires_at) filter (where lease_expires_at between '1970-01-01' and '3000-01-01'),
+            max(run_lease_expires_at) filter (where run_lease_expires_at between '1970-01-01' and '3000-01-01')
+        ) as newest_lease,
         count(*) filter (where retry_count >= retry_limit) as exhausted,
         count(*) filter (where retry_count > 0) as retried,
         coalesce(sum(retry_count) filter (where retry_count > 0), 0) as attempts,
@@ -31,7 +35,7 @@ with tally as materialized (
     from (
         select
             name, state, reason, is_deferred, created_on, ready_since, started_on, retry_count, retry_limit, soft_sla,
-            hard_sla,
+            hard_sla, lease_expires_at, run_lease_expires_at,
             -- An SLA within a minute of the creation is no promise: the gateway's clock may be ahead.
             case when created_on < '3000-01-01' then created_on + interval '1 minute' end as promised_after
         from judged
@@ -40,7 +44,7 @@ with tally as materialized (
     group by name, state, reason, is_deferred
     union all
     -- A NULL in $1 is the label of queues without rows of their own.
-    select queue, true, state, reason, false, 0, null, null, null, 0, 0, 0, 0, 0, 0, 0, 0
+    select queue, true, state, reason, false, 0, null, null, null, null, 0, 0, 0, 0, 0, 0, 0, 0
     from unnest($1::text[]) as known (queue)
     cross join unnest(array['created', 'retry']) as states (state)
     cross join unnest(array['dependency', 'parent_failed', 'dag_finished']) as reasons (reason)
@@ -113,11 +117,12 @@ cross join lateral (
 ) as v (sla, overdue, due)
 where has_queue
 union all
--- A job that waits for its retry keeps its start.
+-- A job that waits for its retry keeps its start. A scheduler that leases a waiting job is alive until the lease expires.
 select
-    null, null, null, null, 'start', null, null, null, null, null, null, null, null, null, null, null, null,
-    extract(epoch from newest_start), null
+    null, null, null, null, v.activity, null, null, null, null, null, null, null, null, null, null, null, null,
+    extract(epoch from v.seen), null
 from tally
+cross join lateral (values ('start', newest_start), ('lease', case when newest_lease > now() then now() else newest_lease end)) as v (activity, seen)
 where state <> 'active'
 union all
 select null, null, reason, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, count(*)

@@ -61,7 +61,7 @@ other_dag as materialized (
 judged as materialized (
     select
         u.is_job, u.name, u.id, u.dag_id, u.state, u.created_on, u.started_on, u.start_after, u.retry_count,
-        u.retry_limit, u.soft_sla, u.hard_sla,
+        u.retry_limit, u.soft_sla, u.hard_sla, u.lease_expires_at, u.run_lease_expires_at,
         case
             when u.state = 'active' then null
             when u.dag_id in (select id from other_dag where state in ('completed', 'failed', 'cancelled', 'expired'))
@@ -74,7 +74,7 @@ judged as materialized (
     from (
         select
             true as is_job, name, id, dag_id, state, created_on, started_on, start_after, retry_count, retry_limit,
-            soft_sla, hard_sla
+            soft_sla, hard_sla, lease_expires_at, run_lease_expires_at
         from unfinished
     ) as u
     full join verdict as v on v.job_name = u.name and v.job_id = u.id

@@ -77,6 +77,8 @@ const OVER_UNFINISHED: Query = Query {
         optional!("job"."retry_limit": "int"),
         optional!("job"."soft_sla": "timestamptz"),
         optional!("job"."hard_sla": "timestamptz"),
+        optional!("job"."lease_expires_at": "timestamptz"),
+        optional!("job"."run_lease_expires_at": "timestamptz"),
     ],
     needs: &[Need::Columns("job", &["id", "name", "state"])],
     fallbacks: &[NO_DAGS, DEPENDENCIES_FROM_JSON, NO_DEPENDENCIES],

@@ -15,7 +15,7 @@ pub static COLLECTOR: Collector = Collector {
     joint: &[],
     queries: &[
         Query {
-            sql: sql!("last_unfinished.sql"),
+            sql: sql!("last_active.sql"),
             needs: &[Need::Columns("job", &["state", "started_on"])],
             optional: &[
                 optional!("job"."lease_expires_at": "timestamptz"),

@@ -1,5 +1,5 @@
--- The newest start among unfinished jobs (a job that waits for its retry keeps its start), and the
--- latest expiry of their leases, now at most: a worker that took or renewed a lease was alive.
+-- The newest start among active jobs, and the latest expiry of their leases, now at most, because a worker that took or
+-- renewed a lease was alive. The pass over unfinished jobs returns the same of waiting jobs.
 -- Index: one that leads with state. Without it every job is read.
 select
     a.activity,
@@ -11,5 +11,5 @@ cross join lateral (
         ('lease', j.lease_expires_at, now()),
         ('lease', j.run_lease_expires_at, now())
 ) as a (activity, seen, at_most)
-where j.state in ('created', 'retry', 'active') and a.seen between '1970-01-01' and '3000-01-01'
+where j.state = 'active' and a.seen between '1970-01-01' and '3000-01-01'
 group by a.activity
