@@ -78,7 +78,7 @@ impl Backlog {
         Backlog { sizes, position: Position::Start }
     }
 
-    pub(crate) fn plans(&self, schema: &Schema) -> Plans {
+    pub(crate) fn plans(schema: &Schema) -> Plans {
         if statements::is_divided(schema) { Plans::Custom } else { Plans::Generic }
     }
 
@@ -139,7 +139,7 @@ impl Backlog {
                 let last = reads.last_dag(from, self.sizes.dags.get()).await?;
                 let to = last.unwrap_or(Uuid::max());
                 let rows = reads.jobs(Scope::Dags(from, to), Zeros::NONE).await?;
-                self.sizes.dags.adapt(reads.run.busy() - started);
+                self.sizes.dags.adapt(reads.run.busy().saturating_sub(started));
                 self.position = match behind(to) {
                     Some(next) => Position::Dags(next),
                     None if statements::can_read_waiting(reads.context.schema) => {
@@ -155,7 +155,7 @@ impl Backlog {
                     Some((_, ids)) => of_ids(reads, ids, Strays::Only).await?,
                     None => Vec::new(),
                 };
-                self.sizes.ids.adapt(reads.run.busy() - started);
+                self.sizes.ids.adapt(reads.run.busy().saturating_sub(started));
                 self.position = match next {
                     Some((next, _)) => Position::Waiting(next),
                     None => Position::Jobs(Uuid::nil(), Strays::NotWaiting),
@@ -168,18 +168,19 @@ impl Backlog {
                     Some((_, ids)) => of_ids(reads, ids, strays).await?,
                     None => Vec::new(),
                 };
-                self.sizes.ids.adapt(reads.run.busy() - started);
+                self.sizes.ids.adapt(reads.run.busy().saturating_sub(started));
                 let next = next.and_then(|(last, _)| behind(last));
                 self.position = next.map_or(Position::End, |next| Position::Jobs(next, strays));
                 rows
             }
-            Position::Divided(divided) => match divided.read(reads, &mut self.sizes).await? {
-                Some(rows) => rows,
-                None => {
+            Position::Divided(divided) => {
+                if let Some(rows) = divided.read(reads, &mut self.sizes).await? {
+                    rows
+                } else {
                     self.position = Position::End;
                     Vec::new()
                 }
-            },
+            }
             Position::End => {
                 let is_divided = statements::is_divided(reads.context.schema);
                 // The statement reads no job, so no partition need be locked.

@@ -5,8 +5,8 @@
 //! ahead of the budget. What a pace with a full balance does not need goes to the first pace, in order of priority, whose
 //! balance is not full. So no pace starves, and none of the budget is lost while one needs it.
 //!
-//! The first ten seconds of database time are not charged, so that a small database has all its numbers in the first
-//! minute.
+//! In `serve` the first ten seconds of database time are not charged, so that a small database has all its numbers in the
+//! first minute.
 
 use std::time::Duration;
 
@@ -40,8 +40,13 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
+    /// Returns a budget whose first ten seconds are not charged.
+    pub(crate) fn with_allowance(rate: f64, now: Instant) -> Self {
+        Budget { allowance: ALLOWANCE, ..Budget::new(rate, now) }
+    }
+
     pub(crate) fn new(rate: f64, now: Instant) -> Self {
-        Budget { rate, allowance: ALLOWANCE, balances: [0.0; PACES], updated: now }
+        Budget { rate, allowance: 0.0, balances: [0.0; PACES], updated: now }
     }
 
     /// Charges database time to a pace.
@@ -155,7 +160,7 @@ mod tests {
     /// Returns a budget of 1 % without allowance, and its time.
     fn budget() -> (Budget, Instant) {
         let now = Instant::now();
-        let mut budget = Budget::new(0.01, now);
+        let mut budget = Budget::with_allowance(0.01, now);
         budget.charge(Pace::Pulse, seconds(ALLOWANCE), now);
         (budget, now)
     }

@@ -20,7 +20,6 @@ mod position;
 mod presence;
 mod recent_finishes;
 mod rows;
-mod slices;
 mod state;
 mod state_file;
 mod tally;
@@ -37,12 +36,12 @@ use self::bounds::Bounds;
 use self::identity::Identity;
 use self::labels::Labels;
 use self::observed::{End, NAMES, ServerState, TABLES};
-pub use self::slices::SliceSize;
 use self::state::State;
 pub use self::state_file::StateFileError;
 use crate::collect::collector::declare::optional;
 use crate::collect::collector::{Collector, Context, Division, Query, QuerySamples, SqlFile};
 use crate::collect::pace::Pace;
+use crate::collect::slice::SliceSize;
 use crate::config::Config;
 use crate::postgres::{Failure, Reason, Run};
 use crate::schema::{Index, Need, Schema};
@@ -123,8 +122,11 @@ fn empty_slice(context: &Context<'_>) -> Result<PgArguments, sqlx::error::BoxDyn
     Ok(arguments)
 }
 
+/// Rows of a slice: at first, at least, and at most, which needs a few megabytes of memory.
+const FIRST_SLICE: SliceSize = SliceSize::new(5_000, 100, 50_000);
+
 /// Database time after which a run reads no further slice. The load budget decides when the next run continues.
-const TIME_LIMIT: Duration = Duration::from_secs(1);
+const TIME_LIMIT: Duration = Duration::from_millis(500);
 
 /// Counts events, and keeps the counts from run to run.
 pub struct EventCounter {
@@ -150,7 +152,7 @@ impl EventCounter {
             Some(path) if config.collectors.is_enabled(COLLECTOR.name) => state_file::load(path, &bounds)?,
             _ => None,
         };
-        Ok(EventCounter { path, bounds, slice_size: SliceSize::default(), time_limit: TIME_LIMIT, state })
+        Ok(EventCounter { path, bounds, slice_size: FIRST_SLICE, time_limit: TIME_LIMIT, state })
     }
 
     /// Counts the new events in the transaction of `run` and returns all series.
@@ -259,14 +261,17 @@ impl EventCounter {
     ) -> Result<(), Failure> {
         state.position.remember_run(server, ends);
         while let Some(next) = state.next(server, ends) {
-            let slice =
-                history::read_slice(run, &QUERIES[next.table], schema, &next, self.slice_size.rows()).await;
+            let (size, before) = (self.slice_size.get(), run.busy());
+            let slice = history::read_slice(run, &QUERIES[next.table], schema, &next, size).await;
             let (end, rows) = slice.inspect_err(|failure| {
                 if failure.reason == Reason::Timeout {
                     self.slice_size.shrink();
                 }
             })?;
-            self.slice_size.note_success();
+            // A slice of few rows says nothing about a full one.
+            if end.saturating_sub(next.span.after) >= size {
+                self.slice_size.adapt(run.busy().saturating_sub(before));
+            }
             let events = state.events(next.table, rows, next.settled, server);
             state.totals.add(events, labels, &self.bounds);
             state.position.mark_read(next.table, end);

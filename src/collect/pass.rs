@@ -71,7 +71,7 @@ impl Pass {
     /// Returns how the transaction of the next slice must plan its statements.
     pub fn plans(&self) -> Plans {
         match &self.state {
-            State::Backlog(backlog) => backlog.plans(&self.schema),
+            State::Backlog(_) => Backlog::plans(&self.schema),
             State::History(_) => History::plans(&self.schema),
         }
     }

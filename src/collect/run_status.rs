@@ -1,5 +1,5 @@
 //! Status of the runs, for the exporter's own metrics, the status page and the health routes: the latest run of each
-//! collector at each pace, whether the first run of the first pace has ended, and the runner's heartbeat deadline.
+//! collector at each pace, whether each task has run once, and the runner's heartbeat deadline.
 //!
 //! The runner writes it.
 
@@ -14,6 +14,9 @@ use crate::collect::pace::Pace;
 
 /// How long after its heartbeat deadline the runner counts as stuck.
 const GRACE: Duration = Duration::from_mins(1);
+
+/// How long readiness waits for the first passes after the first numbers.
+const FIRST_PASSES: Duration = Duration::from_secs(10);
 
 /// The latest run of a collector at a pace. Times are monotonic.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ struct Inner {
     availability: BTreeMap<&'static str, Availability>,
     latest: BTreeMap<(&'static str, Pace), LatestRun>,
     is_ready: bool,
+    /// When the first run of the most urgent pace ended.
+    first_numbers: Option<Instant>,
     heartbeat_deadline: Option<Instant>,
 }
 
@@ -97,14 +102,21 @@ impl RunStatus {
             .collect()
     }
 
-    /// Records that the first run has ended, or that the database cannot be reached.
+    /// Records that a run of the most urgent pace has ended.
+    pub fn note_first_numbers(&self) {
+        self.lock().first_numbers.get_or_insert_with(Instant::now);
+    }
+
+    /// Records that each task has run once, or that the database cannot be reached.
     pub fn mark_ready(&self) {
         self.lock().is_ready = true;
     }
 
-    /// Whether the first run has ended, or the database cannot be reached.
+    /// Whether each task has run once, the database cannot be reached, or the first numbers have been there for so long that
+    /// the others are worth no more waiting: a pass over a large history can take minutes.
     pub fn is_ready(&self) -> bool {
-        self.lock().is_ready
+        let inner = self.lock();
+        inner.is_ready || inner.first_numbers.is_some_and(|at| at.elapsed() >= FIRST_PASSES)
     }
 
     /// Sets the time by which the runner must report again.

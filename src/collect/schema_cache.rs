@@ -147,10 +147,10 @@ impl SchemaCache {
     }
 }
 
-/// Returns the pause after reading the catalog for so long. All of the budget at most is for the collectors, so the schema
-/// and the queue inventory have a twentieth each.
+/// Returns the pause after reading the catalog for so long: the schema and the queue inventory take at most a quarter of the
+/// load budget each.
 fn pause_after(config: &Config, busy: Duration) -> Duration {
-    config.collectors.pause_after(busy.saturating_mul(20))
+    config.collectors.pause_after(busy.saturating_mul(4))
 }
 
 /// Returns the age at which schema and inventory expire.

@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Self, Failure> {
         let mut run = session.begin().await?;
         let name = &config.database.schema;
-        let mut schema = match known {
+        let schema = match known {
             Some(schema) => schema,
             None => Schema::read(&mut run, name).await.map_err(|failure| {
                 with_advice(Failure {
@@ -78,8 +78,6 @@ impl<'a> Reader<'a> {
             })?,
         };
         schema.require_job_table(name)?;
-        // A command has one session.
-        schema.share_locks(1);
         let (partitions, run) = if scope::is_limited(&schema) {
             session.finish(run, None).await;
             (scope::find(&mut session, &schema, scope).await?, None)

@@ -18,9 +18,6 @@ const SHARE: u64 = 8;
 /// Most locks that one process holds, also if the server's lock table is large.
 const MAX_LOCKS: u64 = 600;
 
-/// The parts into which the limit of one process is divided. A transaction takes one part at most.
-pub(super) const SESSIONS: u64 = 2;
-
 /// Locks of a transaction on the catalog and on the table of queues.
 const CATALOG_LOCKS: u64 = 20;
 
@@ -67,10 +64,9 @@ impl Relations {
 }
 
 impl Schema {
-    /// Sets how many locks a transaction may take if `sessions` of this process run one transaction each.
-    pub fn share_locks(&mut self, sessions: u64) {
-        self.locks_allowed =
-            ((self.lock_table / SHARE).min(MAX_LOCKS) / sessions).saturating_sub(CATALOG_LOCKS);
+    /// Sets how many locks a transaction may take. A process runs one at a time.
+    pub(super) fn limit_locks(&mut self) {
+        self.locks_allowed = (self.lock_table / SHARE).min(MAX_LOCKS).saturating_sub(CATALOG_LOCKS);
     }
 
     /// Returns the lack if a transaction that changes jobs would take too many locks. `None` if it may run.

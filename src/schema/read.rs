@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::Row;
 
-use super::locks::{Relations, SESSIONS};
+use super::locks::Relations;
 use super::{Filter, FoundIndex, Schema, TABLES, Table, Untrusted};
 use crate::config::SchemaName;
 use crate::postgres::{Connection, Failure};
@@ -36,7 +36,7 @@ impl Schema {
             clock_offset: clock - exporter_clock,
             ..Schema::default()
         };
-        schema.share_locks(SESSIONS);
+        schema.limit_locks();
         let used = schema.read_relations(connection).await?;
         schema.read_tables(connection, &used).await?;
         schema.read_indexes(connection, &used).await?;

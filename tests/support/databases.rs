@@ -9,6 +9,20 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 pub(crate) static SERVER: Lazy<Server> = Lazy::new(|| Server::start().expect("PostgreSQL can be started"));
 
+/// Drops all indexes of `job` but its primary key.
+#[allow(dead_code, reason = "not every test binary uses it")]
+pub(crate) const NO_INDEXES: &str = "do $$
+    declare
+        index regclass;
+    begin
+        for index in
+            select indexrelid from pg_index where indrelid = 'job'::regclass and not indisunique
+        loop
+            execute format('drop index %s', index);
+        end loop;
+    end
+    $$";
+
 /// Database with the scheduler's tables, and a session of its owner.
 pub(crate) struct Database {
     pub(crate) url: String,

@@ -103,7 +103,7 @@ impl Divided {
         };
         let scope = Scope::Ids(&ids, Strays::AndOthers);
         let rows = self.read_scope(reads, group, scope, behind(last)).await?;
-        sizes.ids.adapt(reads.run.busy() - started);
+        sizes.ids.adapt(reads.run.busy().saturating_sub(started));
         Ok(rows)
     }
 

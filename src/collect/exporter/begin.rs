@@ -14,7 +14,7 @@ use crate::collect::collector::Collector;
 use crate::collect::pace::Pace;
 use crate::collect::pass::Pass;
 use crate::collect::queue_labels::QueueLabels;
-use crate::postgres::{Failure, Run};
+use crate::postgres::{Failure, Reason, Run};
 use crate::schema::Schema;
 
 /// Label of the time that reading the schema and the queue inventory takes.
@@ -27,7 +27,7 @@ impl Runner {
         let exporter = Arc::clone(&self.exporter);
         // It can take a pass over the history, so the pulse does not wait for it.
         if index > 0 || self.tasks.len() == 1 {
-            self.read_inventory().await?;
+            self.read_inventory(index).await?;
         }
         let mut run = self.session.begin().await?;
         self.note_reached();
@@ -41,12 +41,19 @@ impl Runner {
         };
         let busy = run.busy().saturating_sub(catalog);
         self.session.finish(run, queues.as_ref().err()).await;
-        self.charge_catalog(catalog);
-        let is_locked = |failure: &Failure| schema.is_ok() && is_temporary(failure.reason);
+        self.charge_catalog(index, catalog);
+        let is_of_queue_only = |failure: &Failure| {
+            schema.is_ok() && !matches!(failure.reason, Reason::Unavailable | Reason::OutOfMemory)
+        };
         let (queues, failure) = match queues {
             Ok(queues) => (queues, None),
-            // A lock on the table queue stops only the collector that publishes its rows.
-            Err(failure) if is_locked(&failure) => (exporter.schema_cache.last_queues(), None),
+            // A lock on the table queue, or a right that was revoked, stops only the collector that publishes its rows.
+            Err(failure) if is_of_queue_only(&failure) => {
+                if !is_temporary(failure.reason) {
+                    exporter.schema_cache.invalidate();
+                }
+                (exporter.schema_cache.last_queues(), None)
+            }
             Err(failure) => (QueueLabels::default(), Some(failure)),
         };
         let run = PaceRun {
@@ -91,12 +98,12 @@ impl Runner {
     }
 
     /// Reads the queue inventory if it is due.
-    async fn read_inventory(&mut self) -> Result<(), Failure> {
+    async fn read_inventory(&mut self, index: usize) -> Result<(), Failure> {
         let exporter = Arc::clone(&self.exporter);
         let cache = &exporter.schema_cache;
         let Some(schema) = cache.last_schema().filter(|_| cache.is_inventory_due()) else { return Ok(()) };
         let (outcome, busy) = cache.read_inventory(&mut self.session, &exporter.config, &schema).await?;
-        self.charge_catalog(busy);
+        self.charge_catalog(index, busy);
         if let Err(failure) = outcome {
             // The run goes on with the rows of the table queue and the queues in the results of queries.
             warn!(error = %failure, "the names of the queues in job could not be read");
@@ -111,9 +118,9 @@ impl Runner {
         Ok(queues)
     }
 
-    /// Charges reading the schema and the inventory to the least urgent pace, because it must not delay the pulse.
-    fn charge_catalog(&mut self, busy: Duration) {
-        self.budget.charge(Pace::History, busy, Instant::now());
+    /// Charges reading the schema or the inventory to the pace whose run has found it due.
+    fn charge_catalog(&mut self, index: usize, busy: Duration) {
+        self.budget.charge(self.tasks[index].pace, busy, Instant::now());
         self.exporter.self_metrics.add_busy(CATALOG, busy);
     }
 
@@ -125,7 +132,9 @@ impl Runner {
         let collectors: Vec<_> = self.tasks[index].collectors(&exporter.config, schema.as_deref()).collect();
         if let Some(run) = &mut self.tasks[index].run {
             run.steps.clear();
-            collectors.into_iter().for_each(|collector| run.fail(collector, failure));
+            for collector in collectors {
+                run.fail(collector, failure);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::pace_run::{CollectorResult, PaceRun};
 use super::runner::Runner;
+use super::task::Task;
 use crate::collect::collector::Collector;
 use crate::collect::pace::Pace;
 use crate::postgres::{Failure, Reason};
@@ -28,6 +29,9 @@ impl Runner {
             self.publish_collector(pace, began, interval, result);
         }
         if index == 0 {
+            self.exporter.run_status.note_first_numbers();
+        }
+        if self.tasks.iter().all(Task::has_run) {
             self.exporter.run_status.mark_ready();
         }
     }

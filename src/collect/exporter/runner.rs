@@ -53,7 +53,7 @@ impl Runner {
         let timeout = config.collectors.timeout.min(LONGEST_STATEMENT);
         Runner {
             session: Session::new(config.database.clone(), timeout),
-            budget: Budget::new(config.collectors.load_budget, now),
+            budget: Budget::with_allowance(config.collectors.load_budget, now),
             tasks: Task::all(config, now),
             logs: BTreeMap::new(),
             paused_until: now,

@@ -118,11 +118,11 @@ impl Runner {
                 run.steps.push_front(Step::Pass(step));
                 Ok(())
             }
-            Err(stop) => {
+            Err(other) => {
                 let kind = step.pass.kind();
                 let fed: Vec<&Collector> =
                     fed_queries(kind, config, &run.schema).map(|(fed, _)| fed).collect();
-                self.note_failure(run, &fed, Err(stop))
+                self.note_failure(run, &fed, Err(other))
             }
         }
     }
@@ -157,7 +157,9 @@ impl Runner {
             Err(Stop::Failed(failure)) => {
                 self.note_reached();
                 self.react(&failure);
-                collectors.iter().for_each(|collector| run.fail(collector, &failure));
+                for collector in collectors {
+                    run.fail(collector, &failure);
+                }
             }
         }
         Ok(())

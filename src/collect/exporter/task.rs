@@ -67,6 +67,11 @@ impl Task {
         })
     }
 
+    /// Whether a run has ended.
+    pub(super) fn has_run(&self) -> bool {
+        self.last_end.is_some()
+    }
+
     /// Returns how long after it is due the task may wait for more urgent ones. Because this is bounded, it gets its turn
     /// even if those are always due, as on a slow database.
     pub(super) fn patience(&self) -> Duration {
@@ -108,13 +113,11 @@ fn is_member(
     schema: &Schema,
 ) -> bool {
     let is_fed = |kind| fed_queries(kind, config, schema).any(|(fed, _)| fed.name == collector.name);
-    match pass {
-        Some(kind) => is_fed(kind),
-        None => {
-            let pass_of_pace = PassKind::ALL.into_iter().find(|kind| kind.pace() == pace);
-            collector.queries_at(pace, config, schema).next().is_some() && !pass_of_pace.is_some_and(is_fed)
-        }
+    if let Some(kind) = pass {
+        return is_fed(kind);
     }
+    let pass_of_pace = PassKind::ALL.into_iter().find(|kind| kind.pace() == pace);
+    collector.queries_at(pace, config, schema).next().is_some() && !pass_of_pace.is_some_and(is_fed)
 }
 
 fn configured_interval(config: &Config, pace: Pace) -> Duration {

@@ -1,5 +1,7 @@
 //! Which task the runner executes next, on a paused clock.
 
+#![allow(clippy::float_cmp, reason = "these numbers are exact")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

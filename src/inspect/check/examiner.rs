@@ -80,12 +80,11 @@ impl<'a> Examiner<'a> {
         self.session.finish(run, queues.as_ref().err()).await;
         let queues = queues?;
         let started = Instant::now();
-        match query.pass {
-            Some(kind) => self.run_pass(kind, queues).await?,
-            None => {
-                let context = Context { config: self.config, schema: self.schema, queues: &queues };
-                division::fetch(self.session, query, &context).await?.parts?;
-            }
+        if let Some(kind) = query.pass {
+            self.run_pass(kind, queues).await?;
+        } else {
+            let context = Context { config: self.config, schema: self.schema, queues: &queues };
+            division::fetch(self.session, query, &context).await?.parts?;
         }
         Ok(started.elapsed())
     }

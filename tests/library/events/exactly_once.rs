@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use marie_exporter::collect::events::SliceSize;
+use marie_exporter::collect::slice::SliceSize;
 use marie_exporter::demo::shape::Shape;
 use rand::RngExt;
 
@@ -39,7 +39,7 @@ async fn schedules(shape: Shape, seeds: std::ops::Range<u64>) {
         writers.writes_twice = slice > 5;
         let after = ends(&mut database.admin).await;
         let mut counting = Counting::start(&database).await.keeping_schema();
-        counting.counter.slice_size = SliceSize::at_most(slice);
+        counting.counter.slice_size = SliceSize::new(slice, slice, slice);
         let mut before = counting.run().await.unwrap();
         for _ in 0..STEPS {
             writers.step().await;

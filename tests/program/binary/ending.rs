@@ -71,7 +71,7 @@ async fn stopped_server_process_does_not_delay_the_end() {
                 where datname = current_database() and application_name = 'marie-exporter'";
     let rows = sqlx::query(ours).fetch_all(&mut database.admin).await.unwrap();
     let backends: Vec<u32> = rows.iter().map(|row| row.get::<i32, _>(0).cast_unsigned()).collect();
-    assert_eq!(backends.len(), 2);
+    assert_eq!(backends.len(), 1);
     for backend in &backends {
         send("STOP", *backend);
     }

@@ -130,7 +130,7 @@ async fn omitted_query_is_on_page_and_denied_one_logged_once() {
     let url = database.reader("half_blind").await;
     database.run("revoke select on dag from half_blind").await;
     let process = Process::serve(&url, &[]);
-    let denied = "waiting.sql: table dag may not be read";
+    let denied = "backlog.sql: table dag may not be read";
     let missing = "lease_expired.sql: no table job_attempt";
     // The page also shows what this shape lacks. Another collector reports it, so it appears later.
     until(process.address(), "queries are omitted", |answer| {

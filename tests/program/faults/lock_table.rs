@@ -129,7 +129,7 @@ async fn starts_leave_the_lock_table_to_the_scheduler() {
     let counter = tokio::spawn(count_locks(url.clone(), Arc::clone(&ends), Arc::clone(&most)));
     let began = Instant::now();
     for _ in 0..starts {
-        let process = Process::serve(&url, &[]);
+        let process = Process::serve(&url, &["--collector.load-budget=100%"]);
         let of_last = [("queue", "q40")];
         let metrics = until(&process, "every collector has run", |now| {
             now.value("marie_jobs_ready", &of_last) == Some(4.0)

@@ -159,8 +159,11 @@ async fn pooler_without_prepared_statements_needs_url_setting() {
     fs::write(&file, &pooler.url).unwrap();
     let path = file.display().to_string();
     let arguments = ["serve", "--web.listen-address=127.0.0.1:0", "--database-url-file", &path];
-    let process = Process::start(command(&[&arguments, Watch::flags(&[]).as_slice()].concat()), 1);
-    let watch = Watch::attach(process, INTERVAL);
+    let start = || Process::start(command(&[&arguments, Watch::flags(&[]).as_slice()].concat()), 1);
+    // Two exporters give their statements the same names.
+    let first = start();
+    crate::support::scrape::until_ready(first.address());
+    let watch = Watch::attach(start(), INTERVAL);
     let failed = watch.until("a prepared statement is missing", |now| {
         now.count("marie_collector_failures_total", &[("reason", "other")]) > 0.0
     });
@@ -182,6 +185,7 @@ async fn pooler_without_prepared_statements_needs_url_setting() {
     });
     neighbours.iter().for_each(JoinHandle::abort);
     watch.end();
+    first.end("TERM");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::maintain::scheduler::Scheduler;
-use crate::support::databases::{SERVER, run};
+use crate::support::databases::{NO_INDEXES, SERVER, run};
 use crate::support::process::{output, text};
 
 fn advice(scheduler: &Scheduler) -> usize {
@@ -18,6 +18,7 @@ fn advice(scheduler: &Scheduler) -> usize {
 async fn finished_indexes_of_interrupted_run_are_kept() {
     for shape in [Shape::Old, Shape::New] {
         let mut scheduler = Scheduler::new(shape, 20, 0.75).await;
+        scheduler.database.run(NO_INDEXES).await;
         let planned = scheduler.maintain(&["indexes"]).expect_success();
         let statements: Vec<&str> = planned.lines().filter(|line| line.starts_with("CREATE INDEX")).collect();
         assert!(statements.len() > 2, "{planned}");
@@ -33,6 +34,7 @@ async fn finished_indexes_of_interrupted_run_are_kept() {
 async fn indexes_leave_no_recommendation() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape, 20, 0.75).await;
+        scheduler.database.run(NO_INDEXES).await;
         let wanted = advice(&scheduler);
         assert!(wanted > 0, "{}", shape.name());
         let planned = scheduler.maintain(&["indexes"]).expect_success();
@@ -89,6 +91,7 @@ async fn count_unusable(admin: &mut PgConnection) -> i64 {
 #[tokio::test]
 async fn partitioned_job_without_queue_gets_indexes() {
     let (url, mut admin) = database_without_queues(Shape::Mid, "no queue").await;
+    run(&mut admin, NO_INDEXES).await;
     let made = create_indexes(&url);
     assert!(made.contains("ON ONLY \"marie_scheduler\".job"), "{made}");
     assert!(!made.contains("CONCURRENTLY IF NOT EXISTS marie_exporter_job_"), "{made}");

@@ -3,12 +3,14 @@
 use marie_exporter::demo::shape::Shape;
 
 use crate::maintain::scheduler::{Scheduler, maintain};
+use crate::support::databases::NO_INDEXES;
 use crate::support::process::{output, text};
 
 #[tokio::test]
 async fn exporter_role_changes_nothing() {
     for shape in Shape::ALL {
         let mut scheduler = Scheduler::new(shape, 20, 0.55).await;
+        scheduler.database.run(NO_INDEXES).await;
         let role = format!("watcher_{}", shape.name());
         let grants = output(&["grants", "--role", &role, "--database-url", &scheduler.database.url]);
         scheduler.database.run(&text(&grants.stdout)).await;

@@ -10,7 +10,7 @@ use marie_exporter::demo::shape::Shape;
 use sqlx::PgConnection;
 
 use crate::maintain::scheduler::Scheduler;
-use crate::support::databases;
+use crate::support::databases::{self, NO_INDEXES};
 use crate::support::process::{command, text};
 
 /// How long the transaction stays open that has written to jobs and DAGs.
@@ -67,7 +67,8 @@ async fn longest_wait(scheduler: &Scheduler, arguments: &[&str], tables: &[&str]
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writer_waits_less_than_a_second_for_table_changes() {
-    let scheduler = Scheduler::new(Shape::Mid, 40, 0.6).await;
+    let mut scheduler = Scheduler::new(Shape::Mid, 40, 0.6).await;
+    scheduler.database.run(NO_INDEXES).await;
     let both = &["job", "dag"][..];
     for (arguments, tables) in [
         // The index of dag would wait for a transaction that has written to dag, without a lock.

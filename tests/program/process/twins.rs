@@ -8,7 +8,7 @@ use crate::support::process::Process;
 use crate::support::scrape::{metrics, until, until_ready};
 
 #[tokio::test]
-async fn two_exporters_agree_and_have_two_sessions_each() {
+async fn two_exporters_agree_and_have_one_session_each() {
     let mut database = Database::new(Shape::Mid).await;
     let twins = [Process::serve(&database.url, &[]), Process::serve(&database.url, &[])];
     for twin in &twins {
@@ -35,5 +35,5 @@ async fn two_exporters_agree_and_have_two_sessions_each() {
     let sessions = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'marie-exporter'";
     let sessions: i64 = sqlx::query(sessions).fetch_one(&mut database.admin).await.unwrap().get(0);
-    assert_eq!(sessions, 4);
+    assert_eq!(sessions, 2);
 }
