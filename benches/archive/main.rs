@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
 async fn measure(server: &Server, size: u64) -> anyhow::Result<()> {
     let queues = ["extract", "classify", "transform", "load", "gen5_extract"].map(str::to_owned);
     let mut connection = database::create(server, "history", &queues).await?;
-    database::grow(&mut connection, 0, size).await?;
+    database::grow(&mut connection, 0, size, 0).await?;
     // Triggers are on, as in production.
     sqlx::raw_sql("set session_replication_role = origin; set search_path = marie_scheduler, pg_catalog")
         .execute(&mut connection)

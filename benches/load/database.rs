@@ -22,21 +22,23 @@ pub(crate) async fn create(server: &Server, name: &str, queues: &[String]) -> an
                 .await?;
         }
     }
-    sqlx::raw_sql(
-        "create extension pg_buffercache with schema public; set session_replication_role = replica",
-    )
-    .execute(&mut connection)
-    .await?;
+    sqlx::raw_sql("set session_replication_role = replica").execute(&mut connection).await?;
     Ok(connection)
 }
 
-/// Grows the history from `from` to `to` jobs, the first time with unfinished jobs.
+/// Grows the history from `from` to `to` jobs, the first time with unfinished jobs. Adds `waiting` jobs in new DAGs.
 ///
 /// Indexes are dropped before and built at the end. This is much faster and leaves them as after a REINDEX.
-pub(crate) async fn grow(connection: &mut PgConnection, from: u64, to: u64) -> anyhow::Result<()> {
+pub(crate) async fn grow(
+    connection: &mut PgConnection,
+    from: u64,
+    to: u64,
+    waiting: u64,
+) -> anyhow::Result<()> {
     let started = Instant::now();
     let indexes = drop_indexes(connection).await?;
     let (from, to) = (i64::try_from(from / 10)?, i64::try_from(to / 10)?);
+    let last = to + i64::try_from(waiting / 10)?;
     let first = if from == 0 {
         // Active DAGs come first, so that a larger history adds only finished DAGs.
         finished(connection, 1, ACTIVE_DAGS, 5, "active").await?;
@@ -48,12 +50,13 @@ pub(crate) async fn grow(connection: &mut PgConnection, from: u64, to: u64) -> a
     for start in (first..=to).step_by(20_000) {
         finished(connection, start, to.min(start + 19_999), 10, "completed").await?;
     }
-    execute(connection, include_str!("dependencies.sql"), if from == 0 { 1 } else { from + 1 }, to).await?;
+    execute(connection, include_str!("waiting.sql"), to + 1, last).await?;
+    execute(connection, include_str!("dependencies.sql"), from + 1, last).await?;
     for index in indexes {
         sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut *connection).await?;
     }
     settle(connection).await?;
-    eprintln!("{} jobs created in {:.0} s", to * 10, started.elapsed().as_secs_f64());
+    eprintln!("{} jobs created in {:.0} s", last * 10, started.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Measures the exporter with 50, 100 and 200 queues: a round over that many partitions, resident memory of the binary,
-//! time until it is ready, and the time of a scrape.
+//! Measures the exporter with 50, 100 and 200 queues: the pulse over that many partitions, the time until the binary is
+//! ready, the time of a scrape, and the memory after an event of each queue was counted.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use marie_exporter::collect::collector::Lane;
+use marie_exporter::collect::pace::Pace;
 use marie_exporter::demo::server::Server;
-use sqlx::Connection;
+use sqlx::PgConnection;
 
-use crate::{database, median, queries};
+use crate::{database, median, paces};
 
 const ADDRESS: &str = "127.0.0.1:10199";
 
@@ -22,18 +22,17 @@ pub(crate) async fn measure(server: &Server) -> anyhow::Result<()> {
         let mut connection = database::create(server, &name, &queues).await?;
         sqlx::raw_sql(include_str!("queues.sql")).execute(&mut connection).await?;
         database::settle(&mut connection).await?;
-        connection.close().await?;
         let url = server.url(&name);
-        let round = queries::round(&queries::config(&url)?, Lane::Fast).await?;
+        let pulse = paces::measure(&url, Pace::Pulse).await?;
         println!(
-            "{count} queues and as many twins ({} partitions): the first fast round, which plans, takes {:.0} ms, \
-             later ones {:.0} ms",
+            "{count} queues and as many twins ({} partitions): reading the schema takes {:.0} ms, the first pulse, which \
+             plans, {:.0} ms, later ones {:.0} ms",
             count * 2,
-            round.first * 1e3,
-            round.then.iter().map(|(_, seconds)| seconds).sum::<f64>() * 1e3
+            pulse.schema * 1e3,
+            pulse.first * 1e3,
+            pulse.median * 1e3
         );
-        let exporter = Exporter::start(&url)?;
-        exporter.report(count)?;
+        Exporter::start(&url)?.report(count, &mut connection).await?;
     }
     Ok(())
 }
@@ -52,12 +51,15 @@ impl Exporter {
         Ok(Exporter(child, Instant::now()))
     }
 
-    fn report(&self, queues: usize) -> anyhow::Result<()> {
-        while !get("/-/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
-            anyhow::ensure!(self.1.elapsed() < Duration::from_mins(1), "not ready after a minute");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    async fn report(&self, queues: usize, connection: &mut PgConnection) -> anyhow::Result<()> {
+        self.until("it is ready", || get("/-/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")))
+            .await?;
         let ready = self.1.elapsed();
+        sqlx::raw_sql(include_str!("finishes.sql")).execute(connection).await?;
+        let last =
+            format!("marie_job_run_seconds_count{{queue=\"queue-{}\",state=\"failed\"}} 1", queues - 1);
+        self.until("the events are counted", || get("/metrics").is_ok_and(|page| page.contains(&last)))
+            .await?;
         let mut times = Vec::new();
         let mut bytes = 0;
         for _ in 0..200 {
@@ -65,22 +67,30 @@ impl Exporter {
             bytes = get("/metrics")?.len();
             times.push(started.elapsed().as_secs_f64());
         }
-        let memory = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let memory = |key: &str| {
-            memory
-                .lines()
-                .find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()))
-                .unwrap_or_default()
-        };
         println!(
-            "{queues} queues: ready in {:.2} s; a scrape of {bytes} bytes takes {:.2} ms from connect to last byte; resident \
-             memory {} (peak {})",
+            "{queues} queues: ready in {:.2} s; with an event of each queue counted a scrape of {bytes} bytes takes {:.2} ms \
+             from connect to last byte; resident memory {} (peak {})",
             ready.as_secs_f64(),
             median(times) * 1e3,
-            memory("VmRSS:"),
-            memory("VmHWM:")
+            self.memory("VmRSS:")?,
+            self.memory("VmHWM:")?
         );
         Ok(())
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn() -> bool) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while !holds() {
+            anyhow::ensure!(started.elapsed() < Duration::from_mins(3), "timed out: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    fn memory(&self, key: &str) -> anyhow::Result<String> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+        Ok(line.trim().to_owned())
     }
 }
 

@@ -3,14 +3,16 @@
 //! `cargo bench --bench load` takes about fifteen minutes and 15 GB of temporary disk;
 //! `cargo bench --bench load -- 100000 500000` compares smaller histories.
 //!
-//! Both histories have the same unfinished jobs: 10,000 in 2,000 DAGs. The shape is `mid`, the most common one, with
+//! All histories have the same unfinished jobs: 10,000 in 2,000 DAGs. The shape is `mid`, the most common one, with
 //! partitions and the indexes of production.
 
 #![expect(clippy::print_stdout, reason = "the program prints its results")]
 
+mod compare;
 mod database;
 mod footprint;
-mod queries;
+mod paces;
+mod page;
 
 use anyhow::Context;
 use marie_exporter::demo::server::Server;
@@ -23,7 +25,7 @@ fn main() -> anyhow::Result<()> {
         .collect::<Result<_, _>>()
         .context("sizes are numbers of jobs")?;
     let sizes = if sizes.is_empty() { vec![1_000_000, 5_000_000] } else { sizes };
-    let mut server = Server::start_with(&[
+    let server = Server::start_with(&[
         ("shared_buffers", "2GB"),
         ("max_wal_size", "16GB"),
         ("autovacuum", "off"),
@@ -32,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     ])?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(footprint::measure(&server))?;
-    queries::compare(&runtime, &mut server, &sizes)
+    runtime.block_on(compare::measure(&server, &sizes))
 }
 
 /// Returns the median.

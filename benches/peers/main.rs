@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<()> {
     let mut from = 0;
     let mut tables = Vec::new();
     for size in sizes {
-        runtime.block_on(database::grow(&mut connection, from, size))?;
+        runtime.block_on(database::grow(&mut connection, from, size, 0))?;
         runtime.block_on(sqlx::raw_sql("checkpoint").execute(&mut connection))?;
         tables.push((size, runtime.block_on(measure(&server, &mut connection))?));
         from = size;
