@@ -27,7 +27,7 @@ bench-peers:
 	scripts/require.sh postgresql prometheus-sql-exporter prometheus-postgres-exporter
 	cargo bench --locked --bench peers
 
-# About forty minutes and 15 GB of temporary disk; see benches/budget/main.rs.
+# About thirty minutes and 15 GB of temporary disk; see benches/budget/main.rs.
 bench-budget:
 	scripts/require.sh postgresql
 	cargo bench --locked --bench budget

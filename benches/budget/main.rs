@@ -1,150 +1,152 @@
-//! Measures whether the load budget holds, with a large history and a slow interval so short that the budget decides when
-//! slow collectors run, and whether fast collectors keep their interval.
+//! Measures the exporter in an incident: a large history, many waiting jobs, and the scheduler's refresh of each minute.
 //!
-//! For each collector and lane it prints runs, seconds of database time measured by the server and by the exporter, their
-//! share of the time, and the resulting interval. It asserts nothing.
+//! It starts the program with a role of its own, and prints for each load budget: how much database time each pace used,
+//! the longest statement, when important numbers were first published and whether they were right, and the peak memory.
+//! It asserts nothing.
 //!
-//! `cargo bench --bench budget` takes about forty minutes and 15 GB of temporary disk; `cargo bench --bench budget --
-//! 1000000 20` has a million jobs and runs for twenty minutes.
+//! `cargo bench --bench budget -- 5000000 1000000 10 still 1% 10%` has 5M finished and 1M waiting jobs, and runs for ten
+//! minutes with each of the two load budgets. With `refreshed` in place of `still` all jobs that are not completed are
+//! updated each minute, as in production. Without arguments it has 5M finished and 100,000 waiting jobs, refreshed, and
+//! runs for twenty minutes at 1 %, after ten minutes of preparation. Both need 15 GB of temporary disk.
+//!
+//! Beside the waiting jobs in DAGs of ten there are the 10,000 unfinished jobs of `benches/load`.
 
 #![expect(clippy::print_stdout, reason = "the program prints its results")]
 #![allow(dead_code, reason = "the tests use the rest of their support")]
 
 #[path = "../load/database.rs"]
 mod database;
+mod refresh;
+mod report;
+mod sighting;
 #[allow(clippy::unwrap_used, reason = "written for tests")]
 #[path = "../../tests/support/mod.rs"]
 mod support;
-mod track;
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use marie_exporter::config::SchemaName;
 use marie_exporter::demo::server::Server;
-use marie_exporter::schema::Schema;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::PgConnection;
+use tokio::runtime::Runtime;
 
+use crate::refresh::Refreshes;
+use crate::report::Report;
 use crate::support::process::{Process, command};
-use crate::support::scrape;
-use crate::track::Track;
+use crate::support::{memory, scrape};
 
-const JOBS: u64 = 5_000_000;
-const MINUTES: u64 = 30;
-
-/// The default load budget.
-const BUDGET: &str = "1%";
-/// The default interval.
-const INTERVAL: &str = "15s";
-/// A tenth of the default interval.
-const SLOW_INTERVAL: &str = "30s";
-
-/// Time between two scrapes, which limits the precision of the measured intervals.
-const SCRAPE_INTERVAL: Duration = Duration::from_millis(200);
+/// Time between two scrapes, which limits the precision of the measured times.
+const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
 
 const ROLE: &str = "marie_exporter";
 
+/// What the arguments choose.
+struct Incident {
+    finished: u64,
+    waiting: u64,
+    stretch: Duration,
+    is_refreshed: bool,
+    budgets: Vec<String>,
+}
+
 fn main() -> anyhow::Result<()> {
-    let numbers: Vec<u64> = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .map(|number| number.parse())
-        .collect::<Result<_, _>>()
-        .context("the arguments are a number of jobs and one of minutes")?;
-    let jobs = numbers.first().copied().unwrap_or(JOBS);
-    let stretch = Duration::from_mins(numbers.get(1).copied().unwrap_or(MINUTES));
+    let incident = Incident::from_arguments().context(
+        "arguments: finished jobs, waiting jobs, minutes, refreshed or still, load budgets such as 1%",
+    )?;
     let server = Server::start_with(&[
         ("shared_buffers", "2GB"),
-        ("max_wal_size", "16GB"),
+        ("max_wal_size", "2GB"),
         ("autovacuum", "off"),
         ("maintenance_work_mem", "1GB"),
         ("shared_preload_libraries", "pg_stat_statements"),
         ("pg_stat_statements.track_planning", "on"),
         ("compute_query_id", "on"),
     ])?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let queues = ["extract", "classify", "transform", "load", "gen5_extract"].map(str::to_owned);
-    let mut connection = runtime.block_on(database::create(&server, "history", &queues))?;
-    runtime.block_on(database::grow(&mut connection, 0, jobs))?;
-    let schema = runtime.block_on(prepare(&mut connection, &server.url("history")))?;
-
-    let mut tracks = track::tracks(&schema);
-    let began = Instant::now();
-    let process = Process::start(serve(&server), 1);
-    while began.elapsed() < stretch {
-        let metrics = scrape::metrics(process.address());
-        for track in &mut tracks {
-            track.record(&metrics);
-        }
-        std::thread::sleep(SCRAPE_INTERVAL);
+    let runtime = Runtime::new()?;
+    let mut connection = runtime.block_on(prepare(&server, &incident))?;
+    for budget in &incident.budgets {
+        let report = measure(&runtime, &server, &mut connection, &incident, budget)?;
+        report.print(&incident, budget);
     }
-    let statements = runtime.block_on(statements(&mut connection))?;
-    print(jobs, began.elapsed(), &tracks, &statements);
     Ok(())
 }
 
-/// Creates the exporter's role and resets the statistics of statements.
-async fn prepare(connection: &mut PgConnection, url: &str) -> anyhow::Result<Schema> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+impl Incident {
+    fn from_arguments() -> anyhow::Result<Self> {
+        let given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+        let defaults = ["5000000", "100000", "20", "refreshed", "1%"].map(str::to_owned);
+        let arguments = if given.is_empty() { &defaults[..] } else { &given[..] };
+        let [finished, waiting, minutes, refresh, budgets @ ..] = arguments else {
+            anyhow::bail!("an argument is missing");
+        };
+        anyhow::ensure!(["refreshed", "still"].contains(&refresh.as_str()), "not refreshed or still");
+        Ok(Incident {
+            finished: finished.parse()?,
+            waiting: waiting.parse()?,
+            stretch: Duration::from_mins(minutes.parse()?),
+            is_refreshed: refresh == "refreshed",
+            budgets: budgets.to_vec(),
+        })
+    }
+}
+
+/// Fills the database and creates the exporter's role.
+async fn prepare(server: &Server, incident: &Incident) -> anyhow::Result<PgConnection> {
+    let queues = ["extract", "classify", "transform", "load", "gen5_extract"].map(str::to_owned);
+    let mut connection = database::create(server, "history", &queues).await?;
+    database::grow(&mut connection, 0, incident.finished, incident.waiting).await?;
+    let prepare = format!(
         "create extension pg_stat_statements with schema public;
          create role {ROLE} login;
          grant usage on schema marie_scheduler to {ROLE};
          grant select on all tables in schema marie_scheduler to {ROLE};
-         checkpoint;
-         select public.pg_stat_statements_reset()"
-    )))
-    .execute(&mut *connection)
-    .await?;
-    let name: SchemaName = "marie_scheduler".parse().map_err(anyhow::Error::msg)?;
-    let mut session = marie_exporter::postgres::Connection::new(PgConnection::connect(url).await?);
-    Ok(Schema::read(&mut session, &name).await?)
+         checkpoint"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut connection).await?;
+    for statement in ["alter system set autovacuum = on", "select pg_reload_conf()"] {
+        sqlx::raw_sql(statement).execute(&mut connection).await?;
+    }
+    Ok(connection)
 }
 
-fn serve(server: &Server) -> std::process::Command {
+/// Runs the exporter with a load budget, and the refresh if it is chosen.
+fn measure(
+    runtime: &Runtime,
+    server: &Server,
+    connection: &mut PgConnection,
+    incident: &Incident,
+    budget: &str,
+) -> anyhow::Result<Report> {
+    let mut sightings = runtime.block_on(sighting::sightings(connection))?;
+    runtime.block_on(sqlx::raw_sql("select public.pg_stat_statements_reset()").execute(&mut *connection))?;
+    let refreshes = incident.is_refreshed.then(|| Refreshes::start(runtime, server.url("history")));
+    let began = Instant::now();
+    let process = Process::start(serve(server, budget), 1);
+    let mut metrics = scrape::metrics(process.address());
+    while began.elapsed() < incident.stretch {
+        for sighting in &mut sightings {
+            sighting.look(&metrics, began);
+        }
+        std::thread::sleep(SCRAPE_INTERVAL);
+        metrics = scrape::metrics(process.address());
+    }
+    let statements = runtime.block_on(report::statements(connection))?;
+    let report = Report {
+        seconds: began.elapsed().as_secs_f64(),
+        metrics,
+        statements,
+        sightings,
+        peak_memory: memory::peak_mib(process.id()),
+        refreshes: refreshes.map(Refreshes::stop),
+    };
+    let (_, _, log) = process.end("TERM");
+    eprint!("{log}");
+    Ok(report)
+}
+
+fn serve(server: &Server, budget: &str) -> std::process::Command {
     let url = server.url("history").replace("postgres@", &format!("{ROLE}@"));
     let mut serve = command(&["serve", "--web.listen-address=127.0.0.1:0", "--database-url", &url]);
-    serve.arg(format!("--collector.interval={INTERVAL}"));
-    serve.arg(format!("--collector.slow-interval={SLOW_INTERVAL}"));
-    serve.arg(format!("--collector.load-budget={BUDGET}"));
+    serve.arg(format!("--collector.load-budget={budget}"));
     serve
-}
-
-/// Returns each statement of our role with its seconds of planning and executing.
-async fn statements(connection: &mut PgConnection) -> anyhow::Result<Vec<(String, f64)>> {
-    let rows = sqlx::query(include_str!("statements.sql")).bind(ROLE).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get("statement")?, row.try_get("seconds")?))).collect()
-}
-
-fn print(jobs: u64, stretch: Duration, tracks: &[Track], statements: &[(String, f64)]) {
-    println!(
-        "\n{jobs} jobs, {:.0} minutes, a budget of {BUDGET} for each row\n",
-        stretch.as_secs_f64() / 60.0
-    );
-    println!(
-        "| collector | lane | runs | s, by the server | s, by the exporter | share of time | interval: set | real, median |"
-    );
-    println!("|---|---|---:|---:|---:|---:|---:|---:|");
-    let mut attributed = 0.0;
-    for track in tracks {
-        let seconds = track.seconds(statements);
-        attributed += seconds;
-        let or_none = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
-        println!(
-            "| {} | {} | {} | {seconds:.2} | {:.2} | {} | {} | {} |",
-            track.collector.name,
-            track.lane.label(),
-            track.runs(),
-            track.busy(),
-            or_none(track.share().map(|share| format!("{:.2} %", share * 100.0))),
-            if track.lane.label() == "fast" { INTERVAL } else { SLOW_INTERVAL },
-            or_none(track.median_interval().map(|seconds| format!("{seconds:.1} s"))),
-        );
-    }
-    let total: f64 = statements.iter().map(|(_, seconds)| seconds).sum();
-    println!(
-        "\nby the server {total:.1} s in total, {:.2} % of the time; {:.1} s of it for schema, queue inventory, \
-         transactions and further statements of events",
-        total / stretch.as_secs_f64() * 100.0,
-        total - attributed,
-    );
 }
