@@ -97,6 +97,11 @@ impl Snapshot {
 
     /// Removes a collector's results of one pace, because none of its queries runs there any more.
     pub fn remove(&self, collector: &Collector, pace: Pace) {
+        let has_results = |results: &Results| results.values().any(|result| result.pace == pace);
+        // Without this check, the text would be rendered again, and it would count as not scraped.
+        if !self.results.lock().get(collector.name).is_some_and(has_results) {
+            return;
+        }
         // A part of what was encoded before can always be encoded.
         let _ = self.change(collector.name, |results| results.retain(|_, result| result.pace != pace));
     }

@@ -72,6 +72,8 @@ async fn first_scrape_is_kept_until_text_is_replaced() {
     tokio::time::advance(Duration::from_secs(15)).await;
     snapshot.page().record_scrape();
     assert_eq!(snapshot.first_scrape(&COLLECTOR), first, "the second scrape does not move it");
+    snapshot.remove(&COLLECTOR, Pace::History);
+    assert_eq!(snapshot.first_scrape(&COLLECTOR), first, "there was nothing to remove");
     snapshot.replace(&COLLECTOR, Pace::Backlog, job("statistics.sql", "retry"), end).unwrap();
     page.record_scrape();
     assert!(!snapshot.was_scraped(&COLLECTOR), "the scrape received an earlier text");
