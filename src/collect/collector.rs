@@ -38,8 +38,8 @@ pub struct Collector {
     pub about: &'static str,
     pub families: &'static [&'static Family],
     pub queries: &'static [Query],
-    /// Families whose samples are merged from both passes. They are published only while both have succeeded.
-    pub joint: &'static [&'static Family],
+    /// Families with samples from several paces that are published only while each of these paces has results.
+    pub joint: &'static [(&'static Family, &'static [Pace])],
 }
 
 /// One statement whose rows become samples of one or more families of its collector.

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 pub use self::page::{Page, Text};
-use crate::collect::collector::{Collector, Query, QuerySamples};
+use crate::collect::collector::{Collector, QuerySamples};
 use crate::collect::collectors::COLLECTORS;
 use crate::collect::pace::Pace;
 use crate::collect::queue_labels::OTHER;
@@ -217,12 +217,12 @@ fn render(collector: &str, results: &Results) -> prometheus::Result<Published> {
     })
 }
 
-/// Whether the family is merged from two passes and the samples of one of them are not there.
+/// Whether the family is published only with results of a pace that has none.
 fn lacks_part(collector: &str, results: &Results, family: &Family) -> bool {
     let collector = COLLECTORS.iter().find(|declared| declared.name == collector);
-    collector.is_some_and(|collector| {
-        let is_joint = collector.joint.iter().any(|joint| joint.name == family.name);
-        let fills = |query: &&Query| query.by_queue.iter().any(|filled| filled.name == family.name);
-        is_joint && !collector.queries.iter().filter(fills).all(|query| results.contains_key(query.sql.name))
+    let joint =
+        collector.and_then(|collector| collector.joint.iter().find(|(joint, _)| joint.name == family.name));
+    joint.is_some_and(|(_, paces)| {
+        !paces.iter().all(|pace| results.values().any(|result| result.pace == *pace))
     })
 }

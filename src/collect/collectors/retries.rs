@@ -3,14 +3,22 @@
 
 use super::{BACKLOG, FINISHED, QUEUE};
 use crate::collect::collector::{Collector, Query};
+use crate::collect::pace::Pace;
 use crate::metrics::{Family, Kind, Merge};
 use crate::schema::Need;
+
+const BOTH_PASSES: &[Pace] = &[Pace::Backlog, Pace::History];
 
 pub static COLLECTOR: Collector = Collector {
     name: "retries",
     about: "Retried jobs, their attempts, and jobs without a retry left",
     families: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX, &RETRIES_EXHAUSTED],
-    joint: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],
+    // Sums over finished and unfinished jobs.
+    joint: &[
+        (&JOBS_RETRIED, BOTH_PASSES),
+        (&RETRY_ATTEMPTS, BOTH_PASSES),
+        (&RETRY_ATTEMPTS_MAX, BOTH_PASSES),
+    ],
     queries: &[
         Query {
             by_queue: &[&JOBS_RETRIED, &RETRY_ATTEMPTS, &RETRY_ATTEMPTS_MAX],

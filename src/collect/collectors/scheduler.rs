@@ -12,7 +12,8 @@ pub static COLLECTOR: Collector = Collector {
     name: "scheduler",
     about: "The scheduler's newest signs of life",
     families: &[&LAST_ACTIVITY],
-    joint: &[],
+    // An old sign of life of another pace alone would look like a silent scheduler.
+    joint: &[(&LAST_ACTIVITY, &[Pace::Pulse])],
     queries: &[
         Query {
             sql: sql!("last_active.sql"),

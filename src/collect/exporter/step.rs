@@ -168,7 +168,8 @@ impl Runner {
     /// Does what a failure of any collector demands of the exporter.
     pub(super) fn react(&mut self, failure: &Failure) {
         match failure.reason {
-            Reason::SchemaChanged => self.exporter.schema_cache.invalidate(),
+            // A right that was revoked since the schema was read is a lack then, which stops only what needs it.
+            Reason::SchemaChanged | Reason::Permission => self.exporter.schema_cache.invalidate(),
             Reason::Unavailable => {
                 self.exporter.self_metrics.set_up(false);
                 self.exporter.schema_cache.invalidate();

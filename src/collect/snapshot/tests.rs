@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::collect::collectors::retries;
 use crate::collect::collectors::statistics::COLLECTOR;
 
 /// Returns the result of a query that found one job in this state.
@@ -57,6 +58,24 @@ async fn expired_samples_are_withdrawn_without_a_scrape() {
     assert_eq!(started.elapsed(), Duration::from_secs(10));
     assert!(snapshot.page().0.is_empty(), "an expired sample is never on a page");
     assert_eq!(states(&snapshot), ["completed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sum_of_two_paces_is_published_with_both_only() {
+    let snapshot = Snapshot::default();
+    let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+    let retried = |query: &'static str| {
+        let mut samples: Vec<Samples> =
+            retries::COLLECTOR.families.iter().map(|family| Samples::new(family)).collect();
+        samples[0].insert(vec!["extract".to_owned()], 2.0).unwrap();
+        vec![QuerySamples { query, samples }]
+    };
+    snapshot.replace(&retries::COLLECTOR, Pace::Backlog, retried("backlog.sql"), after(20)).unwrap();
+    assert_eq!(text(&snapshot), "");
+    snapshot.replace(&retries::COLLECTOR, Pace::History, retried("finished.sql"), after(10)).unwrap();
+    assert!(text(&snapshot).contains("marie_jobs_retried{queue=\"extract\"} 4\n"), "{}", text(&snapshot));
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(text(&snapshot), "");
 }
 
 #[tokio::test(start_paused = true)]

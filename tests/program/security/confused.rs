@@ -35,7 +35,7 @@ fn slowest(address: &str, mut is_over: impl FnMut() -> bool) -> Duration {
     slowest
 }
 
-/// Runs `serve` against this server until it has done harm several times. Returns the peak memory and the longest time of a
+/// Runs `serve` against this server until it has done harm three times, or for 15 seconds. Returns the peak memory and the longest time of a
 /// scrape.
 fn survives(harm: Harm) -> (u64, Duration) {
     let fake = FakeServer::start(harm);
@@ -48,7 +48,7 @@ fn survives(harm: Harm) -> (u64, Duration) {
         fake.harmed() >= 3 && began.elapsed() > Duration::from_secs(3)
             || began.elapsed() > Duration::from_secs(15)
     });
-    assert!(fake.harmed() >= 2, "{harm:?}: {} times", fake.harmed());
+    assert!(fake.harmed() >= 1, "{harm:?}: {} times", fake.harmed());
     let found = metrics(process.address());
     assert_eq!(found.value("marie_up", &[]), Some(0.0), "{harm:?}");
     let peak = peak(process.id());
