@@ -43,7 +43,7 @@ struct Exporter(Child, Instant);
 impl Exporter {
     fn start(url: &str) -> anyhow::Result<Self> {
         let child = Command::new(env!("CARGO_BIN_EXE_marie-exporter"))
-            .args(["serve", "--web.listen-address", ADDRESS])
+            .args(["serve", "--web.listen-address", ADDRESS, "--events.new-series-hold=0s"])
             .env("DATABASE_URL", url)
             .stderr(Stdio::null())
             .spawn()
@@ -56,10 +56,8 @@ impl Exporter {
             .await?;
         let ready = self.1.elapsed();
         sqlx::raw_sql(include_str!("finishes.sql")).execute(connection).await?;
-        let last =
-            format!("marie_job_run_seconds_count{{queue=\"queue-{}\",state=\"failed\"}} 1", queues - 1);
-        self.until("the events are counted", || get("/metrics").is_ok_and(|page| page.contains(&last)))
-            .await?;
+        let all = format!("{} events are counted", queues * 2);
+        self.until(&all, || get("/metrics").is_ok_and(|page| finishes(&page) == queues * 2)).await?;
         let mut times = Vec::new();
         let mut bytes = 0;
         for _ in 0..200 {
@@ -108,4 +106,10 @@ fn get(path: &str) -> anyhow::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+/// Returns how many finishes a page of metrics has counted.
+fn finishes(page: &str) -> usize {
+    let samples = page.lines().filter(|line| line.starts_with("marie_jobs_finished_total{"));
+    samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok()).sum()
 }
