@@ -35,10 +35,10 @@ pub static COLLECTORS: &[&Collector] = &[
     &crate::collect::events::COLLECTOR,
 ];
 
-/// Serves everything that looks at unfinished jobs only.
+/// Serves queries that read unfinished jobs only.
 pub(crate) const BY_STATE: Index = Index { table: "job", columns: &["state"], predicate: None };
 
-/// A query over unfinished jobs by queue; declarations say what differs, which families it serves, and what it reads.
+/// A query over unfinished jobs by queue. A declaration overrides what differs.
 const UNFINISHED: Query = Query {
     sql: SqlFile { name: "", text: "" },
     pace: Pace::Backlog,
@@ -79,12 +79,12 @@ fn no_arguments(_: &Context<'_>) -> Result<PgArguments, BoxDynError> {
     Ok(PgArguments::default())
 }
 
-/// $1 to $6: what is published of the queues.
+/// $1 to $6: the queue labels, see `collector::by_queue`.
 fn by_queue(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
     context.queues.arguments(context.schema)
 }
 
-/// $1: the pattern of text that the server can send, NULL where it can send all.
+/// $1: the pattern of text that the server can send, NULL if it can send any.
 fn sendable_text(context: &Context<'_>) -> Result<PgArguments, BoxDynError> {
     let mut arguments = PgArguments::default();
     arguments.add(context.schema.sendable_text())?;

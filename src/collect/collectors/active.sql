@@ -1,5 +1,5 @@
--- Active jobs by queue, and since when the oldest of them runs.
--- $1 to $6 as in by_queue.rs; each queue of $1 has a row, even with 0 jobs.
+-- Returns active jobs by queue, and when the longest-running one was started.
+-- $1 to $6: as in by_queue.rs; each queue of $1 has a row, also without jobs.
 -- Index: one that leads with state. Without it every job is read.
 with active as (
     select

@@ -1,6 +1,6 @@
--- Jobs by state, and the share of finished ones, of the oldest active DAGs: the maintenance page's DAG
--- progress. $1 the pattern of text that can be sent, NULL where all can; $2 how many DAGs. A planner that can be no label,
--- and the rest of each DAG's states beyond 20, are `other`.
+-- Returns jobs by state, and the share of finished ones, of the oldest active DAGs: the maintenance page's DAG progress.
+-- A planner that cannot be a label, and the states of a DAG beyond 20, are merged as `other`.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can. $2: number of DAGs.
 -- Index: the partial ones over unfinished DAGs, and one of job that leads with dag_id.
 with oldest as (
     select

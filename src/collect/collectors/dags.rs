@@ -1,5 +1,5 @@
-//! DAGs by planner and state, those that nothing will move any more, and the progress of the oldest active
-//! ones. A DAG's name is unique, so it is never a label; its planner is.
+//! DAGs by planner and state, stalled DAGs, and the progress of the oldest active ones. A DAG's planner is a label. Its name
+//! is not, because each DAG has another one.
 
 use sqlx::Arguments;
 
@@ -57,7 +57,7 @@ pub static COLLECTOR: Collector = Collector {
     ],
 };
 
-/// It came with a migration that older databases never had.
+/// Column that older databases lack.
 pub(crate) const PLANNER: Optional = optional!("dag"."planner": "text");
 
 const OVER_DAGS: Query = Query {

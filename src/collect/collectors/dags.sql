@@ -1,7 +1,7 @@
--- Unfinished DAGs by planner and state (free text; every state but completed, failed and cancelled), and
--- since when the oldest active one runs. A planner that has unfinished DAGs has a row for each of the four
--- usual states, even with 0 DAGs. Clients name planners: beyond the 200 busiest planners and 20 states the rest is `other`.
--- $1 the pattern of text that can be sent, NULL where all can.
+-- Returns unfinished DAGs by planner and state (free text; not completed, failed or cancelled), and when the oldest active
+-- one was started. A planner with unfinished DAGs has a row for each of the four usual states, also without DAGs. Because
+-- clients name planners, planners beyond the 200 busiest and states beyond 20 are merged as `other`.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can.
 -- Index: the partial ones over unfinished DAGs. Without them every DAG is read.
 with unfinished as materialized (
     select

@@ -1,8 +1,7 @@
--- Finished DAGs by planner and state, and those without a state. A planner has a row for each of the four
--- usual states, even with 0 DAGs. Clients name planners: beyond the 200 busiest the rest is `other`.
--- $1 the pattern of text that can be sent, NULL where all can.
--- Index: (planner, state), read from end to end. Without it every DAG is read; cost follows the history
--- either way.
+-- Returns finished DAGs, and those without a state, by planner and state. A planner has a row for each of the four usual
+-- states, also without DAGs. Because clients name planners, planners beyond the 200 busiest are merged as `other`.
+-- $1: pattern of text that can be sent to the exporter; NULL if all text can.
+-- Index: (planner, state), read from end to end. Without it every DAG is read. The cost follows the history in both cases.
 with finished as materialized (
     select coalesce(planner, 'unknown')::text as planner, coalesce(state, 'unknown')::text as state, count(*) as dags
     from marie_scheduler.dag

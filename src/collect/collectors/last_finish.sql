@@ -1,4 +1,4 @@
--- The newest finish of all, where an index on completed_on gives it at once.
+-- Returns the newest finish of all jobs. Index: one that leads with completed_on, whose last entry is read.
 select
     'finish' as activity,
     extract(epoch from max(completed_on))::float8 as marie_scheduler_last_activity_timestamp_seconds

@@ -1,5 +1,5 @@
--- The newest start and finish among the newest 1000 rows of the history. Most rows are refreshes of jobs at
--- rest, so a start is a row that was written in the transaction that started the job; likewise a finish.
+-- Returns the newest start and finish among the newest 1000 rows of the history. Most rows are refreshes of unchanged jobs.
+-- A start is a row that was written in the transaction that started the job; likewise a finish.
 -- Index: the primary key, read from its end.
 with newest as (
     select state, started_on, completed_on, history_created_on

@@ -1,4 +1,4 @@
--- What the version table notes of maintenance and of the cron job. It has one row.
+-- Returns the times of maintenance and of the cron job in the table version, which has one row.
 select
     a.activity,
     extract(epoch from max(a.noted))::float8 as marie_scheduler_last_activity_timestamp_seconds

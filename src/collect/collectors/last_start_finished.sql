@@ -1,4 +1,4 @@
--- The newest start of all, where an index on started_on gives it at once.
+-- Returns the newest start of all jobs. Index: one that leads with started_on, whose last entry is read.
 select
     'start' as activity,
     extract(epoch from max(started_on))::float8 as marie_scheduler_last_activity_timestamp_seconds

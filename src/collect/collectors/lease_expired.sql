@@ -1,5 +1,5 @@
--- Active jobs whose run lease ran out more than a minute ago; the scheduler reaps such jobs every minute.
--- $1 to $6 as in by_queue.rs. Index: one that leads with state. Without it every job is read.
+-- Returns active jobs whose run lease expired more than a minute ago. The scheduler reaps such jobs every minute.
+-- $1 to $6: as in by_queue.rs. Index: one that leads with state. Without it every job is read.
 select
     queue,
     (

@@ -1,6 +1,6 @@
--- The settings of the published queues that have a row in the table queue.
--- $1 published queues; $2 the most characters of a label; $3 the pattern of text that can be sent, NULL where all can.
--- Costs a pass over that table, which has a row for each queue.
+-- Returns the settings of the published queues that have a row in the table queue.
+-- $1: published queues. $2: most characters of a label. $3: pattern of text that can be sent; NULL if all text can.
+-- Reads the whole table, which has a row for each queue.
 select
     name::text as queue,
     case

@@ -1,5 +1,6 @@
-//! How often jobs had to be tried again: the maintenance page's retry analysis, as sums that divide into its
-//! average, and the jobs that have no retry left.
+//! Retried jobs and their attempts, and unfinished jobs without a retry left.
+//!
+//! The attempts divided by the retried jobs are the average of the maintenance page's retry analysis.
 
 use super::{BACKLOG, FINISHED, QUEUE};
 use crate::collect::collector::{Collector, Query};

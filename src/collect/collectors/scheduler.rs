@@ -1,4 +1,4 @@
-//! Signs of life of the scheduler itself: a dead one must not look like an idle one.
+//! Newest signs of life of the scheduler, by which a dead scheduler is distinguished from an idle one.
 
 use super::throughput::BY_COMPLETED_ON;
 use super::{BACKLOG, FINISHED, UNFINISHED, no_arguments};

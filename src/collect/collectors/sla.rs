@@ -1,5 +1,7 @@
-//! Unfinished jobs that have missed an SLA or are about to. The gateway stamps jobs without a promise with a soft SLA at
-//! their submission, by its own clock. So an SLA within a minute of `created_on` is not counted.
+//! Unfinished jobs that have missed an SLA or soon will.
+//!
+//! The gateway gives jobs without an SLA the time of their submission, by its own clock, as soft SLA. An SLA within a minute
+//! of `created_on` is therefore not counted.
 
 use super::{BACKLOG, QUEUE};
 use crate::collect::collector::{Collector, Query};

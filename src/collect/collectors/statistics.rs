@@ -1,4 +1,4 @@
-//! How many jobs there are in which state, and which of the waiting ones a worker could take now.
+//! Jobs by queue and state, and waiting jobs by what they wait for.
 //!
 //! The same family has its states at three paces: active jobs at the pulse, waiting ones from the pass over unfinished jobs,
 //! finished ones from the pass over the history.
@@ -48,7 +48,7 @@ pub static COLLECTOR: Collector = Collector {
     ],
 };
 
-/// Where no DAG is known, none is finished.
+/// Without the table of DAGs, no DAG counts as finished.
 pub const NO_DAGS: Fallback = Fallback {
     table: "dag",
     instead_of: &[Need::Columns("dag", &["id", "state"])],
@@ -56,7 +56,7 @@ pub const NO_DAGS: Fallback = Fallback {
     needs: &[],
 };
 
-/// Where the trigger that keeps `job_dependencies` is missing, the job's own list tells its parents.
+/// Without the table `job_dependencies`, parents are read from each job's own list.
 pub const DEPENDENCIES_FROM_JSON: Fallback = Fallback {
     table: "job_dependencies",
     instead_of: &[Need::Columns(

@@ -1,5 +1,5 @@
-//! How large the scheduler's tables are, when they were last looked after, and how many jobs the
-//! maintenance page's clean-up rules would remove.
+//! Sizes of the scheduler's tables, their last vacuum and analyze, and jobs that the maintenance page's clean-up rules
+//! would remove.
 
 use sqlx::Arguments;
 use sqlx::postgres::PgArguments;

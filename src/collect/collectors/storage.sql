@@ -1,6 +1,6 @@
--- Size, estimated rows, last vacuum and last analyze of the scheduler's tables, all partitions together.
--- $1 the schema's name. The key-value tables lie in public where the deployment names no schema for them.
--- Needs no right on the tables. Costs a look at each partition's files and statistics.
+-- Returns size, estimated rows, last vacuum and last analyze of the scheduler's tables, all partitions together.
+-- $1: name of the schema. The key-value tables are in public if the deployment names no schema for them.
+-- Needs no right on the tables. Reads the files and statistics of each partition.
 with recursive root as (
     select t.name, c.oid
     from unnest(array[

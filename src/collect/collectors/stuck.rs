@@ -1,4 +1,4 @@
-//! Active jobs that will not finish by themselves: the scheduler does not mend them.
+//! Active jobs past a limit. The scheduler does not restart them.
 
 use sqlx::Arguments;
 
@@ -22,12 +22,12 @@ pub static COLLECTOR: Collector = Collector {
             optional: &[optional!("job"."expire_in": "interval")],
             arguments: |context| {
                 let config = context.config;
-                // All that the file names, for a queue may come up that is not known yet.
+                // All queues of the file, because one that is not known yet can be created.
                 let (queues, thresholds): (Vec<_>, Vec<_>) = config
                     .stuck_after_by_queue
                     .iter()
                     .filter(|(queue, _)| {
-                        // A name that the database cannot receive is no queue of it.
+                        // The database has no queue with a name that it cannot receive.
                         context.schema.can_receive(queue) || context.queues.known().contains(queue)
                     })
                     .map(|(queue, threshold)| (queue.as_str(), threshold.as_secs_f64()))

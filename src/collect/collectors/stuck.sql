@@ -1,6 +1,7 @@
--- Jobs that have been active for longer than their queue's threshold, and those past their own time limit.
--- Jobs of the gateway carry the limit 0, which is none.
--- $1 to $6 as in by_queue.rs; $7 queues with a threshold of their own, $8 these in seconds; $9 that of all others.
+-- Returns active jobs that were started longer ago than their queue's threshold, and those past their own time limit.
+-- The gateway gives jobs the limit 0, which means no limit.
+-- $1 to $6: as in by_queue.rs. $7: queues with a threshold of their own. $8: these thresholds in seconds. $9: threshold of
+-- the other queues in seconds.
 -- Index: one that leads with state. Without it every job is read.
 with active as (
     select name::text as queue, started_on, expire_in

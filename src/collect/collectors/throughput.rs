@@ -1,4 +1,4 @@
-//! How much was completed lately, and when each queue last completed or failed a job.
+//! Jobs completed in the last hour and day, and each queue's last success and failure.
 
 use super::{FINISHED, QUEUE};
 use crate::collect::collector::{Collector, Query};
@@ -17,7 +17,7 @@ pub static COLLECTOR: Collector = Collector {
     }],
 };
 
-/// Serves whatever asks for the latest completions.
+/// Serves queries for the latest completions.
 pub(crate) const BY_COMPLETED_ON: Index = Index { table: "job", columns: &["completed_on"], predicate: None };
 
 pub(crate) static COMPLETED_LAST_HOUR: Family = Family {

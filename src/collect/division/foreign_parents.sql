@@ -1,4 +1,5 @@
--- The queues, beyond $1, in which parents of waiting jobs of the queues $1 are; only of jobs with the ids $2, if not NULL.
+-- Returns the queues outside of $1 that have parents of waiting jobs of the queues $1. $2: ids of the waiting jobs; NULL for
+-- all of them.
 -- Indexes: one of job that leads with name or state, then the primary key of job_dependencies for each waiting job.
 select distinct d.depends_on_name::text as queue
 from marie_scheduler.job as w

@@ -1,7 +1,7 @@
--- The parents of waiting jobs from their own lists, found by id: 0.1 s where the maintenance page's form of
--- the same question takes 26 s, for that asks for each pair of jobs. Index: one of job that leads with id.
--- Clients write these lists. An entry that is not an id names no job and blocks none, like the id of a purged job. It must
--- not reach the cast, because one failed cast would fail the whole statement.
+-- The parents of waiting jobs from their own lists, found by id. The maintenance page's form of the same question compares
+-- each pair of jobs: at 11,000 waiting jobs it takes 26 s, this one 0.1 s.
+-- Clients write these lists. An entry that is not an id blocks no job, like the id of a purged job. It must not reach the
+-- cast, because one failed cast would fail the whole statement. Index: one of job that leads with id.
 job_dependencies (job_name, job_id, depends_on_name, depends_on_id) as not materialized (
     select child.name, child.id, parent.name, parent.id
     from marie_scheduler.job as child
