@@ -63,7 +63,7 @@ for major in "$@"; do
     # The tests of backup are skipped, because pg_dump in /usr/lib/postgresql rejects a newer server.
     if ! PATH=$programs:$PATH LD_LIBRARY_PATH=$(dirname "$programs")/lib \
         cargo test --locked --no-fail-fast --test library --test program -- \
-        queries:: events:: runner:: binary:: inspect:: maintain:: security:: faults:: --skip backup::; then
+        queries:: history:: events:: runner:: binary:: inspect:: maintain:: security:: faults:: --skip backup::; then
         echo "PostgreSQL $major: FAILED"
         status=1
     fi
