@@ -79,7 +79,7 @@ impl Task {
             Pace::Pulse => Duration::ZERO,
             Pace::Events => Duration::from_millis(500),
             Pace::Backlog => Duration::from_secs(1),
-            Pace::History => Duration::from_secs(2),
+            Pace::History => Duration::from_secs(10),
         }
     }
 
