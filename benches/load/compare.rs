@@ -61,7 +61,7 @@ fn print(measured: &[Measured]) {
         );
     }
     let line = |name: &str, time: &dyn Fn(&Measured) -> f64| {
-        let cells = measured.iter().map(|at| format!("{:.1} | |", time(at) * 1e3));
+        let cells = measured.iter().map(|at| format!("{:.1} | | |", time(at) * 1e3));
         println!("| {name} | {} {:.2} |", cells.collect::<Vec<_>>().join(" "), time(last) / time(first));
     };
     line("the page's four queries", &|at| at.page.iter().sum());
