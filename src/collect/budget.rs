@@ -58,6 +58,11 @@ impl Budget {
         self.balances[pace as usize] -= cost - free;
     }
 
+    /// Whether statements are not charged yet.
+    pub(crate) fn has_allowance(&self) -> bool {
+        self.allowance > 0.0
+    }
+
     /// Returns how long the pace has to wait before its next statement.
     pub(crate) fn wait(&mut self, pace: Pace, now: Instant) -> Duration {
         self.advance(now);

@@ -85,9 +85,13 @@ impl Runner {
     /// Returns the next task to execute and when. Of tasks that may run at the same time, the one whose deadline is first.
     pub(super) fn next(&mut self) -> Option<(usize, Instant)> {
         let now = Instant::now();
+        let awaits_backlog = self.budget.has_allowance() && self.tasks.iter().any(Task::is_first_backlog);
         let (budget, earliest) = (&mut self.budget, self.paused_until.max(now));
         let may_run = |task: &Task| {
-            let at = (now + budget.wait(task.pace, now)).max(task.due).max(earliest);
+            let mut at = (now + budget.wait(task.pace, now)).max(task.due).max(earliest);
+            if awaits_backlog && task.pace == Pace::History {
+                at += FIRST_PAUSE;
+            }
             (at, task.due + task.patience())
         };
         let next = self.tasks.iter().map(may_run).enumerate().min_by_key(|(_, times)| *times);

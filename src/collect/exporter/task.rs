@@ -67,6 +67,12 @@ impl Task {
         })
     }
 
+    /// Whether the first pass over unfinished jobs has not ended. The history leaves it the allowance of the start, because
+    /// otherwise neither would be complete with a million waiting jobs.
+    pub(super) fn is_first_backlog(&self) -> bool {
+        self.pass == Some(PassKind::Backlog) && !self.has_run()
+    }
+
     /// Whether a run has ended.
     pub(super) fn has_run(&self) -> bool {
         self.last_end.is_some()
@@ -79,7 +85,7 @@ impl Task {
             Pace::Pulse => Duration::ZERO,
             Pace::Events => Duration::from_millis(500),
             Pace::Backlog => Duration::from_secs(1),
-            Pace::History => Duration::from_secs(10),
+            Pace::History => Duration::from_secs(2),
         }
     }
 
