@@ -21,8 +21,8 @@ use self::divided::Divided;
 use self::reads::{Reads, Scope, Strays, WaitingJob};
 use self::statements::Zeros;
 use crate::collect::collector::Context;
-use crate::collect::slice::Slice;
-use crate::collect::slice::SliceSize;
+use crate::collect::collectors::statistics::DEPENDENCIES_FROM_JSON;
+use crate::collect::slice::{Slice, SliceSize};
 use crate::postgres::{Failure, Plans, Reason, Run};
 use crate::schema::Schema;
 
@@ -95,9 +95,13 @@ impl Backlog {
             // The planner does not know how long the arrays of a statement are. It could prefer scans of small tables, which
             // compare each row with each element. Merging would sort by names. Where statistics are from before a backlog,
             // it could sort all jobs for each slice instead of reading them in the order of an index.
-            let set = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; \
-                       SET LOCAL enable_sort = off";
+            let set = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_sort = off";
             run.execute(sqlx::raw_sql(set)).await?;
+            // With a thousand queues, a loop over the pairs of rows and queue labels takes longer than a second. Lookups row by
+            // row are lateral, so they stay loops. The fallback finds parents by a loop that must stay one too.
+            if context.schema.lack(&DEPENDENCIES_FROM_JSON.instead_of[0]).is_none() {
+                run.execute(sqlx::raw_sql("SET LOCAL enable_nestloop = off")).await?;
+            }
         }
         let slice = self.read(&mut Reads { run, context, queues: None }).await;
         if slice.as_ref().is_err_and(|failure| failure.reason == Reason::Timeout) {
